@@ -1,0 +1,136 @@
+//! `POST /orders/finished`: takes a finished order from the order system and delivers its message.
+//!
+//! The checks come in this order: key, size, media type, fields. Nothing is written before all of them have passed.
+
+pub mod problem;
+
+use std::convert::Infallible;
+
+use lambda_http::{
+    Body, Request, Response,
+    http::{StatusCode, header},
+};
+use serde_json::json;
+use shared::{
+    delivery::{
+        Delivery, First, Report,
+        queue::RetryQueue,
+        record::{Reason, State},
+    },
+    order::{self, MAX_BODY_BYTES, Order, StatusChange},
+    secrets::{OrderKeys, Secret},
+};
+
+use crate::problem::{Problem, json_response};
+
+/// The function with what it calls.
+#[derive(Debug)]
+pub struct OrderFinished {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Where a retry waits.
+    pub queue: RetryQueue,
+    /// The keys of the order system.
+    pub keys: Secret<OrderKeys>,
+}
+
+impl OrderFinished {
+    /// Reads what the first order will need, before it comes.
+    pub async fn warm_up(&self) {
+        let (_, keys) = tokio::join!(self.delivery.warm_up(), self.keys.get());
+        if let Err(error) = keys {
+            tracing::warn!(%error, "the order keys are not ready");
+        }
+    }
+
+    /// Answers a call.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
+        Ok(match self.answer(&request).await {
+            Ok(response) => response,
+            Err(problem) => {
+                tracing::info!(?problem, "call refused");
+                problem.into_response()
+            }
+        })
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Response<Body>, Problem> {
+        self.authorize(request).await?;
+        let body: &[u8] = request.body();
+        if body.len() > MAX_BODY_BYTES {
+            return Err(Problem::TooLarge);
+        }
+        if !is_json(request) {
+            return Err(Problem::NotJson);
+        }
+        match order::parse_bytes(body).map_err(Problem::WrongFields)? {
+            StatusChange::Other { order_id } => {
+                let body = json!({ "orderId": order_id.as_str(), "delivery": "ignored" });
+                Ok(json_response(StatusCode::OK, "application/json", &body))
+            }
+            StatusChange::Finished(order) => match self.delivery.first(&order, &self.queue).await {
+                Ok(First::Stands(report)) => Ok(told(&order, &report)),
+                Ok(First::OtherContent) => Err(Problem::OtherContent),
+                Err(error) => {
+                    tracing::error!(order.id = %order.id, %error, "order not taken");
+                    Err(Problem::Unavailable)
+                }
+            },
+        }
+    }
+
+    async fn authorize(&self, request: &Request) -> Result<(), Problem> {
+        let unavailable = |error| {
+            tracing::error!(%error, "no order key can be checked");
+            Problem::Unavailable
+        };
+        let key = bearer(request).ok_or(Problem::NotAuthorized)?;
+        if self.keys.get().await.map_err(unavailable)?.accepts(key)
+            || self.keys.get_again().await.map_err(unavailable)?.accepts(key)
+        {
+            Ok(())
+        } else {
+            Err(Problem::NotAuthorized)
+        }
+    }
+}
+
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, key) = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+fn is_json(request: &Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// The contract's words for where a delivery stands. An expired one has failed as far as the caller is concerned.
+fn told(order: &Order, report: &Report) -> Response<Body> {
+    let (status, delivery) = match report.state {
+        State::Sent => (StatusCode::OK, "sent"),
+        State::Suppressed => (StatusCode::OK, "suppressed"),
+        State::Failed | State::Expired => (StatusCode::OK, "failed"),
+        State::Pending | State::Retrying => (StatusCode::ACCEPTED, "retrying"),
+    };
+    let mut body = json!({ "orderId": order.id.as_str(), "delivery": delivery });
+    if let Some(reason) = report.reason {
+        body["reason"] = json!(reason_name(reason));
+    }
+    if let Some(request_id) = &report.line_request_id {
+        body["lineRequestId"] = json!(request_id);
+    }
+    json_response(status, "application/json", &body)
+}
+
+/// Part of the contract: a name here changes only with it.
+fn reason_name(reason: Reason) -> &'static str {
+    match reason {
+        Reason::RefusedByLine => "refused_by_line",
+        Reason::QuotaExhausted => "quota_exhausted",
+        Reason::SwitchedOff => "switched_off",
+        Reason::RetriesExhausted => "retries_exhausted",
+        Reason::RetryKeyExpired => "retry_key_expired",
+    }
+}

@@ -1,0 +1,24 @@
+//! Wires `order-finished`.
+
+use lambda_http::{Error, run, service_fn};
+use order_finished::OrderFinished;
+use shared::{
+    clock::Clock,
+    delivery::{Delivery, queue::RetryQueue},
+    log,
+    secrets::Secret,
+    settings::{self, Settings},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::start("order-finished");
+    let aws = settings::aws().await;
+    let function = OrderFinished {
+        delivery: Delivery::new(&aws, Settings::from_env()?, Clock::System)?,
+        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&aws), settings::required("PUSH_RETRY_QUEUE_URL")?),
+        keys: Secret::new(aws_sdk_secretsmanager::Client::new(&aws), settings::required("ORDER_KEY_SECRET_ID")?),
+    };
+    function.warm_up().await;
+    run(service_fn(|request| function.handle(request))).await
+}

@@ -1,0 +1,467 @@
+//! The delivery record: one item per order and status in the deliveries' table.
+//!
+//! Written by the delivery alone, always as a whole, and only over the revision that was read: of two writers one loses
+//! and looks again. Operators and the report read it.
+
+use std::collections::HashMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_sdk_dynamodb::{
+    Client,
+    error::DisplayErrorContext,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::order::{FINISH, Order};
+
+/// How long a record is kept: a repeated order is recognised for more than a year.
+const RECORD_LIFE: Duration = Duration::days(400);
+/// LINE forgets a retry key 24 hours after its first request; this much earlier we do not rely on it any more, because
+/// clocks differ and a request takes time.
+const KEY_LIFE: Duration = Duration::minutes(24 * 60 - 10);
+/// The most attempts that a record lists; the first and the latest ones stay.
+const MAX_ATTEMPTS_LISTED: usize = 50;
+/// The namespace of our retry keys: any constant will do, as long as it never changes.
+const RETRY_KEYS: Uuid = Uuid::from_u128(0x6f3b_9a52_3c1e_4d27_8b0a_94d1_57e6_c8f3);
+
+/// Where a delivery stands. `pending → sent | retrying | suppressed | failed`, `retrying → sent | suppressed | failed | expired`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Durable, not yet pushed, or being pushed for the first time.
+    Pending,
+    /// Accepted by LINE; LINE does not tell whether it reached the customer.
+    Sent,
+    /// Not accepted yet; the retry queue has it, or the dead-letter queue (then `reason` says so).
+    Retrying,
+    /// Not pushed, on purpose.
+    Suppressed,
+    /// Refused for good.
+    Failed,
+    /// LINE forgot the retry key while nobody knows whether it took the message: never pushed by itself.
+    Expired,
+}
+
+impl State {
+    /// Whether no attempt will follow.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Sent | Self::Suppressed | Self::Failed | Self::Expired)
+    }
+}
+
+/// Why a delivery stands where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// LINE refused the request; `last_error` has its text.
+    RefusedByLine,
+    /// The month's messages are used up.
+    QuotaExhausted,
+    /// The status's switch is off.
+    SwitchedOff,
+    /// Every retry failed; the message is in the dead-letter queue.
+    RetriesExhausted,
+    /// The retry key is too old.
+    RetryKeyExpired,
+}
+
+/// One request to LINE and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The retry key's generation.
+    pub generation: u32,
+    /// The state after it.
+    pub state: State,
+    /// LINE's status, where it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_status: Option<u16>,
+    /// LINE's `x-line-request-id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_request_id: Option<String>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// Partition key.
+    pub order_id: String,
+    /// Sort key: the order's status.
+    pub status: String,
+    /// Grows with every write; a write names the revision that it read.
+    pub revision: u64,
+    /// Where the delivery stands.
+    pub state: State,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Who is told.
+    pub line_user_id: String,
+    /// The order, as JSON.
+    pub order: String,
+    /// SHA-256 of the order: the same order again has the same.
+    pub content_hash: String,
+    /// The body of the push, byte for byte the same under one key: LINE leaves a changed one unspecified.
+    pub push_body: String,
+    /// Grows when the message is pushed anew, under a new key.
+    pub generation: u32,
+    /// When the present key was first used, at the latest.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub key_first_used_at: Option<OffsetDateTime>,
+    /// Whether LINE may have accepted a request under the present key. Set before a request, taken back by a refusal, so
+    /// that it stays set after a crash.
+    pub may_have_reached_line: bool,
+    /// Until when a worker owns the delivery.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<OffsetDateTime>,
+    /// When the latest attempt began.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub last_attempt_at: Option<OffsetDateTime>,
+    /// `x-line-request-id` of the latest answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_request_id: Option<String>,
+    /// `x-line-accepted-request-id`: the request that LINE accepted, where a later one learned it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_accepted_request_id: Option<String>,
+    /// LINE's id of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_message_id: Option<String>,
+    /// What went wrong last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Every request, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// When the order arrived.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When the record was last written.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+    /// When DynamoDB may delete it, UNIX seconds.
+    pub expire_at: i64,
+}
+
+/// The order's fingerprint.
+pub fn content_hash(order: &Order) -> String {
+    let hash = digest(&SHA256, order.to_json().to_string().as_bytes());
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a worker may do with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing is left to do.
+    Settled,
+    /// Another worker has it, or an attempt was made just now.
+    NotNow,
+    /// Push under the present key.
+    Push,
+    /// Push under a new key: LINE forgot the old one, and surely accepted nothing under it.
+    PushUnderNewKey,
+    /// LINE forgot the key and may have accepted the message: give up, visibly.
+    Expire,
+}
+
+impl DeliveryRecord {
+    /// A new record, owned by who creates it for `lease`.
+    pub fn new(order: &Order, push_body: String, now: OffsetDateTime, lease: std::time::Duration) -> Self {
+        Self {
+            order_id: order.id.to_string(),
+            status: FINISH.to_owned(),
+            revision: 1,
+            state: State::Pending,
+            reason: None,
+            line_user_id: order.recipient.as_str().to_owned(),
+            order: order.to_json().to_string(),
+            content_hash: content_hash(order),
+            push_body,
+            generation: 1,
+            key_first_used_at: Some(now),
+            may_have_reached_line: true,
+            lease_until: Some(now + lease),
+            last_attempt_at: Some(now),
+            line_request_id: None,
+            line_accepted_request_id: None,
+            line_message_id: None,
+            last_error: None,
+            attempts: Vec::new(),
+            created_at: now,
+            updated_at: now,
+            expire_at: (now + RECORD_LIFE).unix_timestamp(),
+        }
+    }
+
+    /// `X-Line-Retry-Key`: the same for every attempt of one generation, another for anything else.
+    pub fn retry_key(&self, environment: &str) -> Uuid {
+        let name = format!("{environment}/{}/{}/{}", self.order_id, self.status, self.generation);
+        Uuid::new_v5(&RETRY_KEYS, name.as_bytes())
+    }
+
+    /// What may be done now. `min_gap`: attempts are not made closer together than this.
+    pub fn decide(&self, now: OffsetDateTime, min_gap: std::time::Duration) -> Decision {
+        let owned = self.lease_until.is_some_and(|until| now < until);
+        let too_soon = self.state == State::Retrying && self.last_attempt_at.is_some_and(|at| now < at + min_gap);
+        let key_is_old = self.key_first_used_at.is_some_and(|first| now >= first + KEY_LIFE);
+        if self.state.is_settled() {
+            Decision::Settled
+        } else if owned || too_soon {
+            Decision::NotNow
+        } else if !key_is_old {
+            Decision::Push
+        } else if self.may_have_reached_line {
+            Decision::Expire
+        } else {
+            Decision::PushUnderNewKey
+        }
+    }
+
+    /// Takes the record for an attempt.
+    pub fn claim(&mut self, now: OffsetDateTime, lease: std::time::Duration) {
+        self.lease_until = Some(now + lease);
+        self.last_attempt_at = Some(now);
+        self.key_first_used_at.get_or_insert(now);
+        self.may_have_reached_line = true;
+        if self.reason == Some(Reason::RetriesExhausted) {
+            self.reason = None;
+        }
+    }
+
+    /// Gives the record back without an attempt; `before` is how it stood before the claim.
+    pub fn release(&mut self, key_first_used_at: Option<OffsetDateTime>, may_have_reached_line: bool) {
+        self.lease_until = None;
+        self.key_first_used_at = key_first_used_at;
+        self.may_have_reached_line = may_have_reached_line;
+    }
+
+    /// Starts a new key, with a body made anew.
+    pub fn start_generation(&mut self, push_body: String) {
+        self.generation += 1;
+        self.push_body = push_body;
+        self.key_first_used_at = None;
+        self.may_have_reached_line = false;
+    }
+
+    /// Moves to a state; a settled delivery is owned by nobody.
+    pub fn settle(&mut self, state: State, reason: Option<Reason>) {
+        self.state = state;
+        self.reason = reason;
+        self.lease_until = None;
+    }
+
+    /// Lists an attempt; a long list loses its second entry.
+    pub fn list_attempt(&mut self, attempt: Attempt) {
+        if self.attempts.len() >= MAX_ATTEMPTS_LISTED {
+            self.attempts.remove(1);
+        }
+        self.attempts.push(attempt);
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Deliveries {
+    table: Client,
+    table_name: String,
+}
+
+/// What became of a new record.
+#[derive(Debug)]
+pub enum Created {
+    /// It stands.
+    New,
+    /// There is one already.
+    Exists(Box<DeliveryRecord>),
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+impl Deliveries {
+    /// The table of this name.
+    pub fn new(table: Client, table_name: String) -> Self {
+        Self { table, table_name }
+    }
+
+    /// Writes a record unless there is one for the same order and status; a second call is not needed to read that one.
+    pub async fn create(&self, record: &DeliveryRecord) -> Result<Created, String> {
+        let result = self
+            .table
+            .put_item()
+            .table_name(&self.table_name)
+            .set_item(Some(to_item(record)?))
+            .condition_expression("attribute_not_exists(order_id)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => Ok(Created::New),
+            Err(error) => match error {
+                aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failed) => {
+                    let old = from_item(failed.item.unwrap_or_default())?;
+                    Ok(Created::Exists(Box::new(old)))
+                }
+                error => Err(format!("the record could not be written: {}", DisplayErrorContext(error))),
+            },
+        }
+    }
+
+    /// Reads a record, consistently.
+    pub async fn get(&self, order_id: &str, status: &str) -> Result<Option<DeliveryRecord>, String> {
+        let answer = self
+            .table
+            .get_item()
+            .table_name(&self.table_name)
+            .key("order_id", AttributeValue::S(order_id.to_owned()))
+            .key("status", AttributeValue::S(status.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| format!("the record could not be read: {}", DisplayErrorContext(error)))?;
+        answer.item.map(from_item).transpose()
+    }
+
+    /// Writes a record over the revision that it was read at; false if somebody else has written it since. On success
+    /// `record` has the new revision.
+    pub async fn replace(&self, record: &mut DeliveryRecord, now: OffsetDateTime) -> Result<bool, String> {
+        let next = DeliveryRecord { revision: record.revision + 1, updated_at: now, ..record.clone() };
+        let result = self
+            .table
+            .put_item()
+            .table_name(&self.table_name)
+            .set_item(Some(to_item(&next)?))
+            .condition_expression("revision = :read")
+            .expression_attribute_values(":read", AttributeValue::N(record.revision.to_string()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => {
+                *record = next;
+                Ok(true)
+            }
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(format!("the record could not be written: {}", DisplayErrorContext(error))),
+        }
+    }
+}
+
+fn to_item(record: &DeliveryRecord) -> Result<Item, String> {
+    serde_dynamo::to_item(record).map_err(|error| format!("the record could not be written: {error}"))
+}
+
+fn from_item(item: Item) -> Result<DeliveryRecord, String> {
+    serde_dynamo::from_item(item).map_err(|error| format!("the record could not be understood: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::order::tests::order_with;
+
+    const NOW: OffsetDateTime = datetime!(2026-09-01 00:00:00 UTC);
+    const GAP: std::time::Duration = std::time::Duration::from_secs(90);
+    const LEASE: std::time::Duration = std::time::Duration::from_secs(45);
+
+    fn record() -> DeliveryRecord {
+        DeliveryRecord::new(&order_with(json!({})), "body".to_owned(), NOW, LEASE)
+    }
+
+    fn retrying(may_have_reached_line: bool) -> DeliveryRecord {
+        let mut record = record();
+        record.settle(State::Retrying, None);
+        record.may_have_reached_line = may_have_reached_line;
+        record
+    }
+
+    #[test]
+    fn a_settled_delivery_is_never_pushed() {
+        for state in [State::Sent, State::Suppressed, State::Failed, State::Expired] {
+            let mut record = record();
+            record.settle(state, None);
+            assert_eq!(record.decide(NOW + Duration::days(3), GAP), Decision::Settled, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn an_owned_delivery_is_left_to_its_owner_until_the_lease_ends() {
+        assert_eq!(record().decide(NOW + Duration::seconds(44), GAP), Decision::NotNow);
+        assert_eq!(record().decide(NOW + Duration::seconds(45), GAP), Decision::Push);
+    }
+
+    #[test]
+    fn a_retry_waits_for_its_time() {
+        assert_eq!(retrying(true).decide(NOW + Duration::seconds(89), GAP), Decision::NotNow);
+        assert_eq!(retrying(true).decide(NOW + Duration::seconds(90), GAP), Decision::Push);
+    }
+
+    #[test]
+    fn a_key_that_line_forgot_is_replaced_only_after_certain_refusals() {
+        let last_safe = NOW + KEY_LIFE - Duration::SECOND;
+        assert_eq!(retrying(true).decide(last_safe, GAP), Decision::Push);
+        assert_eq!(retrying(true).decide(NOW + KEY_LIFE, GAP), Decision::Expire);
+        assert_eq!(retrying(false).decide(NOW + KEY_LIFE, GAP), Decision::PushUnderNewKey);
+        // A crash before LINE's answer leaves the doubt set.
+        assert_eq!(record().decide(NOW + KEY_LIFE, GAP), Decision::Expire);
+    }
+
+    #[test]
+    fn a_retry_key_belongs_to_environment_order_and_generation() {
+        let first = record();
+        let mut second = record();
+        assert_eq!(first.retry_key("prod"), second.retry_key("prod"));
+        assert_ne!(first.retry_key("prod"), first.retry_key("test"));
+        second.start_generation("new body".to_owned());
+        assert_ne!(first.retry_key("prod"), second.retry_key("prod"));
+        second = record();
+        second.order_id.push('x');
+        assert_ne!(first.retry_key("prod"), second.retry_key("prod"));
+        assert_eq!(first.retry_key("prod").get_version_num(), 5);
+    }
+
+    #[test]
+    fn a_record_survives_the_table() {
+        let mut written = retrying(true);
+        written.list_attempt(Attempt {
+            at: NOW,
+            generation: 1,
+            state: State::Retrying,
+            line_status: Some(500),
+            line_request_id: None,
+            error: Some("x".to_owned()),
+        });
+        assert_eq!(from_item(to_item(&written).unwrap()), Ok(written));
+    }
+
+    #[test]
+    fn a_long_history_keeps_its_first_and_latest_entries() {
+        let mut record = record();
+        for second in 0..60 {
+            let at = NOW + Duration::seconds(second);
+            let attempt = Attempt {
+                at,
+                generation: 1,
+                state: State::Retrying,
+                line_status: None,
+                line_request_id: None,
+                error: None,
+            };
+            record.list_attempt(attempt);
+        }
+        assert_eq!(record.attempts.len(), MAX_ATTEMPTS_LISTED);
+        assert_eq!(record.attempts[0].at, NOW);
+        assert_eq!(record.attempts[49].at, NOW + Duration::seconds(59));
+    }
+}

@@ -1,0 +1,29 @@
+//! What the functions share: the LINE client, the delivery, the records and the wording.
+//!
+//! Data flows one way - a trigger calls a function, the function calls this crate - so nothing here knows a trigger.
+//!
+//! * [`order`] - the finished order as the order system sends it, and every rule for its fields
+//! * [`money`] - an amount in a currency, without floats
+//! * [`message`] - from an order to the message that the customer sees
+//! * [`wording`] - the words of that message, a struct of labels per language
+//! * [`line`] - LINE's Messaging API: client, message limits, JWT assertion, authenticated channel
+//! * [`delivery`] - never lost, never twice: the record, the attempt, the table of outcomes
+//! * [`switch`] - the switch per order status
+//! * [`token`] - one access token shared by every instance of every function
+//! * [`secrets`] - what Secrets Manager holds, in memory
+//! * [`settings`] - the environment of a function, parsed once
+//! * [`clock`] - the present time as a value
+//! * [`log`] - JSON log lines
+
+pub mod clock;
+pub mod delivery;
+pub mod line;
+pub mod log;
+pub mod message;
+pub mod money;
+pub mod order;
+pub mod secrets;
+pub mod settings;
+pub mod switch;
+pub mod token;
+pub mod wording;

@@ -1,0 +1,90 @@
+//! The Messaging API channel: its secret, its shared token and the client, together.
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+
+use crate::{
+    clock::Clock,
+    line::client::{LineClient, LineError, Quota},
+    secrets::{LineChannelSecret, Secret, SecretError},
+    settings::Settings,
+    token::{AccessToken, SharedToken, TokenError},
+};
+
+/// What a push is sent through.
+#[derive(Debug)]
+pub struct LineChannel {
+    /// The wire.
+    pub client: LineClient,
+    secret: Secret<LineChannelSecret>,
+    token: SharedToken,
+    token_life: std::time::Duration,
+    clock: Clock,
+}
+
+/// No channel access token could be had. The request that needed it was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// LINE's secret cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The shared token.
+    #[error(transparent)]
+    Token(#[from] TokenError<LineError>),
+}
+
+impl LineChannel {
+    /// Wires the channel; nothing is called yet.
+    pub fn new(aws: &SdkConfig, settings: &Settings, clock: Clock) -> reqwest::Result<Self> {
+        Ok(Self {
+            client: LineClient::new(&settings.line_api_base, settings.pace.call)?,
+            secret: Secret::new(aws_sdk_secretsmanager::Client::new(aws), settings.line_secret_id.clone()),
+            token: SharedToken::new(
+                aws_sdk_dynamodb::Client::new(aws),
+                settings.tokens_table.clone(),
+                "line".to_owned(),
+                clock,
+                settings.pace.call * 3 / 2,
+            ),
+            token_life: settings.channel_token_life,
+            clock,
+        })
+    }
+
+    /// A channel access token. If LINE does not take the assertion, the secret is read again: the key may be a new one.
+    pub async fn token(&self) -> Result<AccessToken, ChannelError> {
+        let secret = self.secret.get().await?;
+        match self.token.get(&secret.sealing_key, || self.issue(&secret)).await {
+            Err(error @ TokenError::Issuer(LineError::Status { status: 400..500, .. })) => {
+                let again = self.secret.get_again().await?;
+                if Arc::ptr_eq(&secret, &again) {
+                    return Err(error.into());
+                }
+                Ok(self.token.get(&again.sealing_key, || self.issue(&again)).await?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Another token, after LINE refused this one with 401.
+    pub async fn token_instead_of(&self, refused: &AccessToken) -> Result<AccessToken, ChannelError> {
+        let secret = self.secret.get_again().await?;
+        let issue = || self.issue(&secret);
+        Ok(self.token.get_instead_of(refused, &secret.sealing_key, issue).await?)
+    }
+
+    /// Whether the month's messages are used up (LINE's error texts may change, its figures say it).
+    pub async fn quota_is_exhausted(&self, token: &AccessToken) -> Result<bool, LineError> {
+        let (quota, used) = tokio::try_join!(self.client.quota(token), self.client.consumption(token))?;
+        Ok(matches!(quota, Quota::Limited(limit) if used >= limit))
+    }
+
+    async fn issue(&self, secret: &Arc<LineChannelSecret>) -> Result<crate::token::IssuedToken, LineError> {
+        let assertion = secret
+            .signer
+            .sign(self.clock.now(), self.token_life)
+            .map_err(|error| LineError::Malformed(error.to_string()))?;
+        self.client.issue_channel_token(&assertion).await
+    }
+}

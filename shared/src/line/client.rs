@@ -1,0 +1,284 @@
+//! The wire to LINE's Messaging API: one function per endpoint, one log line per call.
+//!
+//! It decides nothing: [`crate::delivery::outcome`] says what an answer means.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{
+    Method, RequestBuilder, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+    redirect::Policy,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::token::{AccessToken, IssuedToken};
+
+/// LINE's error texts are kept to this many characters.
+const MAX_ERROR_TEXT: usize = 500;
+
+/// A client for one API host. Cheap to clone; keeps its connections open between invocations.
+#[derive(Clone, Debug)]
+pub struct LineClient {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// LINE answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// `x-line-request-id`: new for every request.
+    pub request_id: Option<String>,
+    /// `x-line-accepted-request-id`: on a 409, the request that was accepted under the same retry key.
+    pub accepted_request_id: Option<String>,
+    /// The body as text, empty where it did not arrive.
+    pub body: String,
+}
+
+/// No answer came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct NoAnswer {
+    /// Whether LINE may have received the request; false where not even a connection was made.
+    pub may_have_reached_line: bool,
+    /// What happened, without address or token.
+    pub what: String,
+}
+
+/// A call whose answer is not the one that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// No answer.
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
+    /// An error status.
+    #[error("LINE answered {status}: {text}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// LINE's text, shortened.
+        text: String,
+    },
+    /// A body that is not what LINE documents.
+    #[error("LINE's answer is not as documented: {0}")]
+    Malformed(String),
+}
+
+/// The month's ceiling (LINE: "Get the target limit for sending messages this month").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// At most this many messages.
+    Limited(u64),
+    /// No ceiling.
+    Unlimited,
+}
+
+impl Answer {
+    /// LINE's error text, shortened: `message` with its details, `error_description`, or the body itself.
+    pub fn error_text(&self) -> String {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let mut said = text(&body, "message")
+            .or_else(|| text(&body, "error_description"))
+            .or_else(|| text(&body, "error"))
+            .unwrap_or_else(|| self.body.clone());
+        for detail in body.get("details").and_then(Value::as_array).into_iter().flatten() {
+            let [property, problem] = ["property", "message"].map(|name| text(detail, name).unwrap_or_default());
+            said.push_str(&format!("; {property}: {problem}"));
+        }
+        said.chars().take(MAX_ERROR_TEXT).collect()
+    }
+
+    /// The ids of the messages that were sent. The documentation also shows an empty object for a success.
+    pub fn message_ids(&self) -> Vec<String> {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let sent = body.get("sentMessages").and_then(Value::as_array).cloned().unwrap_or_default();
+        let id = |message: &Value| match message.get("id")? {
+            Value::String(id) => Some(id.clone()),
+            Value::Number(id) => Some(id.to_string()),
+            _ => None,
+        };
+        sent.iter().filter_map(id).collect()
+    }
+
+    fn into_json<T: for<'de> Deserialize<'de>>(self) -> Result<T, LineError> {
+        if !(200..300).contains(&self.status) {
+            return Err(LineError::Status { status: self.status, text: self.error_text() });
+        }
+        serde_json::from_str(&self.body).map_err(|error| LineError::Malformed(error.to_string()))
+    }
+}
+
+impl LineClient {
+    /// A client for `base`, such as `https://api.line.me`; no call takes longer than `timeout`.
+    pub fn new(base: &str, timeout: Duration) -> reqwest::Result<Self> {
+        // A redirect would carry the token elsewhere, and LINE documents none.
+        let http = reqwest::Client::builder().timeout(timeout).redirect(Policy::none()).build()?;
+        Ok(Self { http, base: base.to_owned() })
+    }
+
+    /// `POST /v2/bot/message/push` under a retry key (LINE: "Send push message", "Retry failed API requests").
+    pub async fn push(&self, token: &AccessToken, retry_key: Uuid, body: &str) -> Result<Answer, NoAnswer> {
+        let request = self
+            .request(Method::POST, "/v2/bot/message/push", Some(token))
+            .header("x-line-retry-key", retry_key.hyphenated().to_string())
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_owned());
+        self.call("/v2/bot/message/push", request).await
+    }
+
+    /// `GET /v2/bot/message/quota`.
+    pub async fn quota(&self, token: &AccessToken) -> Result<Quota, LineError> {
+        #[derive(Deserialize)]
+        struct Body {
+            r#type: String,
+            value: Option<u64>,
+        }
+        const PATH: &str = "/v2/bot/message/quota";
+        let body: Body = self.call(PATH, self.request(Method::GET, PATH, Some(token))).await?.into_json()?;
+        match (body.r#type.as_str(), body.value) {
+            ("limited", Some(value)) => Ok(Quota::Limited(value)),
+            ("none", _) => Ok(Quota::Unlimited),
+            (other, _) => Err(LineError::Malformed(format!("a quota of type {other:?}"))),
+        }
+    }
+
+    /// `GET /v2/bot/message/quota/consumption`: messages sent this month, approximate.
+    pub async fn consumption(&self, token: &AccessToken) -> Result<u64, LineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body {
+            total_usage: u64,
+        }
+        const PATH: &str = "/v2/bot/message/quota/consumption";
+        let body: Body = self.call(PATH, self.request(Method::GET, PATH, Some(token))).await?.into_json()?;
+        Ok(body.total_usage)
+    }
+
+    /// `POST /oauth2/v2.1/token`: a channel access token for a JWT assertion (LINE: "Issue channel access token v2.1").
+    pub async fn issue_channel_token(&self, assertion: &str) -> Result<IssuedToken, LineError> {
+        #[derive(Deserialize)]
+        struct Body {
+            access_token: String,
+            expires_in: u64,
+        }
+        const PATH: &str = "/oauth2/v2.1/token";
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+        ];
+        let body: Body = self.call(PATH, self.request(Method::POST, PATH, None).form(&form)).await?.into_json()?;
+        Ok(IssuedToken { token: AccessToken::new(body.access_token), life: Duration::from_secs(body.expires_in) })
+    }
+
+    fn request(&self, method: Method, path: &'static str, token: Option<&AccessToken>) -> RequestBuilder {
+        let mut headers = HeaderMap::new();
+        if let Some(token) = token {
+            // A token that is no header value cannot be LINE's; without the header LINE answers 401.
+            if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.reveal())) {
+                value.set_sensitive(true);
+                headers.insert(AUTHORIZATION, value);
+            }
+        }
+        self.http.request(method, format!("{}{path}", self.base)).headers(headers)
+    }
+
+    async fn call(&self, endpoint: &'static str, request: RequestBuilder) -> Result<Answer, NoAnswer> {
+        let (http, request) = request.build_split();
+        let request = request.map_err(|error| no_answer(error, false))?;
+        let method = request.method().clone();
+        let started = Instant::now();
+        let result = http.execute(request).await;
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match result {
+            Ok(response) => {
+                let status = response.status();
+                let header =
+                    |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+                let request_id = header("x-line-request-id");
+                let accepted_request_id = header("x-line-accepted-request-id");
+                // The status says what happened, even if the body is cut off.
+                let body = response.text().await.unwrap_or_default();
+                let answer = Answer { status: status.as_u16(), request_id, accepted_request_id, body };
+                tracing::info!(
+                    http.method = %method,
+                    http.endpoint = endpoint,
+                    http.status = answer.status,
+                    line.request_id = answer.request_id.as_deref(),
+                    line.accepted_request_id = answer.accepted_request_id.as_deref(),
+                    line.error = (status >= StatusCode::BAD_REQUEST).then(|| answer.error_text()),
+                    duration_ms,
+                    "LINE answered"
+                );
+                Ok(answer)
+            }
+            Err(error) => {
+                let failure = no_answer(error, true);
+                tracing::warn!(
+                    http.method = %method,
+                    http.endpoint = endpoint,
+                    error = failure.what,
+                    duration_ms,
+                    "LINE did not answer"
+                );
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn no_answer(error: reqwest::Error, sent: bool) -> NoAnswer {
+    let what = if error.is_timeout() {
+        "time-out"
+    } else if error.is_connect() {
+        "no connection"
+    } else if sent {
+        "connection lost"
+    } else {
+        "request could not be built"
+    };
+    // A connection that timed out while it was being made never carried the request either.
+    NoAnswer { may_have_reached_line: sent && !error.is_connect(), what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: &str) -> Answer {
+        Answer { status: 400, request_id: None, accepted_request_id: None, body: body.to_owned() }
+    }
+
+    #[test]
+    fn every_documented_error_shape_gives_a_text() {
+        for (body, expected) in [
+            (r#"{"message":"Failed to send messages"}"#, "Failed to send messages"),
+            (
+                r#"{"message":"The request body has 1 error(s)","details":[{"message":"May not be empty","property":"messages"},{}]}"#,
+                "The request body has 1 error(s); messages: May not be empty; : ",
+            ),
+            (r#"{"error":"invalid_client","error_description":"Invalid exp"}"#, "Invalid exp"),
+            (r#"{"error":"invalid_client"}"#, "invalid_client"),
+            (r#"{"message":null,"key":null}"#, r#"{"message":null,"key":null}"#),
+            ("<html>", "<html>"),
+            ("", ""),
+        ] {
+            assert_eq!(answer(body).error_text(), expected);
+        }
+        assert_eq!(answer(&"字".repeat(9999)).error_text().chars().count(), MAX_ERROR_TEXT);
+    }
+
+    #[test]
+    fn message_ids_are_strings_whatever_they_arrive_as() {
+        assert_eq!(
+            answer(r#"{"sentMessages":[{"id":"561230966842064897"},{"id":12},{}]}"#).message_ids(),
+            ["561230966842064897", "12"]
+        );
+        assert!(answer("{}").message_ids().is_empty());
+        assert!(answer("nonsense").message_ids().is_empty());
+    }
+}

@@ -1,0 +1,265 @@
+//! What Secrets Manager holds: read once per environment, kept in memory, read again after an authentication failure.
+//!
+//! Errors name the secret's id and the field that is wrong, never a value.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use aws_lc_rs::{
+    constant_time::verify_slices_are_equal,
+    digest::{SHA256, digest},
+};
+use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
+use serde::Deserialize;
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{
+    line::assertion::{AssertionSigner, PrivateJwk},
+    token::SealingKey,
+};
+
+/// Failed authentications read a secret again at most this often, so that a guesser cannot make us call all day.
+const MIN_AGE: Duration = Duration::from_secs(10);
+/// A secret in memory is read again after this long, so that a key that was taken back stops working.
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+/// A secret that cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SecretError {
+    /// Secrets Manager did not give it out.
+    #[error("secret {id} could not be read: {what}")]
+    Unavailable {
+        /// The secret's id or ARN.
+        id: String,
+        /// What Secrets Manager said.
+        what: String,
+    },
+    /// Its content is not what README.md describes.
+    #[error("secret {id}: {problem}")]
+    Malformed {
+        /// The secret's id or ARN.
+        id: String,
+        /// The field and its problem.
+        problem: String,
+    },
+}
+
+/// The content of a secret.
+pub trait Content: Sized {
+    /// Reads the JSON; the error names the field and never prints a value.
+    fn parse(json: &str) -> Result<Self, String>;
+}
+
+/// One secret, kept in memory.
+#[derive(Debug)]
+pub struct Secret<T> {
+    client: Client,
+    id: String,
+    cached: Mutex<Option<(Arc<T>, Instant)>>,
+}
+
+impl<T: Content> Secret<T> {
+    /// Nothing is read yet.
+    pub fn new(client: Client, id: String) -> Self {
+        Self { client, id, cached: Mutex::new(None) }
+    }
+
+    /// The content, from memory where it is young enough. If it cannot be read again, the old content serves on.
+    pub async fn get(&self) -> Result<Arc<T>, SecretError> {
+        self.get_younger_than(MAX_AGE).await
+    }
+
+    /// The content after an authentication failed with the one in memory.
+    pub async fn get_again(&self) -> Result<Arc<T>, SecretError> {
+        self.get_younger_than(MIN_AGE).await
+    }
+
+    async fn get_younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
+        let mut cached = self.cached.lock().await;
+        if let Some((content, read_at)) = &*cached
+            && read_at.elapsed() < age
+        {
+            return Ok(Arc::clone(content));
+        }
+        match self.read().await {
+            Ok(content) => {
+                let content = Arc::new(content);
+                *cached = Some((Arc::clone(&content), Instant::now()));
+                Ok(content)
+            }
+            Err(error) => match &mut *cached {
+                Some((content, read_at)) => {
+                    tracing::warn!(%error, "a secret could not be read again, the one in memory serves on");
+                    *read_at = Instant::now();
+                    Ok(Arc::clone(content))
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    async fn read(&self) -> Result<T, SecretError> {
+        let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
+            SecretError::Unavailable { id: self.id.clone(), what: DisplayErrorContext(&error).to_string() }
+        })?;
+        T::parse(answer.secret_string().unwrap_or_default())
+            .map_err(|problem| SecretError::Malformed { id: self.id.clone(), problem })
+    }
+}
+
+/// serde's message would quote the value, so only the kind of mistake and its place are told.
+fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, String> {
+    serde_json::from_str(json).map_err(|error| {
+        let missing = error.to_string();
+        match missing.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
+            Some((field, _)) => format!("field {field} is missing"),
+            None => format!(
+                "must be the JSON object that README.md describes (line {}, column {})",
+                error.line(),
+                error.column()
+            ),
+        }
+    })
+}
+
+fn not_empty(name: &str, value: &str) -> Result<(), String> {
+    if value.trim().is_empty() { Err(format!("field {name} is empty")) } else { Ok(()) }
+}
+
+/// LINE's channel: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`.
+#[derive(Debug)]
+pub struct LineChannelSecret {
+    /// The Messaging API channel's id.
+    pub channel_id: String,
+    /// Signs token requests.
+    pub signer: AssertionSigner,
+    /// Seals the shared token; derived from the channel secret.
+    pub sealing_key: SealingKey,
+}
+
+impl Content for LineChannelSecret {
+    fn parse(json: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields {
+            channel_id: String,
+            channel_secret: String,
+            kid: String,
+            private_key: PrivateJwk,
+        }
+        let fields: Fields = from_json(json)?;
+        not_empty("channelId", &fields.channel_id)?;
+        not_empty("channelSecret", &fields.channel_secret)?;
+        not_empty("kid", &fields.kid)?;
+        let signer = AssertionSigner::new(fields.channel_id.clone(), fields.kid, &fields.private_key)
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            channel_id: fields.channel_id,
+            signer,
+            sealing_key: SealingKey::derive(fields.channel_secret.as_bytes()),
+        })
+    }
+}
+
+/// The keys that the order system may call with: `{"current": "…", "previous": "…"}`, `previous` only while rotating.
+/// Only their digests are kept.
+pub struct OrderKeys {
+    digests: Vec<[u8; 32]>,
+}
+
+/// A shorter key could be guessed.
+const MIN_ORDER_KEY: usize = 16;
+
+impl fmt::Debug for OrderKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OrderKeys({})", self.digests.len())
+    }
+}
+
+fn sha256(text: &str) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    out
+}
+
+impl OrderKeys {
+    /// Whether `key` is one of them. Digests of equal length are compared in constant time, all of them.
+    pub fn accepts(&self, key: &str) -> bool {
+        let candidate = sha256(key);
+        self.digests.iter().fold(false, |found, digest| verify_slices_are_equal(digest, &candidate).is_ok() | found)
+    }
+}
+
+impl Content for OrderKeys {
+    fn parse(json: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Fields {
+            current: String,
+            previous: Option<String>,
+        }
+        let fields: Fields = from_json(json)?;
+        let long_enough = |name, key: &str| {
+            if key.len() < MIN_ORDER_KEY {
+                Err(format!("field {name} must have at least {MIN_ORDER_KEY} characters"))
+            } else {
+                Ok(())
+            }
+        };
+        long_enough("current", &fields.current)?;
+        let previous = fields.previous.filter(|key| !key.is_empty());
+        if let Some(previous) = &previous {
+            long_enough("previous", previous)?;
+        }
+        Ok(Self { digests: [Some(fields.current), previous].iter().flatten().map(|key| sha256(key)).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn current_and_previous_order_keys_are_accepted() {
+        let keys = OrderKeys::parse(r#"{"current":"0123456789abcdef","previous":"fedcba9876543210"}"#).unwrap();
+        assert!(keys.accepts("0123456789abcdef") && keys.accepts("fedcba9876543210"));
+        for wrong in ["", "0123456789abcde", "0123456789abcdef ", "0123456789ABCDEF"] {
+            assert!(!keys.accepts(wrong), "{wrong:?}");
+        }
+        assert!(!OrderKeys::parse(r#"{"current":"0123456789abcdef","previous":""}"#).unwrap().accepts(""));
+    }
+
+    #[test]
+    fn a_malformed_secret_names_the_field_and_keeps_its_value() {
+        for (json, expected) in [
+            ("", "must be the JSON object"),
+            (r#"{"previous":"hunter2hunter2hunter2"}"#, "field current is missing"),
+            (r#"{"current":"hunter2"}"#, "field current must have at least"),
+            (r#"{"current":["hunter2"]}"#, "must be the JSON object"),
+            (r#"{"current":"0123456789abcdef","previous":"hunter2"}"#, "field previous must"),
+        ] {
+            let error = OrderKeys::parse(json).unwrap_err();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
+        for (json, expected) in [
+            (r#"{"channelId":"1","channelSecret":"hunter2","kid":"k"}"#, "field privateKey is missing"),
+            (
+                r#"{"channelId":"1","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"EC","n":"","e":"","d":"","p":"","q":"","dp":"","dq":"","qi":""}}"#,
+                "privateKey.kty must be RSA",
+            ),
+            (
+                r#"{"channelId":"1","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"RSA","n":"AQAB","e":"AQAB","d":"hunter2=","p":"","q":"","dp":"","dq":"","qi":""}}"#,
+                "privateKey.d must be base64url",
+            ),
+            (
+                r#"{"channelId":"1","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB","p":"AQAB","q":"AQAB","dp":"AQAB","dq":"AQAB","qi":"AQAB"}}"#,
+                "privateKey.n must have 2048 bits, not 17",
+            ),
+            (
+                r#"{"channelId":" ","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"RSA","n":"","e":"","d":"","p":"","q":"","dp":"","dq":"","qi":""}}"#,
+                "field channelId is empty",
+            ),
+        ] {
+            let error = LineChannelSecret::parse(json).unwrap_err();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The environment of a function, parsed once into typed values. `template.yaml` sets every variable.
+
+use std::{fmt::Display, str::FromStr, time::Duration};
+
+use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+
+use crate::{message::MessageStyle, wording::Language};
+
+/// A variable is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("environment variable {name}: {problem}; template.yaml sets it")]
+pub struct SettingError {
+    name: &'static str,
+    problem: String,
+}
+
+/// Reads a variable that must be set and not empty.
+pub fn required(name: &'static str) -> Result<String, SettingError> {
+    match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Ok(value),
+        _ => Err(SettingError { name, problem: "is not set".to_owned() }),
+    }
+}
+
+/// Reads a variable that must parse.
+pub fn parsed<T: FromStr<Err: Display>>(name: &'static str) -> Result<T, SettingError> {
+    required(name)?.parse().map_err(|error: T::Err| SettingError { name, problem: error.to_string() })
+}
+
+/// The AWS configuration of a function: its role, its region, and time-outs that leave room for a push between two calls.
+pub async fn aws() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_timeout(Duration::from_secs(4))
+        .build();
+    aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await
+}
+
+/// What every function that pushes needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The stack's name for itself, part of every retry key.
+    pub environment: String,
+    /// The form of the customer's message.
+    pub message_style: MessageStyle,
+    /// The language of an order that names none.
+    pub default_language: Language,
+    /// How long an attempt may take and when the next one is due.
+    pub pace: Pace,
+    /// Retries before the dead-letter queue.
+    pub max_retries: u32,
+    /// Life asked for a channel access token.
+    pub channel_token_life: Duration,
+    /// `https://api.line.me`, without a trailing slash.
+    pub line_api_base: String,
+    /// The secret with LINE's channel.
+    pub line_secret_id: String,
+    /// The table of deliveries.
+    pub deliveries_table: String,
+    /// The table of switches.
+    pub switches_table: String,
+    /// The table of shared tokens.
+    pub tokens_table: String,
+}
+
+impl Settings {
+    /// Reads the environment; the error names the first variable that is wrong.
+    pub fn from_env() -> Result<Self, SettingError> {
+        Ok(Self {
+            environment: required("ENVIRONMENT")?,
+            message_style: parsed("MESSAGE_STYLE")?,
+            default_language: parsed("DEFAULT_LANGUAGE")?,
+            pace: Pace::new(Duration::from_secs(parsed("RETRY_DELAY_SECONDS")?)),
+            max_retries: parsed("MAX_RETRIES")?,
+            channel_token_life: Duration::from_secs(parsed("CHANNEL_TOKEN_SECONDS")?),
+            line_api_base: required("LINE_API_BASE")?,
+            line_secret_id: required("LINE_SECRET_ID")?,
+            deliveries_table: required("DELIVERIES_TABLE")?,
+            switches_table: required("SWITCHES_TABLE")?,
+            tokens_table: required("TOKENS_TABLE")?,
+        })
+    }
+}
+
+/// The time-outs of an attempt, all derived from the retry delay, so that they keep their order whatever the delay is:
+/// call < attempt < lease < delay. With the default delay of 180 s: 5, 20, 45 and 180 seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From a failed push to its next attempt.
+    pub retry_delay: Duration,
+    /// One HTTP call to LINE.
+    pub call: Duration,
+    /// A whole attempt: token, push, a second push after a 401, the quota.
+    pub attempt: Duration,
+    /// How long a worker owns a delivery. Longer than the function's time-out, so no worker outlives its lease.
+    pub lease: Duration,
+}
+
+impl Pace {
+    /// Derives the time-outs.
+    pub fn new(retry_delay: Duration) -> Self {
+        Self {
+            retry_delay,
+            call: (retry_delay / 4).min(Duration::from_secs(5)),
+            attempt: (retry_delay / 2).min(Duration::from_secs(20)),
+            lease: (retry_delay * 3 / 4).min(Duration::from_secs(45)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_delay_no_time_out_outlives_the_next() {
+        for seconds in [3, 6, 30, 180, 900] {
+            let pace = Pace::new(Duration::from_secs(seconds));
+            assert!(pace.call < pace.attempt && pace.attempt < pace.lease && pace.lease < pace.retry_delay, "{pace:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_variable() {
+        let error = parsed::<u32>("A_VARIABLE_THAT_NOBODY_SETS").unwrap_err();
+        assert!(error.to_string().contains("A_VARIABLE_THAT_NOBODY_SETS: is not set"), "{error}");
+    }
+}

@@ -1,0 +1,54 @@
+//! The switch per order status: off means that no push is made for it, retries included.
+//!
+//! One item per status in the switches' table, `{"status": "finish", "enabled": false}`; no item means on. Operators
+//! write it; the delivery reads it before every attempt, through a memory of [`MAX_AGE`].
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::{Client, error::DisplayErrorContext, types::AttributeValue};
+use tokio::{sync::Mutex, time::Instant};
+
+/// A change takes effect everywhere within this time.
+pub const MAX_AGE: Duration = Duration::from_secs(30);
+
+/// The switches, remembered for [`MAX_AGE`].
+#[derive(Debug)]
+pub struct Switches {
+    table: Client,
+    table_name: String,
+    max_age: Duration,
+    memory: Mutex<HashMap<String, (bool, Instant)>>,
+}
+
+impl Switches {
+    /// Reads from this table, and again after `max_age`.
+    pub fn new(table: Client, table_name: String, max_age: Duration) -> Self {
+        Self { table, table_name, max_age, memory: Mutex::new(HashMap::new()) }
+    }
+
+    /// Whether customers are told about this status. An error means that nobody knows: push later.
+    pub async fn enabled(&self, status: &str) -> Result<bool, String> {
+        let mut memory = self.memory.lock().await;
+        if let Some((enabled, read_at)) = memory.get(status)
+            && read_at.elapsed() < self.max_age
+        {
+            return Ok(*enabled);
+        }
+        let answer = self
+            .table
+            .get_item()
+            .table_name(&self.table_name)
+            .key("status", AttributeValue::S(status.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| format!("the switch could not be read: {}", DisplayErrorContext(error)))?;
+        let enabled = match answer.item.as_ref().and_then(|item| item.get("enabled")) {
+            None => true,
+            Some(AttributeValue::Bool(enabled)) => *enabled,
+            Some(_) => return Err(format!("the switch of {status}: enabled must be true or false (BOOL)")),
+        };
+        memory.insert(status.to_owned(), (enabled, Instant::now()));
+        Ok(enabled)
+    }
+}

@@ -1,0 +1,462 @@
+//! One access token shared by every instance of every function, through one DynamoDB item per issuer.
+//!
+//! LINE refuses a channel's 31st valid token, and other issuers invalidate the former token with each new one. So nobody
+//! asks for a token without holding the item's lease, and the lease is given for one `serial` only: who noticed first
+//! that token *n* runs out makes token *n + 1*, everybody else reads it. Written and read by [`SharedToken`] alone.
+//!
+//! * The lease ends by itself ([`SharedToken::new`]): a holder that crashed blocks the others for seconds.
+//! * Ahead of expiry the old token still works, so whoever loses the race for the lease uses it and does not wait.
+//! * A token that was refused before its time is replaced at once, but never while it is younger than
+//!   [`MIN_AGE_OF_A_REFUSED_TOKEN`], and never so that more than [`MAX_LIVE_TOKENS`] are valid: an issuer that refuses
+//!   everything must not cost us the tokens of the day.
+//! * The table holds the token sealed (AES-256-GCM) with a key derived from the issuer's secret, which only Secrets
+//!   Manager holds. After that secret changed, the item cannot be opened and counts as absent.
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
+    hkdf,
+};
+use aws_sdk_dynamodb::{
+    Client,
+    error::DisplayErrorContext,
+    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
+    primitives::Blob,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+
+/// A token this near to its end is not used any more: the call it is for takes time, and clocks differ.
+const MARGIN: time::Duration = time::Duration::seconds(60);
+/// A refused token is replaced only when it is at least this old.
+pub const MIN_AGE_OF_A_REFUSED_TOKEN: time::Duration = time::Duration::seconds(30);
+/// Refused tokens are not replaced beyond this many valid ones; LINE's limit is 30.
+pub const MAX_LIVE_TOKENS: usize = 25;
+/// How often a waiting instance looks whether the lease's holder is done.
+const POLL: Duration = Duration::from_millis(150);
+
+/// A bearer token. Its `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken(String);
+
+impl AccessToken {
+    /// Takes the token as the issuer gave it.
+    pub fn new(token: String) -> Self {
+        Self(token)
+    }
+
+    /// The token, for the `Authorization` header.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(…)")
+    }
+}
+
+/// What an issuer answers.
+#[derive(Clone, Debug)]
+pub struct IssuedToken {
+    /// The new token.
+    pub token: AccessToken,
+    /// How long it is valid from now on.
+    pub life: Duration,
+}
+
+/// No token could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError<E> {
+    /// The issuer refused, or did not answer.
+    #[error("no token was issued: {0}")]
+    Issuer(E),
+    /// The table could not be read or written.
+    #[error("the shared token could not be read: {0}")]
+    Store(String),
+    /// The token was refused although it is new, or too many are valid already: another would be refused too.
+    #[error("the token was refused and is not replaced yet")]
+    RefusedToo,
+}
+
+/// Seals a token for the table.
+pub struct SealingKey(RandomizedNonceKey);
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKey(…)")
+    }
+}
+
+impl SealingKey {
+    /// Derives the key from a secret that only Secrets Manager holds (HKDF-SHA256).
+    pub fn derive(secret: &[u8]) -> Self {
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"shared-token");
+        let mut key = [0; 32];
+        let filled = salt
+            .extract(secret)
+            .expand(&[b"seal"], hkdf::HKDF_SHA256)
+            .and_then(|material| material.fill(&mut key))
+            .and_then(|()| RandomizedNonceKey::new(&AES_256_GCM, &key));
+        Self(filled.expect("HKDF-SHA256 gives 32 bytes, AES-256 takes 32 bytes"))
+    }
+
+    /// The nonce, then the sealed token.
+    fn seal(&self, issuer: &str, token: &AccessToken) -> Vec<u8> {
+        let mut sealed = token.reveal().as_bytes().to_vec();
+        let nonce = self
+            .0
+            .seal_in_place_append_tag(Aad::from(issuer.as_bytes()), &mut sealed)
+            .expect("AES-GCM seals any text shorter than 64 GB");
+        [nonce.as_ref().as_slice(), &sealed].concat()
+    }
+
+    fn open(&self, issuer: &str, sealed: &[u8]) -> Option<AccessToken> {
+        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
+        let mut opened = sealed.to_vec();
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let token = self.0.open_in_place(nonce, Aad::from(issuer.as_bytes()), &mut opened).ok()?;
+        Some(AccessToken(String::from_utf8(token.to_vec()).ok()?))
+    }
+}
+
+/// A token with its place in the sequence.
+#[derive(Clone, Debug)]
+struct Known {
+    token: AccessToken,
+    serial: u64,
+    issued_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+}
+
+impl Known {
+    fn usable(&self, now: OffsetDateTime) -> bool {
+        now < self.expires_at - MARGIN.min((self.expires_at - self.issued_at) / 10)
+    }
+
+    /// Due for renewal in the last fifth of its life.
+    fn due(&self, now: OffsetDateTime) -> bool {
+        now >= self.expires_at - (self.expires_at - self.issued_at) / 5
+    }
+}
+
+/// The item as it stands in the table.
+#[derive(Default)]
+struct Item {
+    serial: u64,
+    known: Option<Known>,
+    lease_until_ms: i64,
+    /// When the tokens that are still valid end, in seconds.
+    live_until: Vec<i64>,
+}
+
+/// Why a new token is wanted.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// None is in memory, or it is due.
+    InTime,
+    /// The issuer's server refused this one.
+    InsteadOf(&'a AccessToken),
+}
+
+/// The shared token of one issuer.
+#[derive(Debug)]
+pub struct SharedToken {
+    table: Client,
+    table_name: String,
+    issuer: String,
+    clock: Clock,
+    lease: Duration,
+    memory: Mutex<Option<Known>>,
+}
+
+impl SharedToken {
+    /// The token that `issuer` (a name such as `line`) is shared under. `lease` is how long one issuing may take: the
+    /// time-out of the issuer's call and a little more.
+    pub fn new(table: Client, table_name: String, issuer: String, clock: Clock, lease: Duration) -> Self {
+        Self { table, table_name, issuer, clock, lease, memory: Mutex::new(None) }
+    }
+
+    /// A valid token: from memory, from the table, or from `issue`.
+    pub async fn get<E, F, A>(&self, key: &SealingKey, issue: F) -> Result<AccessToken, TokenError<E>>
+    where
+        E: fmt::Display,
+        F: Fn() -> A,
+        A: Future<Output = Result<IssuedToken, E>>,
+    {
+        self.obtain(key, Wanted::InTime, issue).await
+    }
+
+    /// A valid token other than `refused`, which the issuer's server did not accept.
+    pub async fn get_instead_of<E, F, A>(
+        &self,
+        refused: &AccessToken,
+        key: &SealingKey,
+        issue: F,
+    ) -> Result<AccessToken, TokenError<E>>
+    where
+        E: fmt::Display,
+        F: Fn() -> A,
+        A: Future<Output = Result<IssuedToken, E>>,
+    {
+        self.obtain(key, Wanted::InsteadOf(refused), issue).await
+    }
+
+    async fn obtain<E, F, A>(
+        &self,
+        key: &SealingKey,
+        wanted: Wanted<'_>,
+        issue: F,
+    ) -> Result<AccessToken, TokenError<E>>
+    where
+        E: fmt::Display,
+        F: Fn() -> A,
+        A: Future<Output = Result<IssuedToken, E>>,
+    {
+        // One task of this instance looks, the others wait for what it finds.
+        let mut memory = self.memory.lock().await;
+        let refused = |known: &Known| matches!(wanted, Wanted::InsteadOf(token) if *token == known.token);
+        let fresh = |known: &Known, now| known.usable(now) && !known.due(now) && !refused(known);
+        if let Some(known) = memory.as_ref().filter(|known| fresh(known, self.clock.now())) {
+            return Ok(known.token.clone());
+        }
+        loop {
+            let item = self.read(key).await.map_err(TokenError::Store)?;
+            let now = self.clock.now();
+            *memory = item.known.clone();
+            if let Some(known) = item.known.as_ref().filter(|known| fresh(known, now)) {
+                return Ok(known.token.clone());
+            }
+            if let Some(known) = item.known.as_ref().filter(|known| refused(known)) {
+                let live = item.live_until.iter().filter(|until| **until > now.unix_timestamp()).count();
+                if now - known.issued_at < MIN_AGE_OF_A_REFUSED_TOKEN || live >= MAX_LIVE_TOKENS {
+                    return Err(TokenError::RefusedToo);
+                }
+            }
+            if let Some(holder) = self.take_lease(&item, now).await.map_err(TokenError::Store)? {
+                let fallback = item.known.clone().filter(|known| known.usable(now) && !refused(known));
+                let known = self.renew(key, &item, &holder, fallback, &issue).await?;
+                *memory = Some(known.clone());
+                return Ok(known.token);
+            }
+            if let Some(known) = item.known.filter(|known| known.usable(now) && !refused(known)) {
+                return Ok(known.token);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn renew<E, F, A>(
+        &self,
+        key: &SealingKey,
+        item: &Item,
+        holder: &str,
+        fallback: Option<Known>,
+        issue: &F,
+    ) -> Result<Known, TokenError<E>>
+    where
+        E: fmt::Display,
+        F: Fn() -> A,
+        A: Future<Output = Result<IssuedToken, E>>,
+    {
+        match issue().await {
+            Ok(issued) => {
+                let issued_at = self.clock.now();
+                let expires_at = issued_at + issued.life;
+                let known = Known { token: issued.token, serial: item.serial + 1, issued_at, expires_at };
+                // The token is good even if it cannot be stored: this instance uses it, another makes its own.
+                if let Err(what) = self.store(key, item, &known, holder).await {
+                    tracing::warn!(issuer = self.issuer, error = what, "the new token could not be shared");
+                } else {
+                    tracing::info!(issuer = self.issuer, token.serial = known.serial, %expires_at, "token renewed");
+                }
+                Ok(known)
+            }
+            Err(error) => {
+                if let Some(known) = fallback {
+                    // The lease stays taken until it ends by itself, so that not every push asks again.
+                    tracing::warn!(issuer = self.issuer, %error, "the token could not be renewed in time, it serves on");
+                    return Ok(known);
+                }
+                if let Err(what) = self.give_lease_back(holder).await {
+                    tracing::warn!(
+                        issuer = self.issuer,
+                        error = what,
+                        "the lease could not be given back, it ends by itself"
+                    );
+                }
+                Err(TokenError::Issuer(error))
+            }
+        }
+    }
+
+    async fn read(&self, key: &SealingKey) -> Result<Item, String> {
+        let answer = self
+            .table
+            .get_item()
+            .table_name(&self.table_name)
+            .key("issuer", AttributeValue::S(self.issuer.clone()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| DisplayErrorContext(error).to_string())?;
+        Ok(self.item(key, &answer.item.unwrap_or_default()))
+    }
+
+    fn item(&self, key: &SealingKey, attributes: &HashMap<String, AttributeValue>) -> Item {
+        let number = |name: &str| attributes.get(name)?.as_n().ok()?.parse::<i64>().ok();
+        let known = || {
+            let time = |name| OffsetDateTime::from_unix_timestamp(number(name)?).ok();
+            Some(Known {
+                token: key.open(&self.issuer, attributes.get("sealed_token")?.as_b().ok()?.as_ref())?,
+                serial: u64::try_from(number("serial")?).ok()?,
+                issued_at: time("issued_at")?,
+                expires_at: time("expires_at")?,
+            })
+        };
+        let live_until = attributes.get("live_until").and_then(|list| list.as_l().ok()).cloned().unwrap_or_default();
+        Item {
+            serial: number("serial").and_then(|serial| u64::try_from(serial).ok()).unwrap_or(0),
+            known: known(),
+            lease_until_ms: number("lease_until_ms").unwrap_or(0),
+            live_until: live_until.iter().filter_map(|until| until.as_n().ok()?.parse().ok()).collect(),
+        }
+    }
+
+    fn update(&self) -> UpdateItemFluentBuilder {
+        self.table.update_item().table_name(&self.table_name).key("issuer", AttributeValue::S(self.issuer.clone()))
+    }
+
+    /// Takes the lease for the token after the one in `item`; `None` when somebody else holds it or has made that token.
+    async fn take_lease(&self, item: &Item, now: OffsetDateTime) -> Result<Option<String>, String> {
+        let now_ms = milliseconds(now);
+        if item.lease_until_ms > now_ms {
+            return Ok(None);
+        }
+        let holder = Uuid::from_u128(u128::from_le_bytes(random_bytes())).to_string();
+        let result = self
+            .update()
+            .update_expression("SET lease_until_ms = :until, lease_holder = :holder")
+            .condition_expression(
+                "(attribute_not_exists(serial) OR serial = :serial) \
+                 AND (attribute_not_exists(lease_until_ms) OR lease_until_ms <= :now)",
+            )
+            .expression_attribute_values(
+                ":until",
+                milliseconds_value(now_ms + i64::try_from(self.lease.as_millis()).unwrap_or(0)),
+            )
+            .expression_attribute_values(":holder", AttributeValue::S(holder.clone()))
+            .expression_attribute_values(":serial", AttributeValue::N(item.serial.to_string()))
+            .expression_attribute_values(":now", milliseconds_value(now_ms))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
+            .send()
+            .await;
+        Ok(condition_held(result)?.then_some(holder))
+    }
+
+    async fn store(&self, key: &SealingKey, item: &Item, known: &Known, holder: &str) -> Result<(), String> {
+        let seconds = |time: OffsetDateTime| AttributeValue::N(time.unix_timestamp().to_string());
+        let still_live = item.live_until.iter().filter(|until| **until > known.issued_at.unix_timestamp());
+        let live_until =
+            still_live.map(|until| AttributeValue::N(until.to_string())).chain([seconds(known.expires_at)]).collect();
+        let result = self
+            .update()
+            .update_expression(
+                "SET sealed_token = :token, serial = :serial, issued_at = :issued, expires_at = :expires, \
+                 live_until = :live REMOVE lease_until_ms, lease_holder",
+            )
+            .condition_expression("lease_holder = :holder")
+            .expression_attribute_values(":token", AttributeValue::B(Blob::new(key.seal(&self.issuer, &known.token))))
+            .expression_attribute_values(":serial", AttributeValue::N(known.serial.to_string()))
+            .expression_attribute_values(":issued", seconds(known.issued_at))
+            .expression_attribute_values(":expires", seconds(known.expires_at))
+            .expression_attribute_values(":live", AttributeValue::L(live_until))
+            .expression_attribute_values(":holder", AttributeValue::S(holder.to_owned()))
+            .send()
+            .await;
+        if condition_held(result)? { Ok(()) } else { Err("the lease had ended".to_owned()) }
+    }
+
+    async fn give_lease_back(&self, holder: &str) -> Result<(), String> {
+        let result = self
+            .update()
+            .update_expression("REMOVE lease_until_ms, lease_holder")
+            .condition_expression("lease_holder = :holder")
+            .expression_attribute_values(":holder", AttributeValue::S(holder.to_owned()))
+            .send()
+            .await;
+        condition_held(result).map(|_| ())
+    }
+}
+
+fn condition_held<R>(
+    result: Result<UpdateItemOutput, aws_sdk_dynamodb::error::SdkError<UpdateItemError, R>>,
+) -> Result<bool, String>
+where
+    R: fmt::Debug + Send + Sync + 'static,
+{
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Ok(false)
+        }
+        Err(error) => Err(DisplayErrorContext(error).to_string()),
+    }
+}
+
+fn milliseconds(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}
+
+fn milliseconds_value(milliseconds: i64) -> AttributeValue {
+    AttributeValue::N(milliseconds.to_string())
+}
+
+fn random_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_token_opens_with_its_own_key_and_issuer_only() {
+        let key = SealingKey::derive(b"secret");
+        let token = AccessToken::new("token".to_owned());
+        let sealed = key.seal("line", &token);
+        assert_eq!(key.open("line", &sealed), Some(token.clone()));
+        assert_eq!(SealingKey::derive(b"secret").open("line", &sealed), Some(token.clone()));
+        assert_eq!(key.open("sobot", &sealed), None);
+        assert_eq!(SealingKey::derive(b"another").open("line", &sealed), None);
+        assert_eq!(key.open("line", &sealed[1..]), None);
+        assert_eq!(key.open("line", b"short"), None);
+        assert_ne!(sealed, key.seal("line", &token), "a nonce was used twice");
+    }
+
+    #[test]
+    fn a_token_is_due_before_it_is_unusable() {
+        let at = |seconds| OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds);
+        let known =
+            |life| Known { token: AccessToken::new(String::new()), serial: 1, issued_at: at(0), expires_at: at(life) };
+        let day = known(86_400);
+        assert!(!day.due(at(69_119)) && day.due(at(69_120)));
+        assert!(day.usable(at(86_339)) && !day.usable(at(86_340)));
+        let short = known(100);
+        assert!(short.due(at(80)) && short.usable(at(89)) && !short.usable(at(90)));
+    }
+
+    #[test]
+    fn a_token_is_never_printed() {
+        let issued = IssuedToken { token: AccessToken::new("hunter2".to_owned()), life: Duration::from_secs(1) };
+        assert!(!format!("{issued:?}").contains("hunter2"));
+    }
+}

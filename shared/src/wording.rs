@@ -1,0 +1,194 @@
+//! The words of the customer's message: one struct of labels a language.
+//!
+//! The zh-CN copy is the operator's own; the other languages say the same.
+
+use std::str::FromStr;
+
+use time::Duration;
+
+/// A language that the message exists in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Simplified Chinese.
+    ZhCn,
+    /// Traditional Chinese.
+    ZhTw,
+    /// Japanese.
+    Ja,
+    /// Thai.
+    Th,
+    /// English.
+    En,
+}
+
+/// The words of one language. A row's label ends in its colon, and in a space where the copy has one.
+#[derive(Debug)]
+pub struct Labels {
+    /// The headline.
+    pub title: &'static str,
+    /// Before the fee actually paid.
+    pub fee: &'static str,
+    /// Before the rental's duration.
+    pub duration: &'static str,
+    /// Before the time and shop where the rental began.
+    pub start: &'static str,
+    /// Before the time and shop where it ended.
+    pub end: &'static str,
+    /// On the button that opens the order: at most 20 characters (LINE: "Specifications of the label").
+    pub view_order: &'static str,
+    /// After the numbers of hours, minutes and seconds.
+    pub units: [&'static str; 3],
+    /// Between a number with its unit and the next.
+    pub between_units: &'static str,
+}
+
+const ZH_CN: Labels = Labels {
+    title: "租借完成，订单已结束",
+    fee: "费用:",
+    duration: "时长: ",
+    start: "开始:",
+    end: "结束:",
+    view_order: "查看订单",
+    units: ["小时", "分钟", "秒"],
+    between_units: "",
+};
+
+const ZH_TW: Labels = Labels {
+    title: "租借完成，訂單已結束",
+    fee: "費用:",
+    duration: "時長: ",
+    start: "開始:",
+    end: "結束:",
+    view_order: "查看訂單",
+    units: ["小時", "分鐘", "秒"],
+    between_units: "",
+};
+
+const JA: Labels = Labels {
+    title: "レンタルが終了しました",
+    fee: "料金:",
+    duration: "利用時間: ",
+    start: "開始:",
+    end: "終了:",
+    view_order: "注文を見る",
+    units: ["時間", "分", "秒"],
+    between_units: "",
+};
+
+const TH: Labels = Labels {
+    title: "การเช่าเสร็จสิ้น คำสั่งเช่าสิ้นสุดแล้ว",
+    fee: "ค่าบริการ: ",
+    duration: "ระยะเวลา: ",
+    start: "เริ่ม:",
+    end: "สิ้นสุด:",
+    view_order: "ดูรายการเช่า",
+    units: [" ชม.", " นาที", " วินาที"],
+    between_units: " ",
+};
+
+const EN: Labels = Labels {
+    title: "Rental finished, order closed",
+    fee: "Fee: ",
+    duration: "Duration: ",
+    start: "Start:",
+    end: "End:",
+    view_order: "View order",
+    units: [" h", " min", " s"],
+    between_units: " ",
+};
+
+impl Language {
+    /// Every language, for tests and for error texts.
+    pub const ALL: [Self; 5] = [Self::ZhCn, Self::ZhTw, Self::Ja, Self::Th, Self::En];
+
+    /// The BCP 47 tag.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::ZhCn => "zh-CN",
+            Self::ZhTw => "zh-TW",
+            Self::Ja => "ja",
+            Self::Th => "th",
+            Self::En => "en",
+        }
+    }
+
+    /// The nearest language for a BCP 47 tag such as `ja-JP` or `zh-Hant-HK`; `None` where there is no wording for it.
+    pub fn nearest(tag: &str) -> Option<Self> {
+        let tag = tag.to_ascii_lowercase();
+        let mut subtags = tag.split('-');
+        match subtags.next()? {
+            "zh" if subtags.any(|subtag| matches!(subtag, "hant" | "tw" | "hk" | "mo")) => Some(Self::ZhTw),
+            "zh" => Some(Self::ZhCn),
+            "ja" => Some(Self::Ja),
+            "th" => Some(Self::Th),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    /// The words of this language.
+    pub fn labels(self) -> &'static Labels {
+        match self {
+            Self::ZhCn => &ZH_CN,
+            Self::ZhTw => &ZH_TW,
+            Self::Ja => &JA,
+            Self::Th => &TH,
+            Self::En => &EN,
+        }
+    }
+
+    /// A duration in whole seconds, without leading zero units: `27小时33分钟51秒`, `5 min 3 s`.
+    pub fn duration(self, duration: Duration) -> String {
+        let labels = self.labels();
+        let seconds = duration.whole_seconds().max(0);
+        let parts = [seconds / 3600, seconds / 60 % 60, seconds % 60];
+        let first = parts.iter().position(|part| *part > 0).unwrap_or(2);
+        let shown: Vec<String> = (first..3).map(|i| format!("{}{}", parts[i], labels.units[i])).collect();
+        shown.join(labels.between_units)
+    }
+}
+
+/// Reads exactly one of the supported tags, for settings.
+impl FromStr for Language {
+    type Err = String;
+
+    fn from_str(tag: &str) -> Result<Self, String> {
+        let supported = Self::ALL.map(Self::tag).join(", ");
+        Self::ALL.into_iter().find(|language| language.tag() == tag).ok_or(format!("must be one of {supported}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_samples_duration_is_computed_not_copied() {
+        let language = Language::ZhCn;
+        assert_eq!(language.duration(Duration::seconds(99_231)), "27小时33分钟51秒");
+        assert_eq!(language.duration(Duration::ZERO), "0秒");
+        assert_eq!(language.duration(Duration::minutes(5)), "5分钟0秒");
+        assert_eq!(Language::En.duration(Duration::seconds(99_231)), "27 h 33 min 51 s");
+        assert_eq!(Language::Th.duration(Duration::seconds(61)), "1 นาที 1 วินาที");
+    }
+
+    #[test]
+    fn a_tag_finds_the_nearest_language() {
+        for (tag, expected) in [
+            ("zh-CN", Some(Language::ZhCn)),
+            ("zh", Some(Language::ZhCn)),
+            ("zh-Hant-HK", Some(Language::ZhTw)),
+            ("ZH-tw", Some(Language::ZhTw)),
+            ("ja-JP", Some(Language::Ja)),
+            ("en-US", Some(Language::En)),
+            ("fr", None),
+            ("", None),
+        ] {
+            assert_eq!(Language::nearest(tag), expected, "{tag}");
+        }
+        for language in Language::ALL {
+            assert_eq!(language.tag().parse(), Ok(language));
+        }
+        assert!("de".parse::<Language>().is_err());
+    }
+}

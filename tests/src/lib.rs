@@ -1,0 +1,17 @@
+//! The whole stack on one machine, without AWS and without LINE.
+//!
+//! * [`stand`] - everything together, with verbs for the order system, the operator and the customer
+//! * [`local_aws`] - the emulated AWS with `template.yaml` deployed to it
+//! * [`aws_tap`] - what the functions' calls to AWS pass through: it notes them, and can make them go wrong
+//! * [`http_server`] - the loopback server under every stand-in
+//! * [`line_stand_in`] - LINE's API, refusing what LINE refuses
+//! * [`line_screen`] - a received message as the customer sees it, for a terminal
+//! * [`channel_key`] - a fresh assertion signing key
+
+pub mod aws_tap;
+pub mod channel_key;
+pub mod http_server;
+pub mod line_screen;
+pub mod line_stand_in;
+pub mod local_aws;
+pub mod stand;

@@ -1,0 +1,142 @@
+//! The whole stack on one machine, doing its main job: `cargo run`, or `cargo run -- --once` to leave at the end.
+
+use std::{collections::HashSet, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use local_stand::{
+    line_screen,
+    line_stand_in::Behaviour,
+    stand::{Stand, order_with, sample_order},
+};
+use serde_json::{Value, json};
+use shared::delivery::record::{DeliveryRecord, State};
+use tokio::time::sleep;
+
+const USAGE: &str = "\
+cargo run              start the stack, deliver the sample order, stay up until Ctrl-C
+cargo run -- --once    the same, and exit";
+
+/// From a failed push to its retry; on AWS it is 180.
+const RETRY_DELAY_SECONDS: &str = "4";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let once = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--once"] => true,
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = tokio::select! {
+        result = run(once) => result,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nstopped: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(once: bool) -> anyhow::Result<()> {
+    heading("The stack of template.yaml comes up");
+    let stand = Stand::start(&[("RetryDelaySeconds", RETRY_DELAY_SECONDS)], true).await?;
+
+    heading("A finished order arrives");
+    let order = sample_order();
+    println!("POST {}\n{}", stand.orders_url(), serde_json::to_string_pretty(&order)?);
+    let reply = stand.post(&order).await;
+    println!("\n{} {}", reply.status, reply.body);
+    ensure!(reply.status == 200, "the order was not delivered; the functions' logs:\n{}", stand.aws.all_logs());
+
+    heading("The customer's LINE shows");
+    let mut shown = HashSet::new();
+    show_received(&stand, &mut shown);
+
+    heading("The operator's record says");
+    show_record(&stand, &order).await?;
+
+    heading("Another order, and LINE has a bad moment");
+    let order = order_with(json!({ "orderId": "R20200714-0002", "endShop": null }));
+    let user = order["recipient"]["lineUserId"].as_str().context("no recipient")?;
+    stand.line.script(user, [Behaviour::answer(500, r#"{"message":"Internal server error"}"#)]);
+    let reply = stand.post(&order).await;
+    println!("{} {}", reply.status, reply.body);
+    println!("the retry follows in {RETRY_DELAY_SECONDS} s (on AWS: 180 s) ...\n");
+    stand.wait_for_record("R20200714-0002", "sent", |record| record.state == State::Sent).await;
+    show_received(&stand, &mut shown);
+    show_record(&stand, &order).await?;
+
+    if once {
+        return Ok(());
+    }
+    heading("Your turn");
+    println!("{}", instructions(&stand));
+    loop {
+        show_received(&stand, &mut shown);
+        sleep(Duration::from_millis(300)).await;
+    }
+}
+
+fn heading(text: &str) {
+    println!("\n== {text} ==\n");
+}
+
+/// Draws what LINE accepted since the last look.
+fn show_received(stand: &Stand, shown: &mut HashSet<String>) {
+    let users: HashSet<String> =
+        stand.line.requests().iter().filter_map(|request| request.json()["to"].as_str().map(str::to_owned)).collect();
+    for received in users.iter().flat_map(|user| stand.line.received_by(user)) {
+        if shown.insert(received.request_id) {
+            for message in &received.messages {
+                println!("{}", line_screen::draw(message));
+            }
+        }
+    }
+}
+
+async fn show_record(stand: &Stand, order: &Value) -> anyhow::Result<()> {
+    let order_id = order["orderId"].as_str().context("no order id")?;
+    let record = stand.record(order_id).await.context("no record")?;
+    let DeliveryRecord { order_id, status, state, attempts, line_message_id, .. } = &record;
+    println!(
+        "order {order_id}, status {status}: {state:?}, LINE's message id {}",
+        line_message_id.as_deref().unwrap_or("-")
+    );
+    println!("retry key {}", record.retry_key("local"));
+    for (number, attempt) in attempts.iter().enumerate() {
+        println!(
+            "  attempt {} at {}: {:?}, LINE answered {}, request id {} {}",
+            number + 1,
+            attempt.at,
+            attempt.state,
+            attempt.line_status.map_or("nothing".to_owned(), |status| status.to_string()),
+            attempt.line_request_id.as_deref().unwrap_or("-"),
+            attempt.error.as_deref().unwrap_or_default(),
+        );
+    }
+    Ok(())
+}
+
+fn instructions(stand: &Stand) -> String {
+    let order = json!({
+        "orderId": "R20200714-0003", "status": "finish",
+        "recipient": { "lineUserId": "U0123456789abcdef0123456789abcdef" },
+        "fee": { "amount": "30", "currency": "TWD" },
+        "startedAt": "2020-07-14T11:00:20+08:00", "startShop": "台北車站",
+        "endedAt": "2020-07-14T12:10:00+08:00", "endShop": null, "language": "zh-TW"
+    });
+    format!(
+        "Post an order of your own; what the customer gets appears here:\n\n\
+         curl -i '{}' \\\n  -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \\\n  -d '{order}'\n\n\
+         The same again: the same answer, and no second message. Another fee under the same id: 409.\n\
+         Ctrl-C ends everything.",
+        stand.orders_url().replace('$', "%24"),
+        stand.order_key,
+    )
+}

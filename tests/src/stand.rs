@@ -1,0 +1,253 @@
+//! The local stand: the stack of `template.yaml` on the emulated AWS, with the LINE stand-in in LINE's place, and verbs for
+//! what the order system, the operator and the customer do.
+//!
+//! Keys and secrets are made anew on every start.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::{Value, json};
+use shared::{delivery::record::DeliveryRecord, order::FINISH};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    channel_key::{random_bytes, random_uuid},
+    line_stand_in::LineStandIn,
+    local_aws::LocalAws,
+};
+
+/// The sample order of the order system, as API Gateway hands it to the function.
+const SAMPLE_EVENT: &str = include_str!("../../events/order-finished.json");
+/// How often a state is looked at that nobody announces.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A running stand; the last clone dropped ends every process of it.
+#[derive(Clone)]
+pub struct Stand {
+    /// The emulated AWS.
+    pub aws: Arc<LocalAws>,
+    /// LINE.
+    pub line: LineStandIn,
+    /// The operator's client of the tables.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The operator's client of the queues.
+    pub sqs: aws_sdk_sqs::Client,
+    /// The operator's client of the secrets.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// The order system's HTTP client.
+    pub http: reqwest::Client,
+    /// The order system's key.
+    pub order_key: String,
+}
+
+/// An answer of the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// `Retry-After`.
+    pub retry_after: Option<String>,
+    /// The body, `null` where it is no JSON.
+    pub body: Value,
+}
+
+impl Stand {
+    /// Brings up a stand of its own. `parameters` are the template's; LINE's address is set in any case.
+    pub async fn start(parameters: &[(&str, &str)], verbose: bool) -> anyhow::Result<Self> {
+        let line = LineStandIn::start().await?;
+        let mut all = vec![("Environment", "local".to_owned()), ("LineApiBase", line.base_url())];
+        all.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let aws = LocalAws::start(&all, verbose).await?;
+        let config = aws.sdk_config().await;
+        let stand = Self {
+            aws: Arc::new(aws),
+            line,
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
+            http: reqwest::Client::builder().no_proxy().build()?,
+            order_key: random_key(),
+        };
+        stand.put_secret("LineSecretArn", &stand.line.secret()).await?;
+        stand.put_secret("OrderKeySecretArn", &json!({ "current": stand.order_key })).await?;
+        Ok(stand)
+    }
+
+    /// Writes a secret's value, as the operator does after the deployment.
+    pub async fn put_secret(&self, output: &str, value: &Value) -> anyhow::Result<()> {
+        let id = self.aws.output(output);
+        let put = self.secrets.put_secret_value().secret_id(id).secret_string(value.to_string()).send().await;
+        put.map(|_| ()).with_context(|| format!("cannot write the secret {id}"))
+    }
+
+    /// Where the order system posts.
+    pub fn orders_url(&self) -> String {
+        format!("{}/orders/finished", self.aws.api_url())
+    }
+
+    /// Posts an order with the right key.
+    pub async fn post(&self, order: &Value) -> Reply {
+        let authorization = format!("Bearer {}", self.order_key);
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        self.post_raw(&headers, order.to_string().into()).await
+    }
+
+    /// Posts whatever it is given.
+    ///
+    /// # Panics
+    /// When no answer comes at all.
+    pub async fn post_raw(&self, headers: &[(&str, &str)], body: Vec<u8>) -> Reply {
+        let mut request = self.http.post(self.orders_url()).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("the API answers");
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
+        let status = response.status().as_u16();
+        let body = serde_json::from_slice(&response.bytes().await.unwrap_or_default()).unwrap_or_default();
+        Reply { status, content_type, retry_after, body }
+    }
+
+    /// The record that the operator sees.
+    ///
+    /// # Panics
+    /// When the table cannot be read, or holds something else.
+    pub async fn record(&self, order_id: &str) -> Option<DeliveryRecord> {
+        let answer = self
+            .dynamodb
+            .get_item()
+            .table_name(self.aws.output("DeliveriesTableName"))
+            .key("order_id", AttributeValue::S(order_id.to_owned()))
+            .key("status", AttributeValue::S(FINISH.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .expect("the deliveries can be read");
+        answer.item.map(|item| serde_dynamo::from_item(item).expect("a delivery record"))
+    }
+
+    /// Writes a record as it is: what a test puts in place of hours passed.
+    pub async fn put_record(&self, record: &DeliveryRecord) -> anyhow::Result<()> {
+        let table = self.aws.output("DeliveriesTableName");
+        let item = serde_dynamo::to_item(record)?;
+        self.dynamodb.put_item().table_name(table).set_item(Some(item)).send().await?;
+        Ok(())
+    }
+
+    /// Waits until the record of an order is as wanted, and returns it.
+    ///
+    /// # Panics
+    /// After a minute, with the record as it is then.
+    pub async fn wait_for_record(
+        &self,
+        order_id: &str,
+        what: &str,
+        wanted: impl Fn(&DeliveryRecord) -> bool,
+    ) -> DeliveryRecord {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let record = self.record(order_id).await;
+            match record {
+                Some(record) if wanted(&record) => return record,
+                other if Instant::now() > deadline => panic!("waited in vain until {order_id} is {what}: {other:#?}"),
+                _ => sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Turns the switch of the finished status.
+    pub async fn set_switch(&self, enabled: bool) -> anyhow::Result<()> {
+        self.dynamodb
+            .put_item()
+            .table_name(self.aws.output("SwitchesTableName"))
+            .item("status", AttributeValue::S(FINISH.to_owned()))
+            .item("enabled", AttributeValue::Bool(enabled))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Sends a message to the retry queue.
+    pub async fn enqueue(&self, body: &str) -> anyhow::Result<()> {
+        let queue = self.aws.output("PushRetryQueueUrl");
+        self.sqs.send_message().queue_url(queue).message_body(body).send().await?;
+        Ok(())
+    }
+
+    /// Waits until the dead-letter queue holds a message that contains `needle`, takes it out and returns its body.
+    pub async fn take_dead_letter(&self, needle: &str) -> anyhow::Result<String> {
+        let queue = self.aws.output("PushRetryDeadLetterQueueUrl");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            // The others become visible again at once: many tests may look at the same time.
+            let received = self
+                .sqs
+                .receive_message()
+                .queue_url(queue)
+                .max_number_of_messages(10)
+                .visibility_timeout(1)
+                .send()
+                .await?;
+            for message in received.messages() {
+                if let (Some(body), Some(receipt)) = (message.body(), message.receipt_handle())
+                    && body.contains(needle)
+                {
+                    self.sqs.delete_message().queue_url(queue).receipt_handle(receipt).send().await?;
+                    return Ok(body.to_owned());
+                }
+            }
+            ensure!(Instant::now() < deadline, "no dead letter about {needle}");
+            sleep(POLL).await;
+        }
+    }
+
+    /// How many messages a queue holds, visible or not.
+    pub async fn queue_depth(&self, output: &str) -> anyhow::Result<u64> {
+        let answer = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(self.aws.output(output))
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .await?;
+        let count = |name| answer.attributes().and_then(|all| all.get(&name)?.parse::<u64>().ok()).unwrap_or(0);
+        Ok(count(QueueAttributeName::ApproximateNumberOfMessages)
+            + count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            + count(QueueAttributeName::ApproximateNumberOfMessagesDelayed))
+    }
+}
+
+/// The sample order of the requirements: the body of `events/order-finished.json`.
+///
+/// # Panics
+/// When that file is not what API Gateway sends.
+pub fn sample_order() -> Value {
+    let event: Value = serde_json::from_str(SAMPLE_EVENT).expect("events/order-finished.json is JSON");
+    serde_json::from_str(event["body"].as_str().expect("its body is a string")).expect("its body is JSON")
+}
+
+/// The sample order with an order id and a recipient of its own, and these fields changed.
+pub fn order_with(changes: Value) -> Value {
+    let mut order = sample_order();
+    order["orderId"] = json!(format!("R-{}", random_uuid().simple()));
+    order["recipient"]["lineUserId"] = json!(random_user());
+    for (field, value) in changes.as_object().into_iter().flatten() {
+        order[field] = value.clone();
+    }
+    order
+}
+
+/// A LINE user id that nobody else has.
+pub fn random_user() -> String {
+    format!("U{}", random_uuid().simple())
+}
+
+/// A key that nobody can guess.
+pub fn random_key() -> String {
+    random_bytes::<24>().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,66 @@
+//! Stories over the wire: the functions' own binaries behind the emulated AWS, posted to as the order system posts.
+//!
+//! * [`contract`] - what the order system sends and is answered
+//! * [`outcomes`] - every row of the table of LINE's answers
+//! * [`retries`] - the queue, the dead-letter queue, redrive, the switch, the key's 24 hours
+//! * [`crashes`] - processes killed, AWS failing at each step
+//! * [`tokens`] - the shared token, keys and secrets
+//! * [`costs`] - how many calls an order takes, and what the logs do not say
+//! * [`events`] - every file of `events/` drives its function
+//!
+//! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
+//! brings up its own.
+
+mod contract;
+mod costs;
+mod crashes;
+mod events;
+mod outcomes;
+mod retries;
+mod tokens;
+
+use std::sync::{Arc, LazyLock};
+
+use local_stand::stand::Stand;
+use serde_json::Value;
+use tokio::{runtime::Runtime, sync::OnceCell};
+
+/// From a failed push to its retry, in seconds. Time-outs are derived from it: an attempt may take 3 s, a call to LINE 1.5 s.
+pub const RETRY_DELAY: &str = "6";
+
+/// All stories run on it, so that they can share clients and stand-ins.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+static SHARED: OnceCell<Stand> = OnceCell::const_new();
+
+/// Tells a story on the shared stand.
+pub fn story(tell: impl AsyncFnOnce(&Stand)) {
+    RUNTIME.block_on(async {
+        let stand = SHARED.get_or_init(|| own_stand(&[])).await;
+        tell(stand).await;
+        assert_eq!(stand.line.violations(), [] as [&str; 0]);
+    });
+}
+
+/// Tells a story on a stand of its own.
+pub fn story_alone(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand>)) {
+    RUNTIME.block_on(async {
+        let stand = Arc::new(own_stand(parameters).await);
+        tell(Arc::clone(&stand)).await;
+        assert_eq!(stand.line.violations(), [] as [&str; 0]);
+    });
+}
+
+async fn own_stand(parameters: &[(&str, &str)]) -> Stand {
+    let parameters = [&[("RetryDelaySeconds", RETRY_DELAY)], parameters].concat();
+    Stand::start(&parameters, false).await.expect("the stand comes up")
+}
+
+/// The order's id.
+pub fn id(order: &Value) -> &str {
+    order["orderId"].as_str().expect("an order id")
+}
+
+/// Whom the order is about.
+pub fn user(order: &Value) -> &str {
+    order["recipient"]["lineUserId"].as_str().expect("a recipient")
+}

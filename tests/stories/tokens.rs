@@ -1,0 +1,197 @@
+//! The shared token, keys and secrets.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local_stand::{
+    channel_key::ChannelKey,
+    line_stand_in::{Behaviour, Endpoint},
+    stand::{Stand, order_with},
+};
+use serde_json::json;
+use shared::delivery::record::State;
+
+use crate::{id, story_alone, user};
+
+async fn token_item(stand: &Stand) -> std::collections::HashMap<String, AttributeValue> {
+    let get = stand.dynamodb.get_item().table_name(stand.aws.output("TokensTableName"));
+    let answer = get.key("issuer", AttributeValue::S("line".to_owned())).consistent_read(true).send().await;
+    answer.expect("the tokens can be read").item.unwrap_or_default()
+}
+
+async fn set_token_time(stand: &Stand, name: &str, seconds_from_now: i64) {
+    let time = time::OffsetDateTime::now_utc().unix_timestamp() + seconds_from_now;
+    let update = stand.dynamodb.update_item().table_name(stand.aws.output("TokensTableName"));
+    update
+        .key("issuer", AttributeValue::S("line".to_owned()))
+        .update_expression("SET #name = :time")
+        .expression_attribute_names("#name", name)
+        .expression_attribute_values(":time", AttributeValue::N(time.to_string()))
+        .send()
+        .await
+        .expect("the token can be changed");
+}
+
+/// As if the token had been issued an hour ago.
+pub async fn make_the_token_old(stand: &Stand) {
+    set_token_time(stand, "issued_at", -3600).await;
+}
+
+/// Twelve of a token's fifteen minutes have passed; instances that start now read it from the table.
+async fn begin_the_last_fifth_of_the_token(stand: &Stand) {
+    set_token_time(stand, "issued_at", -750).await;
+    set_token_time(stand, "expires_at", 150).await;
+}
+
+async fn post_at_once(stand: &Stand, orders: usize) -> Vec<u16> {
+    let posts: Vec<_> = (0..orders)
+        .map(|_| {
+            let stand = stand.clone();
+            tokio::spawn(async move { stand.post(&order_with(json!({}))).await.status })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for post in posts {
+        statuses.push(post.await.expect("no panic"));
+    }
+    statuses
+}
+
+#[test]
+fn many_cold_instances_share_one_token_and_the_table_does_not_show_it() {
+    story_alone(&[], async |stand| {
+        stand.line.script(Endpoint::Token, [Behaviour::Delay(Duration::from_millis(500))]);
+        let statuses = post_at_once(&stand, 8).await;
+        assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+        assert_eq!(stand.line.tokens_issued(), 1);
+        let push = stand.line.requests().into_iter().find(|request| request.path.ends_with("/push")).expect("a push");
+        let token = push.headers["authorization"].to_str().expect("ASCII").trim_start_matches("Bearer ").to_owned();
+        assert!(token.len() > 20);
+        assert!(!format!("{:?}", token_item(&stand).await).contains(&token));
+    });
+}
+
+#[test]
+fn a_token_near_its_end_is_renewed_once_by_whoever_notices() {
+    story_alone(&[("ChannelTokenSeconds", "900")], async |stand| {
+        assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+        assert_eq!(stand.line.tokens_issued(), 1);
+        begin_the_last_fifth_of_the_token(&stand).await;
+        stand.aws.kill("order-finished").expect("killed");
+        let statuses = post_at_once(&stand, 6).await;
+        assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+        assert_eq!(stand.line.tokens_issued(), 2);
+    });
+}
+
+#[test]
+fn a_failing_renewal_does_not_stop_the_pushes() {
+    story_alone(&[("ChannelTokenSeconds", "900")], async |stand| {
+        assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+        begin_the_last_fifth_of_the_token(&stand).await;
+        stand.line.script(Endpoint::Token, vec![Behaviour::answer(500, ""); 50]);
+        stand.aws.kill("order-finished").expect("killed");
+        assert_eq!(post_at_once(&stand, 3).await, [200; 3]);
+        assert_eq!(stand.line.tokens_issued(), 1);
+        let asked = stand.line.requests().iter().filter(|request| request.path == "/oauth2/v2.1/token").count();
+        assert!((2..=3).contains(&asked), "asked {asked} times, not at every push");
+    });
+}
+
+#[test]
+fn a_lease_holder_that_crashed_blocks_the_others_for_seconds_only() {
+    story_alone(&[], async |stand| {
+        let update = stand.dynamodb.update_item().table_name(stand.aws.output("TokensTableName"));
+        let until = time::OffsetDateTime::now_utc().unix_timestamp() * 1000 + 2000;
+        update
+            .key("issuer", AttributeValue::S("line".to_owned()))
+            .update_expression("SET lease_until_ms = :until, lease_holder = :holder")
+            .expression_attribute_values(":until", AttributeValue::N(until.to_string()))
+            .expression_attribute_values(":holder", AttributeValue::S("an instance that is no more".to_owned()))
+            .send()
+            .await
+            .expect("the lease can be set");
+        let order = order_with(json!({}));
+        assert_eq!(stand.post(&order).await.status, 200);
+        assert_eq!(stand.line.tokens_issued(), 1);
+    });
+}
+
+#[test]
+fn an_issuer_that_is_down_costs_a_retry_not_a_message() {
+    story_alone(&[], async |stand| {
+        // Warm-up and first attempt of the first order both ask.
+        stand.line.script(Endpoint::Token, vec![Behaviour::answer(503, ""); 3]);
+        let order = order_with(json!({}));
+        assert_eq!(stand.post(&order).await.status, 202);
+        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        let record = stand.record(id(&order)).await.expect("a record");
+        assert!(record.attempts[0].error.as_deref().is_some_and(|error| error.contains("no token was issued")));
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+    });
+}
+
+#[test]
+fn a_new_signing_key_is_read_when_line_refuses_the_old_one() {
+    story_alone(&[], async |stand| {
+        // A key that is in the secret and not in LINE's console: every assertion made with it is refused.
+        let good = stand.line.secret();
+        let unknown = ChannelKey::generate().expect("a key");
+        let mut secret = good.clone();
+        secret["kid"] = json!(unknown.kid());
+        secret["privateKey"] = unknown.private_jwk();
+        stand.put_secret("LineSecretArn", &secret).await.expect("written");
+        let order = order_with(json!({}));
+        assert_eq!(stand.post(&order).await.status, 202);
+        stand.put_secret("LineSecretArn", &good).await.expect("written");
+        // The instance that has the wrong key reads the secret again, at most every ten seconds.
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        while stand.post(&order_with(json!({}))).await.status != 200 {
+            assert!(tokio::time::Instant::now() < deadline, "the new key is not read");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        assert_eq!(stand.line.tokens_issued(), 1);
+    });
+}
+
+#[test]
+fn a_malformed_key_is_named_in_the_log_and_never_shown() {
+    story_alone(&[], async |stand| {
+        let good = stand.line.secret();
+        for (pointer, value, problem) in [
+            ("/privateKey/kty", json!("EC"), "privateKey.kty must be RSA"),
+            ("/privateKey/d", json!("not base64!"), "privateKey.d must be base64url"),
+            ("/privateKey/p", good["privateKey"]["q"].clone(), "privateKey: its numbers"),
+            ("/kid", json!(""), "field kid is empty"),
+            ("/channelSecret", json!(null), "must be the JSON object"),
+        ] {
+            let mut secret = good.clone();
+            *secret.pointer_mut(pointer).expect("a field") = value;
+            stand.put_secret("LineSecretArn", &secret).await.expect("written");
+            stand.aws.kill("order-finished").expect("killed");
+            let order = order_with(json!({}));
+            let reply = stand.post(&order).await;
+            assert_eq!(reply.status, 202, "the order is safe in the queue: {}", reply.body);
+            let logs = stand.aws.logs("order-finished");
+            assert!(logs.contains(problem), "{problem}: {logs}");
+            for name in ["d", "p", "q"] {
+                let number = good["privateKey"][name].as_str().expect("a number");
+                assert!(!logs.contains(number), "privateKey.{name} is in the log");
+            }
+            assert!(stand.line.pushes_to(user(&order)).is_empty());
+        }
+    });
+}
+
+#[test]
+fn without_its_secret_the_stack_says_what_to_do() {
+    story_alone(&[], async |stand| {
+        let id = stand.aws.output("OrderKeySecretArn");
+        stand.secrets.put_secret_value().secret_id(id).secret_string("{}").send().await.expect("written");
+        stand.aws.kill("order-finished").expect("killed");
+        let reply = stand.post(&order_with(json!({}))).await;
+        assert_eq!((reply.status, reply.retry_after.as_deref()), (503, Some("5")));
+        assert!(stand.aws.logs("order-finished").contains("field current is missing"));
+    });
+}

@@ -8,6 +8,8 @@
 //! * [`wording`] - the words of that message, a struct of labels per language
 //! * [`line`] - LINE's Messaging API: client, message limits, JWT assertion, authenticated channel
 //! * [`delivery`] - never lost, never twice: the record, the attempt, the table of outcomes
+//! * [`friend`] - whether a user is a friend of the official account, as far as known
+//! * [`link`] - which LINE user a member of the company is
 //! * [`switch`] - the switch per order status
 //! * [`token`] - one access token shared by every instance of every function
 //! * [`secrets`] - what Secrets Manager holds, in memory
@@ -17,7 +19,9 @@
 
 pub mod clock;
 pub mod delivery;
+pub mod friend;
 pub mod line;
+pub mod link;
 pub mod log;
 pub mod message;
 pub mod money;

@@ -97,6 +97,28 @@ impl fmt::Display for OrderId {
     }
 }
 
+/// A member's id in the company's own systems: 1 to 64 of `A-Z a-z 0-9 . _ : -`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MemberId(String);
+
+impl MemberId {
+    /// Reads an id.
+    pub fn parse(id: &str) -> Result<Self, String> {
+        OrderId::parse(id).map(|OrderId(id)| Self(id))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A LINE user id, `U` and 32 lower-case hexadecimal digits (LINE: "Get user IDs"). Logs show its beginning only.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LineUserId(String);

@@ -53,7 +53,7 @@ pub struct Order {
     /// The order system's id.
     pub id: OrderId,
     /// Who is told.
-    pub recipient: LineUserId,
+    pub recipient: Recipient,
     /// What the customer paid.
     pub fee: Money,
     /// When the rental began, in the shop's zone.
@@ -68,6 +68,15 @@ pub struct Order {
     pub detail_url: Option<DetailUrl>,
     /// The customer's language, where there is wording for it.
     pub language: Option<Language>,
+}
+
+/// Who is told: the order system knows the LINE user, or the member who linked one by logging in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// A LINE user.
+    LineUser(LineUserId),
+    /// A member.
+    Member(MemberId),
 }
 
 /// 1 to 64 of `A-Z a-z 0-9 . _ : -`.
@@ -218,7 +227,7 @@ pub fn parse(body: &Value) -> Result<StatusChange, Vec<FieldError>> {
             _ => Err(fields.errors),
         };
     }
-    let recipient = fields.required("recipient.lineUserId", LineUserId::parse);
+    let recipient = fields.recipient();
     let currency = fields.required("fee.currency", |code| money::currency(code).map_err(|error| error.to_string()));
     // Without a currency the amount is still checked for its form: CLF has the most decimals, four.
     let fee = fields.required("fee.amount", |amount| {
@@ -264,7 +273,10 @@ impl Order {
         json!({
             "orderId": self.id.as_str(),
             "status": FINISH,
-            "recipient": { "lineUserId": self.recipient.as_str() },
+            "recipient": match &self.recipient {
+                Recipient::LineUser(user) => json!({ "lineUserId": user.as_str() }),
+                Recipient::Member(member) => json!({ "memberId": member.as_str() }),
+            },
             "fee": { "amount": self.fee.amount(), "currency": self.fee.currency().code() },
             "startedAt": time(self.started_at),
             "startShop": self.start_shop.as_str(),
@@ -330,6 +342,18 @@ impl Fields<'_> {
         self.optional(path, read)
     }
 
+    /// Exactly one of the two ways to name the recipient.
+    fn recipient(&mut self) -> Option<Recipient> {
+        match (self.find("recipient.lineUserId").is_null(), self.find("recipient.memberId").is_null()) {
+            (true, false) => self.optional("recipient.memberId", MemberId::parse).map(Recipient::Member),
+            (false, false) => {
+                self.error("recipient", "must have lineUserId or memberId, not both");
+                None
+            }
+            (_, true) => self.required("recipient.lineUserId", LineUserId::parse).map(Recipient::LineUser),
+        }
+    }
+
     /// Whether the status is the one that notifies; `None` where it is none at all. The order system calls it `finish` or 5.
     fn status(&mut self) -> Option<bool> {
         let name = |text: &str| {
@@ -387,8 +411,9 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_written_reads_the_same() {
-        let order = order_with(json!({}));
-        assert_eq!(parse(&order.to_json()), Ok(StatusChange::Finished(Box::new(order))));
+        for order in [order_with(json!({})), order_with(json!({ "recipient": { "memberId": "M-1" } }))] {
+            assert_eq!(parse(&order.to_json()), Ok(StatusChange::Finished(Box::new(order))));
+        }
     }
 
     #[test]
@@ -470,6 +495,9 @@ pub(crate) mod tests {
             ("/recipient/lineUserId", json!("U0123456789ABCDEF0123456789abcdef"), "recipient.lineUserId"),
             ("/recipient/lineUserId", json!("C0123456789abcdef0123456789abcdef"), "recipient.lineUserId"),
             ("/recipient", json!("U0123456789abcdef0123456789abcdef"), "recipient.lineUserId"),
+            ("/recipient", json!({ "memberId": "" }), "recipient.memberId"),
+            ("/recipient", json!({ "memberId": 7 }), "recipient.memberId"),
+            ("/recipient", json!({ "memberId": "M1", "lineUserId": "U0123456789abcdef0123456789abcdef" }), "recipient"),
             ("/fee/amount", json!(162), "fee.amount"),
             ("/fee/amount", json!("162.0"), "fee.amount"),
             ("/fee/amount", json!("-162"), "fee.amount"),
@@ -483,6 +511,6 @@ pub(crate) mod tests {
 
     #[test]
     fn a_user_id_is_shortened_in_a_log() {
-        assert_eq!(format!("{:?}", order_with(json!({})).recipient), "U0123…");
+        assert_eq!(format!("{:?}", order_with(json!({})).recipient), "LineUser(U0123…)");
     }
 }

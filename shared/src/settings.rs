@@ -62,6 +62,10 @@ pub struct Settings {
     pub switches_table: String,
     /// The table of shared tokens.
     pub tokens_table: String,
+    /// The table of friends.
+    pub friends_table: String,
+    /// The table of links.
+    pub links_table: String,
 }
 
 impl Settings {
@@ -79,6 +83,8 @@ impl Settings {
             deliveries_table: required("DELIVERIES_TABLE")?,
             switches_table: required("SWITCHES_TABLE")?,
             tokens_table: required("TOKENS_TABLE")?,
+            friends_table: required("FRIENDS_TABLE")?,
+            links_table: required("LINKS_TABLE")?,
         })
     }
 }

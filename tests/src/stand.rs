@@ -9,7 +9,12 @@ use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
-use shared::{delivery::record::DeliveryRecord, order::FINISH};
+use shared::{
+    delivery::record::DeliveryRecord,
+    friend::{Friends, Friendship, Source},
+    order::{FINISH, LineUserId},
+};
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -167,6 +172,27 @@ impl Stand {
             .table_name(self.aws.output("SwitchesTableName"))
             .item("status", AttributeValue::S(FINISH.to_owned()))
             .item("enabled", AttributeValue::Bool(enabled))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Keeps a user's friend state, as of now.
+    pub async fn set_friend(&self, line_user_id: &str, friend: bool) -> anyhow::Result<()> {
+        let friendship = if friend { Friendship::Friend } else { Friendship::NotAFriend };
+        let user = LineUserId::parse(line_user_id).map_err(anyhow::Error::msg)?;
+        let friends = Friends::new(self.dynamodb.clone(), self.aws.output("FriendsTableName").to_owned());
+        let put = friends.put(&user, friendship, OffsetDateTime::now_utc(), Source::LineEvent).await;
+        put.map(|_| ()).map_err(anyhow::Error::msg)
+    }
+
+    /// Links a member to a LINE user.
+    pub async fn link(&self, member_id: &str, line_user_id: &str) -> anyhow::Result<()> {
+        self.dynamodb
+            .put_item()
+            .table_name(self.aws.output("LinksTableName"))
+            .item("id", AttributeValue::S(format!("member#{member_id}")))
+            .item("line_user_id", AttributeValue::S(line_user_id.to_owned()))
             .send()
             .await?;
         Ok(())

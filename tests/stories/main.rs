@@ -2,6 +2,7 @@
 //!
 //! * [`contract`] - what the order system sends and is answered
 //! * [`outcomes`] - every row of the table of LINE's answers
+//! * [`recipients`] - whom an order reaches: members, friends, and those who are neither
 //! * [`retries`] - the queue, the dead-letter queue, redrive, the switch, the key's 24 hours
 //! * [`crashes`] - processes killed, AWS failing at each step
 //! * [`tokens`] - the shared token, keys and secrets
@@ -16,6 +17,7 @@ mod costs;
 mod crashes;
 mod events;
 mod outcomes;
+mod recipients;
 mod retries;
 mod tokens;
 

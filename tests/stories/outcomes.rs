@@ -61,7 +61,8 @@ fn accepted_and_the_connection_drops_is_one_message() {
     story(async |stand| {
         let record = is_retried_once(stand, Behaviour::AcceptThenHangUp).await;
         assert_eq!(record.attempts[1].line_status, Some(409));
-        let accepted = stand.line.received_by(&record.line_user_id).remove(0).request_id;
+        let accepted =
+            stand.line.received_by(record.line_user_id.as_deref().expect("a recipient")).remove(0).request_id;
         assert_eq!(record.line_accepted_request_id, Some(accepted));
         assert!(record.line_message_id.is_some(), "a 409 tells the message's id");
     });

@@ -130,6 +130,8 @@ fn reason_name(reason: Reason) -> &'static str {
         Reason::RefusedByLine => "refused_by_line",
         Reason::QuotaExhausted => "quota_exhausted",
         Reason::SwitchedOff => "switched_off",
+        Reason::NotAFriend => "not_a_friend",
+        Reason::NotLinked => "not_linked",
         Reason::RetriesExhausted => "retries_exhausted",
         Reason::RetryKeyExpired => "retry_key_expired",
     }

@@ -28,6 +28,9 @@
 //!   one message that insures the delivery.
 //! * A worker that outlives its lease: its `sent` is written over anything, because it is a fact; its other outcomes lose
 //!   against whoever took over.
+//! * A customer who blocks the account between two attempts gets no further one: switch and friend state are read again
+//!   before every attempt. The LINE user behind a member is looked up once, with the record: a retry goes where the first
+//!   push went.
 //! * Clock skew: a lease is longer than a function may run, by more seconds than AWS's clocks differ; if that ever fails,
 //!   two workers send the same key and LINE answers the second 409. The key's life is cut by ten minutes.
 
@@ -48,9 +51,11 @@ use crate::{
         queue::RetryQueue,
         record::{Attempt, Created, Decision, Deliveries, DeliveryRecord, Reason, State, content_hash},
     },
+    friend::{Friends, Friendship},
     line::{channel::LineChannel, client::Answer},
+    link::Links,
     message::{PushRequest, order_finished},
-    order::{FINISH, Order},
+    order::{FINISH, LineUserId, Order, Recipient},
     settings::Settings,
     switch::{self, Switches},
 };
@@ -60,6 +65,8 @@ use crate::{
 pub struct Delivery {
     deliveries: Deliveries,
     switches: Switches,
+    friends: Friends,
+    links: Links,
     channel: LineChannel,
     settings: Settings,
     clock: Clock,
@@ -138,7 +145,9 @@ impl Delivery {
         let switch_age = switch::MAX_AGE.min(settings.pace.retry_delay / 2);
         Ok(Self {
             deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone()),
-            switches: Switches::new(dynamodb, settings.switches_table.clone(), switch_age),
+            switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch_age),
+            friends: Friends::new(dynamodb.clone(), settings.friends_table.clone()),
+            links: Links::new(dynamodb, settings.links_table.clone()),
             channel: LineChannel::new(aws, &settings, clock)?,
             settings,
             clock,
@@ -161,13 +170,17 @@ impl Delivery {
     /// Takes an order: makes it durable, then pushes it.
     pub async fn first(&self, order: &Order, queue: &RetryQueue) -> Result<First, NotDurable> {
         let deadline = self.deadline();
-        let mut record = self.new_record(order).map_err(NotDurable)?;
-        let (created, queued, ()) = tokio::join!(self.deliveries.create(&record), queue.send(order), self.warm_up());
+        let mut record = self.new_record(order).await.map_err(NotDurable)?;
+        let (created, queued, obstacle, ()) =
+            tokio::join!(self.deliveries.create(&record), queue.send(order), self.obstacle(&record), self.warm_up());
         match (created.map_err(NotDurable)?, queued) {
             (Created::New, Ok(())) => {
-                self.attempt(&mut record, false, deadline, false).await.ok();
+                if !record.state.is_settled() {
+                    self.attempt(&mut record, obstacle, false, deadline, false).await.ok();
+                }
                 Ok(First::Stands(Report::from(&record)))
             }
+            (Created::New, Err(_)) if record.state.is_settled() => Ok(First::Stands(Report::from(&record))),
             (Created::New, Err(what)) => {
                 // Nothing was pushed and nothing will be: the caller's next try need not wait for the lease.
                 record.release(None, false);
@@ -193,7 +206,8 @@ impl Delivery {
             let earlier_doubt = record.may_have_reached_line;
             record.claim(now, self.settings.pace.lease);
             if self.deliveries.replace(&mut record, now).await == Ok(true) {
-                self.attempt(&mut record, earlier_doubt, deadline, false).await.ok();
+                let obstacle = self.obstacle(&record).await;
+                self.attempt(&mut record, obstacle, earlier_doubt, deadline, false).await.ok();
             }
         }
         Report::from(&record)
@@ -217,11 +231,15 @@ impl Delivery {
         let mut record = match self.deliveries.get(order.id.as_str(), FINISH).await? {
             Some(record) => record,
             None => {
-                let mut record = self.new_record(order)?;
+                let mut record = self.new_record(order).await?;
                 match self.deliveries.create(&record).await? {
                     Created::New => {
                         tracing::warn!(order.id = %order.id, "no record stood for a queued order, it was made now");
-                        return self.attempt(&mut record, false, deadline, last).await.map(|()| after(&record));
+                        if !record.state.is_settled() {
+                            let obstacle = self.obstacle(&record).await;
+                            self.attempt(&mut record, obstacle, false, deadline, last).await?;
+                        }
+                        return Ok(after(&record));
                     }
                     Created::Exists(record) => *record,
                 }
@@ -241,7 +259,10 @@ impl Delivery {
                 tracing::error!(order.id = %order.id, written, "expired: nobody knows whether LINE took it");
                 return Ok(if written { Retried::Settled } else { Retried::Again });
             }
-            Decision::PushUnderNewKey => record.start_generation(self.push_body(order, now)?),
+            Decision::PushUnderNewKey => {
+                let user = record.line_user_id.as_deref().ok_or("a record without a recipient is not settled")?;
+                record.start_generation(self.push_body(order, &LineUserId::parse(user)?, now)?);
+            }
             Decision::Push => {}
         }
         let earlier_doubt = record.may_have_reached_line;
@@ -249,32 +270,43 @@ impl Delivery {
         if !self.deliveries.replace(&mut record, now).await? {
             return Ok(Retried::Again);
         }
-        self.attempt(&mut record, earlier_doubt, deadline, last).await.map(|()| after(&record))
+        let obstacle = self.obstacle(&record).await;
+        self.attempt(&mut record, obstacle, earlier_doubt, deadline, last).await.map(|()| after(&record))
     }
 
-    /// One attempt on a record that this worker owns: the switch, the push, the outcome. An error means that the outcome
-    /// could not be written; the record in memory has it.
+    /// What forbids a push now: the switch is off, or the user is known not to be a friend. An error means that nobody
+    /// knows.
+    async fn obstacle(&self, record: &DeliveryRecord) -> Result<Option<Reason>, String> {
+        let Some(user) = &record.line_user_id else { return Ok(None) };
+        let user = LineUserId::parse(user)?;
+        let (enabled, friendship) = tokio::join!(self.switches.enabled(&record.status), self.friends.get(&user));
+        Ok(match (enabled?, friendship?) {
+            (false, _) => Some(Reason::SwitchedOff),
+            (true, Some(Friendship::NotAFriend)) => Some(Reason::NotAFriend),
+            (true, Some(Friendship::Friend) | None) => None,
+        })
+    }
+
+    /// One attempt on a record that this worker owns: the push, unless there is an obstacle, and the outcome. An error means
+    /// that the outcome could not be written; the record in memory has it.
     async fn attempt(
         &self,
         record: &mut DeliveryRecord,
+        obstacle: Result<Option<Reason>, String>,
         earlier_doubt: bool,
         deadline: Instant,
         last: bool,
     ) -> Result<(), String> {
         let at = self.clock.now();
         let mut request_is_out = false;
-        let outcome = match self.switches.enabled(&record.status).await {
-            Ok(true) => match timeout_at(deadline, self.push(record, &mut request_is_out)).await {
+        let outcome = match obstacle {
+            Ok(None) => match timeout_at(deadline, self.push(record, &mut request_is_out)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Outcome::retry(request_is_out, None, "the attempt took too long"),
             },
-            Ok(false) => Outcome {
-                state: State::Suppressed,
-                reason: Some(Reason::SwitchedOff),
-                may_have_reached_line: false,
-                answer: None,
-                error: None,
-            },
+            Ok(reason) => {
+                Outcome { state: State::Suppressed, reason, may_have_reached_line: false, answer: None, error: None }
+            }
             Err(error) => Outcome::retry(false, None, error),
         };
         let reason = match outcome.state {
@@ -375,15 +407,25 @@ impl Delivery {
         Instant::now() + self.settings.pace.attempt
     }
 
-    fn new_record(&self, order: &Order) -> Result<DeliveryRecord, String> {
+    async fn new_record(&self, order: &Order) -> Result<DeliveryRecord, String> {
+        let user = match &order.recipient {
+            Recipient::LineUser(user) => Some(user.clone()),
+            Recipient::Member(member) => self.links.line_user_of(member).await?,
+        };
         let now = self.clock.now();
-        Ok(DeliveryRecord::new(order, self.push_body(order, now)?, now, self.settings.pace.lease))
+        Ok(match user {
+            Some(user) => {
+                let body = self.push_body(order, &user, now)?;
+                DeliveryRecord::new(order, &user, body, now, self.settings.pace.lease)
+            }
+            None => DeliveryRecord::not_linked(order, now),
+        })
     }
 
-    fn push_body(&self, order: &Order, now: OffsetDateTime) -> Result<String, String> {
+    fn push_body(&self, order: &Order, user: &LineUserId, now: OffsetDateTime) -> Result<String, String> {
         let message = order_finished(order, self.settings.message_style, self.settings.default_language)
             .map_err(|error| format!("no message could be made: {error}"))?;
-        serde_json::to_string(&PushRequest::new(&order.recipient, message, now)).map_err(|error| error.to_string())
+        serde_json::to_string(&PushRequest::new(user, message, now)).map_err(|error| error.to_string())
     }
 }
 

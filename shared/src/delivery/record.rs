@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::order::{FINISH, Order};
+use crate::order::{FINISH, LineUserId, Order};
 
 /// How long a record is kept: a repeated order is recognised for more than a year.
 const RECORD_LIFE: Duration = Duration::days(400);
@@ -62,6 +62,10 @@ pub enum Reason {
     QuotaExhausted,
     /// The status's switch is off.
     SwitchedOff,
+    /// The user blocked the official account, or never added it.
+    NotAFriend,
+    /// The order names a member who is linked to no LINE user.
+    NotLinked,
     /// Every retry failed; the message is in the dead-letter queue.
     RetriesExhausted,
     /// The retry key is too old.
@@ -103,13 +107,15 @@ pub struct DeliveryRecord {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Who is told.
-    pub line_user_id: String,
+    /// Who is told; none where the order names a member that is not linked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_user_id: Option<String>,
     /// The order, as JSON.
     pub order: String,
     /// SHA-256 of the order: the same order again has the same.
     pub content_hash: String,
-    /// The body of the push, byte for byte the same under one key: LINE leaves a changed one unspecified.
+    /// The body of the push, byte for byte the same under one key: LINE leaves a changed one unspecified. Empty where
+    /// there is nobody to push to.
     pub push_body: String,
     /// Grows when the message is pushed anew, under a new key.
     pub generation: u32,
@@ -171,23 +177,48 @@ pub enum Decision {
 }
 
 impl DeliveryRecord {
-    /// A new record, owned by who creates it for `lease`.
-    pub fn new(order: &Order, push_body: String, now: OffsetDateTime, lease: std::time::Duration) -> Self {
+    /// A new record of an order to this user, owned by who creates it for `lease`.
+    pub fn new(
+        order: &Order,
+        user: &LineUserId,
+        push_body: String,
+        now: OffsetDateTime,
+        lease: std::time::Duration,
+    ) -> Self {
+        Self {
+            line_user_id: Some(user.as_str().to_owned()),
+            push_body,
+            key_first_used_at: Some(now),
+            may_have_reached_line: true,
+            lease_until: Some(now + lease),
+            last_attempt_at: Some(now),
+            ..Self::without_recipient(order, now)
+        }
+    }
+
+    /// A new record of an order to nobody: failed from the start.
+    pub fn not_linked(order: &Order, now: OffsetDateTime) -> Self {
+        let mut record = Self::without_recipient(order, now);
+        record.settle(State::Failed, Some(Reason::NotLinked));
+        record
+    }
+
+    fn without_recipient(order: &Order, now: OffsetDateTime) -> Self {
         Self {
             order_id: order.id.to_string(),
             status: FINISH.to_owned(),
             revision: 1,
             state: State::Pending,
             reason: None,
-            line_user_id: order.recipient.as_str().to_owned(),
+            line_user_id: None,
             order: order.to_json().to_string(),
             content_hash: content_hash(order),
-            push_body,
+            push_body: String::new(),
             generation: 1,
-            key_first_used_at: Some(now),
-            may_have_reached_line: true,
-            lease_until: Some(now + lease),
-            last_attempt_at: Some(now),
+            key_first_used_at: None,
+            may_have_reached_line: false,
+            lease_until: None,
+            last_attempt_at: None,
             line_request_id: None,
             line_accepted_request_id: None,
             line_message_id: None,
@@ -376,7 +407,8 @@ mod tests {
     const LEASE: std::time::Duration = std::time::Duration::from_secs(45);
 
     fn record() -> DeliveryRecord {
-        DeliveryRecord::new(&order_with(json!({})), "body".to_owned(), NOW, LEASE)
+        let user = LineUserId::parse("U0123456789abcdef0123456789abcdef").unwrap();
+        DeliveryRecord::new(&order_with(json!({})), &user, "body".to_owned(), NOW, LEASE)
     }
 
     fn retrying(may_have_reached_line: bool) -> DeliveryRecord {

@@ -10,9 +10,11 @@ use aws_lc_rs::{
 };
 use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
 use serde::Deserialize;
-use tokio::{sync::Mutex, time::Instant};
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
 
 use crate::{
+    clock::Clock,
     line::assertion::{AssertionSigner, PrivateJwk},
     token::SealingKey,
 };
@@ -54,13 +56,14 @@ pub trait Content: Sized {
 pub struct Secret<T> {
     client: Client,
     id: String,
-    cached: Mutex<Option<(Arc<T>, Instant)>>,
+    clock: Clock,
+    cached: Mutex<Option<(Arc<T>, OffsetDateTime)>>,
 }
 
 impl<T: Content> Secret<T> {
     /// Nothing is read yet.
-    pub fn new(client: Client, id: String) -> Self {
-        Self { client, id, cached: Mutex::new(None) }
+    pub fn new(client: Client, id: String, clock: Clock) -> Self {
+        Self { client, id, clock, cached: Mutex::new(None) }
     }
 
     /// The content, from memory where it is young enough. If it cannot be read again, the old content serves on.
@@ -76,20 +79,20 @@ impl<T: Content> Secret<T> {
     async fn get_younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
         let mut cached = self.cached.lock().await;
         if let Some((content, read_at)) = &*cached
-            && read_at.elapsed() < age
+            && self.clock.is_within(*read_at, age)
         {
             return Ok(Arc::clone(content));
         }
         match self.read().await {
             Ok(content) => {
                 let content = Arc::new(content);
-                *cached = Some((Arc::clone(&content), Instant::now()));
+                *cached = Some((Arc::clone(&content), self.clock.now()));
                 Ok(content)
             }
             Err(error) => match &mut *cached {
                 Some((content, read_at)) => {
                     tracing::warn!(%error, "a secret could not be read again, the one in memory serves on");
-                    *read_at = Instant::now();
+                    *read_at = self.clock.now();
                     Ok(Arc::clone(content))
                 }
                 None => Err(error),

@@ -6,7 +6,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{Client, error::DisplayErrorContext, types::AttributeValue};
-use tokio::{sync::Mutex, time::Instant};
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
 
 /// A change takes effect everywhere within this time.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
@@ -17,20 +20,21 @@ pub struct Switches {
     table: Client,
     table_name: String,
     max_age: Duration,
-    memory: Mutex<HashMap<String, (bool, Instant)>>,
+    clock: Clock,
+    memory: Mutex<HashMap<String, (bool, OffsetDateTime)>>,
 }
 
 impl Switches {
     /// Reads from this table, and again after `max_age`.
-    pub fn new(table: Client, table_name: String, max_age: Duration) -> Self {
-        Self { table, table_name, max_age, memory: Mutex::new(HashMap::new()) }
+    pub fn new(table: Client, table_name: String, max_age: Duration, clock: Clock) -> Self {
+        Self { table, table_name, max_age, clock, memory: Mutex::new(HashMap::new()) }
     }
 
     /// Whether customers are told about this status. An error means that nobody knows: push later.
     pub async fn enabled(&self, status: &str) -> Result<bool, String> {
         let mut memory = self.memory.lock().await;
         if let Some((enabled, read_at)) = memory.get(status)
-            && read_at.elapsed() < self.max_age
+            && self.clock.is_within(*read_at, self.max_age)
         {
             return Ok(*enabled);
         }
@@ -48,7 +52,7 @@ impl Switches {
             Some(AttributeValue::Bool(enabled)) => *enabled,
             Some(_) => return Err(format!("the switch of {status}: enabled must be true or false (BOOL)")),
         };
-        memory.insert(status.to_owned(), (enabled, Instant::now()));
+        memory.insert(status.to_owned(), (enabled, self.clock.now()));
         Ok(enabled)
     }
 }

@@ -17,7 +17,11 @@ async fn main() -> Result<(), Error> {
     let function = OrderFinished {
         delivery: Delivery::new(&aws, Settings::from_env()?, Clock::System)?,
         queue: RetryQueue::new(aws_sdk_sqs::Client::new(&aws), settings::required("PUSH_RETRY_QUEUE_URL")?),
-        keys: Secret::new(aws_sdk_secretsmanager::Client::new(&aws), settings::required("ORDER_KEY_SECRET_ID")?),
+        keys: Secret::new(
+            aws_sdk_secretsmanager::Client::new(&aws),
+            settings::required("ORDER_KEY_SECRET_ID")?,
+            Clock::System,
+        ),
     };
     function.warm_up().await;
     run(service_fn(|request| function.handle(request))).await

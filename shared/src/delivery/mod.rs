@@ -145,7 +145,7 @@ impl Delivery {
         let switch_age = switch::MAX_AGE.min(settings.pace.retry_delay / 2);
         Ok(Self {
             deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone()),
-            switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch_age),
+            switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch_age, clock),
             friends: Friends::new(dynamodb.clone(), settings.friends_table.clone()),
             links: Links::new(dynamodb, settings.links_table.clone()),
             channel: LineChannel::new(aws, &settings, clock)?,

@@ -336,7 +336,8 @@ impl Deliveries {
             Err(error) => match error {
                 aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failed) => {
                     let old = from_item(failed.item.unwrap_or_default())?;
-                    Ok(Created::Exists(Box::new(old)))
+                    // The SDK repeats a write whose answer was lost, and then meets its own record.
+                    Ok(if old == *record { Created::New } else { Created::Exists(Box::new(old)) })
                 }
                 error => Err(format!("the record could not be written: {}", DisplayErrorContext(error))),
             },

@@ -39,7 +39,7 @@ impl LineChannel {
     pub fn new(aws: &SdkConfig, settings: &Settings, clock: Clock) -> reqwest::Result<Self> {
         Ok(Self {
             client: LineClient::new(&settings.line_api_base, settings.pace.call)?,
-            secret: Secret::new(aws_sdk_secretsmanager::Client::new(aws), settings.line_secret_id.clone()),
+            secret: Secret::new(aws_sdk_secretsmanager::Client::new(aws), settings.line_secret_id.clone(), clock),
             token: SharedToken::new(
                 aws_sdk_dynamodb::Client::new(aws),
                 settings.tokens_table.clone(),

@@ -4,10 +4,10 @@
 //! push. Events arrive in any order, so an item keeps the time of the event it is from, and an older one never replaces a
 //! newer one. A user without an item is unknown, and is pushed to: LINE answers 200 to a push that reaches nobody.
 
-use aws_sdk_dynamodb::{Client, error::DisplayErrorContext, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use time::OffsetDateTime;
 
-use crate::order::LineUserId;
+use crate::{aws_error::told, order::LineUserId};
 
 /// What is known of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Friends {
             .key("line_user_id", AttributeValue::S(user.as_str().to_owned()))
             .send()
             .await
-            .map_err(|error| format!("the friend state could not be read: {}", DisplayErrorContext(error)))?;
+            .map_err(|error| format!("the friend state could not be read: {}", told(&error)))?;
         match answer.item.as_ref().and_then(|item| item.get("friend")) {
             None => Ok(None),
             Some(AttributeValue::Bool(true)) => Ok(Some(Friendship::Friend)),
@@ -98,7 +98,7 @@ impl Friends {
             {
                 Ok(false)
             }
-            Err(error) => Err(format!("the friend state could not be written: {}", DisplayErrorContext(error))),
+            Err(error) => Err(format!("the friend state could not be written: {}", told(&error))),
         }
     }
 }

@@ -14,9 +14,11 @@
 //! * [`token`] - one access token shared by every instance of every function
 //! * [`secrets`] - what Secrets Manager holds, in memory
 //! * [`settings`] - the environment of a function, parsed once
+//! * [`aws_error`] - what went wrong with a call to AWS, safe for a log
 //! * [`clock`] - the present time as a value
 //! * [`log`] - JSON log lines
 
+pub mod aws_error;
 pub mod clock;
 pub mod delivery;
 pub mod friend;

@@ -2,9 +2,12 @@
 //!
 //! One item per member in the links' table, under `member#<member id>`.
 
-use aws_sdk_dynamodb::{Client, error::DisplayErrorContext, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 
-use crate::order::{LineUserId, MemberId};
+use crate::{
+    aws_error::told,
+    order::{LineUserId, MemberId},
+};
 
 /// The table of links.
 #[derive(Debug)]
@@ -29,7 +32,7 @@ impl Links {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| format!("the link could not be read: {}", DisplayErrorContext(error)))?;
+            .map_err(|error| format!("the link could not be read: {}", told(&error)))?;
         match answer.item.as_ref().and_then(|item| item.get("line_user_id")) {
             None => Ok(None),
             Some(AttributeValue::S(user)) => {

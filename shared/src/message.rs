@@ -8,11 +8,14 @@
 use std::str::FromStr;
 
 use serde::Serialize;
-use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::{
-    line::objects::{ActionLabel, AltText, Bubble, ButtonsText, LimitExceeded, Message, Row, UriAction},
+    line::{
+        objects::{ActionLabel, AltText, Bubble, ButtonsText, LimitExceeded, Message, Row, UriAction},
+        statistics::{line_day, order_finish_unit},
+    },
     order::{LineUserId, Order, ShopName},
     wording::{Labels, Language},
 };
@@ -50,15 +53,8 @@ pub struct PushRequest<'a> {
 impl<'a> PushRequest<'a> {
     /// One message to one user, counted in the statistics of the day on which it is sent.
     pub fn new(to: &'a LineUserId, message: Message, now: OffsetDateTime) -> Self {
-        Self { to: to.as_str(), messages: [message], custom_aggregation_units: [aggregation_unit(now)] }
+        Self { to: to.as_str(), messages: [message], custom_aggregation_units: [order_finish_unit(line_day(now))] }
     }
-}
-
-/// LINE's statistics count days in UTC+9; a unit a day keeps one day's sends together. At most 30 of `a-z A-Z 0-9 _`.
-fn aggregation_unit(now: OffsetDateTime) -> String {
-    const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]");
-    let day = now.to_offset(UtcOffset::from_hms(9, 0, 0).unwrap_or(UtcOffset::UTC));
-    format!("order_finish_{}", day.format(DATE).unwrap_or_default())
 }
 
 /// The message for a finished order.
@@ -155,11 +151,9 @@ fn shortened(name: &str, max_bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-    use time::macros::datetime;
-
     use super::*;
     use crate::order::tests::order_with;
+    use serde_json::{Value, json};
 
     fn rendered(changes: Value, style: MessageStyle) -> Value {
         serde_json::to_value(order_finished(&order_with(changes), style, Language::ZhCn).unwrap()).unwrap()
@@ -231,11 +225,5 @@ mod tests {
                 assert!(message.to_string().contains(language.labels().title));
             }
         }
-    }
-
-    #[test]
-    fn the_statistics_day_is_lines_day() {
-        assert_eq!(aggregation_unit(datetime!(2026-09-01 14:59:59 UTC)), "order_finish_20260901");
-        assert_eq!(aggregation_unit(datetime!(2026-09-01 15:00:00 UTC)), "order_finish_20260902");
     }
 }

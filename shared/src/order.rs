@@ -161,11 +161,8 @@ pub struct ShopName(String);
 impl ShopName {
     /// Reads a name.
     pub fn parse(name: &str) -> Result<Self, String> {
-        let visible: String = name
-            .chars()
-            .filter(|c| !matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'))
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let visible: String =
+            name.chars().filter(|c| !is_invisible(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let name = visible.split_whitespace().collect::<Vec<_>>().join(" ");
         if (1..=MAX_SHOP).contains(&name.graphemes(true).count()) {
             Ok(Self(name))
@@ -178,6 +175,13 @@ impl ShopName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Characters that show nothing, that turn the text around them, or that SQS does not carry. The zero-width joiner stays:
+/// emoji are made with it.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{2069}' | '\u{3164}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
 }
 
 /// An https address, percent-encoded, of at most 1,000 characters.
@@ -193,6 +197,10 @@ impl DetailUrl {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must not carry a user name or a password".to_owned());
+        }
+        let hex = |pair: &str| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if url.as_str().split('%').skip(1).any(|rest| !rest.get(..2).is_some_and(hex)) {
+            return Err("must have two hexadecimal digits after each %".to_owned());
         }
         if url.as_str().len() > MAX_DETAIL_URL {
             return Err(format!("must have at most {MAX_DETAIL_URL} characters when percent-encoded"));
@@ -293,6 +301,7 @@ fn time(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .ok()
         .and_then(|time| time.replace_nanosecond(0).ok())
+        .filter(|time| time.year() >= 1)
         .filter(|time| time.format(&Rfc3339).is_ok())
         .ok_or_else(|| "must be an RFC 3339 time with its zone, such as 2020-07-14T11:00:20+09:00".to_owned())
 }
@@ -361,7 +370,7 @@ impl Fields<'_> {
                 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
         };
         match self.find("status") {
-            Value::String(text) if text == FINISH || text == "5" => Some(true),
+            Value::String(text) if text.eq_ignore_ascii_case(FINISH) || text == "5" => Some(true),
             Value::String(text) if name(text) => Some(false),
             Value::Number(number) if number.as_u64() == Some(5) => Some(true),
             Value::Number(number) if number.as_u64().is_some_and(|number| number < 1000) => Some(false),
@@ -468,7 +477,11 @@ pub(crate) mod tests {
             ("startedAt", json!("2020-07-14T11:00:20.5+09:00"), json!("2020-02-30T00:00:00Z")),
             ("startShop", json!(long(500)), json!(long(501))),
             ("startShop", json!("👨‍👩‍👧‍👦".repeat(500)), json!("👨‍👩‍👧‍👦".repeat(501))),
-            ("startShop", json!("店"), json!(" \n\u{202E}\u{0} ")),
+            ("startShop", json!("店\u{FFFF}"), json!(" \n\u{202E}\u{0}\u{200B}\u{FFFE} ")),
+            ("startedAt", json!("0001-01-01T00:00:00Z"), json!("0000-01-01T00:00:00Z")),
+            ("detailUrl", json!("https://e.jp/%E5%BA%97"), json!("https://e.jp/%zz")),
+            ("detailUrl", json!("https://e.jp/100%25"), json!("https://e.jp/100%")),
+            ("status", json!("FINISH"), json!("fin ish")),
             ("endedAt", json!("2020-07-14T11:00:20+09:00"), json!("2020-07-14T11:00:19+09:00")),
             ("endedAt", json!("2020-07-14T02:00:20Z"), json!("2020-07-14T02:00:19Z")),
             ("endShop", Value::Null, json!("")),

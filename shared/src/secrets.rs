@@ -8,19 +8,20 @@ use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
     digest::{SHA256, digest},
 };
-use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
+use aws_sdk_secretsmanager::Client;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use crate::{
+    aws_error::told,
     clock::Clock,
     line::assertion::{AssertionSigner, PrivateJwk},
     token::SealingKey,
 };
 
 /// Failed authentications read a secret again at most this often, so that a guesser cannot make us call all day.
-const MIN_AGE: Duration = Duration::from_secs(10);
+const MIN_AGE: Duration = Duration::from_secs(2);
 /// A secret in memory is read again after this long, so that a key that was taken back stops working.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
@@ -101,9 +102,13 @@ impl<T: Content> Secret<T> {
     }
 
     async fn read(&self) -> Result<T, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
-            SecretError::Unavailable { id: self.id.clone(), what: DisplayErrorContext(&error).to_string() }
-        })?;
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(&self.id)
+            .send()
+            .await
+            .map_err(|error| SecretError::Unavailable { id: self.id.clone(), what: told(&error) })?;
         T::parse(answer.secret_string().unwrap_or_default())
             .map_err(|problem| SecretError::Malformed { id: self.id.clone(), problem })
     }
@@ -131,8 +136,6 @@ fn not_empty(name: &str, value: &str) -> Result<(), String> {
 /// LINE's channel: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`.
 #[derive(Debug)]
 pub struct LineChannelSecret {
-    /// The Messaging API channel's id.
-    pub channel_id: String,
     /// Signs token requests.
     pub signer: AssertionSigner,
     /// Seals the shared token; derived from the channel secret.
@@ -153,13 +156,9 @@ impl Content for LineChannelSecret {
         not_empty("channelId", &fields.channel_id)?;
         not_empty("channelSecret", &fields.channel_secret)?;
         not_empty("kid", &fields.kid)?;
-        let signer = AssertionSigner::new(fields.channel_id.clone(), fields.kid, &fields.private_key)
+        let signer = AssertionSigner::new(fields.channel_id, fields.kid, &fields.private_key)
             .map_err(|error| error.to_string())?;
-        Ok(Self {
-            channel_id: fields.channel_id,
-            signer,
-            sealing_key: SealingKey::derive(fields.channel_secret.as_bytes()),
-        })
+        Ok(Self { signer, sealing_key: SealingKey::derive(fields.channel_secret.as_bytes()) })
     }
 }
 

@@ -90,7 +90,7 @@ impl Settings {
 }
 
 /// The time-outs of an attempt, all derived from the retry delay, so that they keep their order whatever the delay is:
-/// call < attempt < lease < delay. With the default delay of 180 s: 5, 20, 45 and 180 seconds.
+/// call < attempt < lease < delay. With the default delay of 180 s: 5, 15, 45 and 180 seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// From a failed push to its next attempt.
@@ -99,7 +99,8 @@ pub struct Pace {
     pub call: Duration,
     /// A whole attempt: token, push, a second push after a 401, the quota.
     pub attempt: Duration,
-    /// How long a worker owns a delivery. Longer than the function's time-out, so no worker outlives its lease.
+    /// How long a worker owns a delivery. With a delay of 40 s or more it is longer than the function's time-out, so that
+    /// no worker outlives its lease.
     pub lease: Duration,
 }
 
@@ -109,7 +110,7 @@ impl Pace {
         Self {
             retry_delay,
             call: (retry_delay / 4).min(Duration::from_secs(5)),
-            attempt: (retry_delay / 2).min(Duration::from_secs(20)),
+            attempt: (retry_delay / 2).min(Duration::from_secs(15)),
             lease: (retry_delay * 3 / 4).min(Duration::from_secs(45)),
         }
     }

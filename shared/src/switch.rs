@@ -5,11 +5,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::{Client, error::DisplayErrorContext, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use crate::clock::Clock;
+use crate::{aws_error::told, clock::Clock};
 
 /// A change takes effect everywhere within this time.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ impl Switches {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| format!("the switch could not be read: {}", DisplayErrorContext(error)))?;
+            .map_err(|error| format!("the switch could not be read: {}", told(&error)))?;
         let enabled = match answer.item.as_ref().and_then(|item| item.get("enabled")) {
             None => true,
             Some(AttributeValue::Bool(enabled)) => *enabled,

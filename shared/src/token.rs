@@ -4,11 +4,15 @@
 //! asks for a token without holding the item's lease, and the lease is given for one `serial` only: who noticed first
 //! that token *n* runs out makes token *n + 1*, everybody else reads it. Written and read by [`SharedToken`] alone.
 //!
-//! * The lease ends by itself ([`SharedToken::new`]): a holder that crashed blocks the others for seconds.
-//! * Ahead of expiry the old token still works, so whoever loses the race for the lease uses it and does not wait.
-//! * A token that was refused before its time is replaced at once, but never while it is younger than
-//!   [`MIN_AGE_OF_A_REFUSED_TOKEN`], and never so that more than [`MAX_LIVE_TOKENS`] are valid: an issuer that refuses
-//!   everything must not cost us the tokens of the day.
+//! * Whoever needs a token takes a usable one at once. Renewing ahead of its end is [`SharedToken::renew_ahead`]'s, beside
+//!   the work, so that no push waits for it.
+//! * The lease ends by itself: a holder that crashed blocks the others for seconds. Each failure in a row doubles the next
+//!   lease, up to [`MAX_LEASE`].
+//! * A token that was asked for counts as issued from before the request until its end would come, because an answer can
+//!   be lost; only a refusal takes the count back. With [`MAX_LIVE_TOKENS`] counted, nobody asks: an issuer that takes
+//!   requests and answers none must not cost us the tokens of the day.
+//! * A token that was refused before its time is replaced, but never while it is younger than
+//!   [`MIN_AGE_OF_A_REFUSED_TOKEN`].
 //! * The table holds the token sealed (AES-256-GCM) with a key derived from the issuer's secret, which only Secrets
 //!   Manager holds. After that secret changed, the item cannot be opened and counts as absent.
 
@@ -20,23 +24,26 @@ use aws_lc_rs::{
 };
 use aws_sdk_dynamodb::{
     Client,
-    error::DisplayErrorContext,
     operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
     primitives::Blob,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+    types::AttributeValue,
 };
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::{aws_error::told, clock::Clock};
 
 /// A token this near to its end is not used any more: the call it is for takes time, and clocks differ.
 const MARGIN: time::Duration = time::Duration::seconds(60);
 /// A refused token is replaced only when it is at least this old.
 pub const MIN_AGE_OF_A_REFUSED_TOKEN: time::Duration = time::Duration::seconds(30);
-/// Refused tokens are not replaced beyond this many valid ones; LINE's limit is 30.
-pub const MAX_LIVE_TOKENS: usize = 25;
+/// Nobody asks for a token beyond this many that may be valid; LINE's limit is 30.
+pub const MAX_LIVE_TOKENS: usize = 28;
+/// However many failures there were, the next attempt is at most this far away.
+pub const MAX_LEASE: Duration = Duration::from_secs(300);
+/// No issuer's token lives longer; LINE's longest is 30 days.
+const MAX_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
 /// How often a waiting instance looks whether the lease's holder is done.
 const POLL: Duration = Duration::from_millis(150);
 
@@ -80,9 +87,18 @@ pub enum TokenError<E> {
     /// The table could not be read or written.
     #[error("the shared token could not be read: {0}")]
     Store(String),
-    /// The token was refused although it is new, or too many are valid already: another would be refused too.
+    /// The token was refused although it is new: another would be refused too.
     #[error("the token was refused and is not replaced yet")]
     RefusedToo,
+    /// So many tokens may be valid that the issuer would refuse another.
+    #[error("{MAX_LIVE_TOKENS} tokens may be valid: no other is asked for until one of them ends")]
+    TooMany,
+}
+
+/// Whether the issuer decided against a request, so that it certainly issued nothing.
+pub trait Refusal {
+    /// True where no token was issued.
+    fn is_refusal(&self) -> bool;
 }
 
 /// Seals a token for the table.
@@ -147,22 +163,29 @@ impl Known {
 }
 
 /// The item as it stands in the table.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Item {
     serial: u64,
     known: Option<Known>,
     lease_until_ms: i64,
-    /// When the tokens that are still valid end, in seconds.
+    /// Requests in a row that brought no token.
+    failures: u32,
+    /// When the tokens that may be valid end, in seconds.
     live_until: Vec<i64>,
 }
 
-/// Why a new token is wanted.
-#[derive(Clone, Copy)]
-enum Wanted<'a> {
-    /// None is in memory, or it is due.
-    InTime,
-    /// The issuer's server refused this one.
-    InsteadOf(&'a AccessToken),
+impl Item {
+    fn live(&self, now: OffsetDateTime) -> Vec<i64> {
+        self.live_until.iter().copied().filter(|until| *until > now.unix_timestamp()).collect()
+    }
+
+    fn may_ask(&self, now: OffsetDateTime) -> bool {
+        self.live(now).len() < MAX_LIVE_TOKENS
+    }
+
+    fn next_lease(&self, lease: Duration) -> Duration {
+        lease.saturating_mul(2_u32.saturating_pow(self.failures)).min(MAX_LEASE.max(lease))
+    }
 }
 
 /// The shared token of one issuer.
@@ -173,27 +196,44 @@ pub struct SharedToken {
     issuer: String,
     clock: Clock,
     lease: Duration,
+    life: Duration,
     memory: Mutex<Option<Known>>,
 }
 
 impl SharedToken {
     /// The token that `issuer` (a name such as `line`) is shared under. `lease` is how long one issuing may take: the
-    /// time-out of the issuer's call and a little more.
-    pub fn new(table: Client, table_name: String, issuer: String, clock: Clock, lease: Duration) -> Self {
-        Self { table, table_name, issuer, clock, lease, memory: Mutex::new(None) }
+    /// time-out of the issuer's call and a little more. `life` is what a token lives if the issuer does not say.
+    pub fn new(
+        table: Client,
+        table_name: String,
+        issuer: String,
+        clock: Clock,
+        lease: Duration,
+        life: Duration,
+    ) -> Self {
+        Self { table, table_name, issuer, clock, lease, life, memory: Mutex::new(None) }
     }
 
-    /// A valid token: from memory, from the table, or from `issue`.
+    /// Reads a usable token into memory, if there is one. Asks the issuer for nothing.
+    pub async fn warm_up(&self, key: &SealingKey) -> Result<(), String> {
+        let mut memory = self.memory.lock().await;
+        if memory.is_none() {
+            *memory = self.read(key).await?.known;
+        }
+        Ok(())
+    }
+
+    /// A usable token: from memory, from the table, or from `issue`. Waits while another instance asks.
     pub async fn get<E, F, A>(&self, key: &SealingKey, issue: F) -> Result<AccessToken, TokenError<E>>
     where
-        E: fmt::Display,
+        E: fmt::Display + Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
-        self.obtain(key, Wanted::InTime, issue).await
+        self.obtain(key, None, issue).await
     }
 
-    /// A valid token other than `refused`, which the issuer's server did not accept.
+    /// A usable token other than `refused`, which the issuer's server did not accept.
     pub async fn get_instead_of<E, F, A>(
         &self,
         refused: &AccessToken,
@@ -201,74 +241,97 @@ impl SharedToken {
         issue: F,
     ) -> Result<AccessToken, TokenError<E>>
     where
-        E: fmt::Display,
+        E: fmt::Display + Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
-        self.obtain(key, Wanted::InsteadOf(refused), issue).await
+        self.obtain(key, Some(refused), issue).await
+    }
+
+    /// Renews the token if its end is near and nobody else is at it. Nobody waits for this: a failure is logged, and the
+    /// token serves on.
+    pub async fn renew_ahead<E, F, A>(&self, key: &SealingKey, issue: F)
+    where
+        E: fmt::Display + Refusal,
+        F: Fn() -> A,
+        A: Future<Output = Result<IssuedToken, E>>,
+    {
+        let known = self.memory.lock().await.clone();
+        if known.is_some_and(|known| !known.due(self.clock.now())) {
+            return;
+        }
+        let renewed = async {
+            let item = self.read(key).await.map_err(TokenError::Store)?;
+            let now = self.clock.now();
+            if !item.known.as_ref().is_some_and(|known| known.due(now)) || !item.may_ask(now) {
+                return Ok(item.known);
+            }
+            match self.take_lease(&item, now).await.map_err(TokenError::Store)? {
+                Some(holder) => self.ask(key, &item, &holder, &issue).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        match renewed.await {
+            Ok(Some(known)) => *self.memory.lock().await = Some(known),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(issuer = self.issuer, %error, "the token could not be renewed in time, it serves on");
+            }
+        }
     }
 
     async fn obtain<E, F, A>(
         &self,
         key: &SealingKey,
-        wanted: Wanted<'_>,
+        refused: Option<&AccessToken>,
         issue: F,
     ) -> Result<AccessToken, TokenError<E>>
     where
-        E: fmt::Display,
+        E: fmt::Display + Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
         // One task of this instance looks, the others wait for what it finds.
         let mut memory = self.memory.lock().await;
-        let refused = |known: &Known| matches!(wanted, Wanted::InsteadOf(token) if *token == known.token);
-        let fresh = |known: &Known, now| known.usable(now) && !known.due(now) && !refused(known);
-        if let Some(known) = memory.as_ref().filter(|known| fresh(known, self.clock.now())) {
+        let is_refused = |known: &Known| refused.is_some_and(|token| *token == known.token);
+        let good = |known: &Known, now| known.usable(now) && !is_refused(known);
+        if let Some(known) = memory.as_ref().filter(|known| good(known, self.clock.now())) {
             return Ok(known.token.clone());
         }
         loop {
             let item = self.read(key).await.map_err(TokenError::Store)?;
             let now = self.clock.now();
             *memory = item.known.clone();
-            if let Some(known) = item.known.as_ref().filter(|known| fresh(known, now)) {
+            if let Some(known) = item.known.as_ref().filter(|known| good(known, now)) {
                 return Ok(known.token.clone());
             }
-            if let Some(known) = item.known.as_ref().filter(|known| refused(known)) {
-                let live = item.live_until.iter().filter(|until| **until > now.unix_timestamp()).count();
-                if now - known.issued_at < MIN_AGE_OF_A_REFUSED_TOKEN || live >= MAX_LIVE_TOKENS {
-                    return Err(TokenError::RefusedToo);
-                }
+            let is_new = |known: &Known| now - known.issued_at < MIN_AGE_OF_A_REFUSED_TOKEN;
+            if item.known.as_ref().is_some_and(|known| is_refused(known) && is_new(known)) {
+                return Err(TokenError::RefusedToo);
+            }
+            if !item.may_ask(now) {
+                return Err(TokenError::TooMany);
             }
             if let Some(holder) = self.take_lease(&item, now).await.map_err(TokenError::Store)? {
-                let fallback = item.known.clone().filter(|known| known.usable(now) && !refused(known));
-                let known = self.renew(key, &item, &holder, fallback, &issue).await?;
+                let known = self.ask(key, &item, &holder, &issue).await?;
                 *memory = Some(known.clone());
-                return Ok(known.token);
-            }
-            if let Some(known) = item.known.filter(|known| known.usable(now) && !refused(known)) {
                 return Ok(known.token);
             }
             tokio::time::sleep(POLL).await;
         }
     }
 
-    async fn renew<E, F, A>(
-        &self,
-        key: &SealingKey,
-        item: &Item,
-        holder: &str,
-        fallback: Option<Known>,
-        issue: &F,
-    ) -> Result<Known, TokenError<E>>
+    /// Asks the issuer, with the lease held. If this future is dropped half-way, the request stays counted.
+    async fn ask<E, F, A>(&self, key: &SealingKey, item: &Item, holder: &str, issue: &F) -> Result<Known, TokenError<E>>
     where
-        E: fmt::Display,
+        E: fmt::Display + Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
         match issue().await {
             Ok(issued) => {
                 let issued_at = self.clock.now();
-                let expires_at = issued_at + issued.life;
+                let expires_at = issued_at + issued.life.min(MAX_LIFE);
                 let known = Known { token: issued.token, serial: item.serial + 1, issued_at, expires_at };
                 // The token is good even if it cannot be stored: this instance uses it, another makes its own.
                 if let Err(what) = self.store(key, item, &known, holder).await {
@@ -279,12 +342,9 @@ impl SharedToken {
                 Ok(known)
             }
             Err(error) => {
-                if let Some(known) = fallback {
-                    // The lease stays taken until it ends by itself, so that not every push asks again.
-                    tracing::warn!(issuer = self.issuer, %error, "the token could not be renewed in time, it serves on");
-                    return Ok(known);
-                }
-                if let Err(what) = self.give_lease_back(holder).await {
+                if error.is_refusal()
+                    && let Err(what) = self.refused(item, holder).await
+                {
                     tracing::warn!(
                         issuer = self.issuer,
                         error = what,
@@ -305,7 +365,7 @@ impl SharedToken {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| DisplayErrorContext(error).to_string())?;
+            .map_err(|error| told(&error))?;
         Ok(self.item(key, &answer.item.unwrap_or_default()))
     }
 
@@ -325,6 +385,7 @@ impl SharedToken {
             serial: number("serial").and_then(|serial| u64::try_from(serial).ok()).unwrap_or(0),
             known: known(),
             lease_until_ms: number("lease_until_ms").unwrap_or(0),
+            failures: number("failures").and_then(|failures| u32::try_from(failures).ok()).unwrap_or(0),
             live_until: live_until.iter().filter_map(|until| until.as_n().ok()?.parse().ok()).collect(),
         }
     }
@@ -333,61 +394,65 @@ impl SharedToken {
         self.table.update_item().table_name(&self.table_name).key("issuer", AttributeValue::S(self.issuer.clone()))
     }
 
-    /// Takes the lease for the token after the one in `item`; `None` when somebody else holds it or has made that token.
+    /// Takes the lease for the token after the one in `item`, and counts that token as asked for; `None` when somebody else
+    /// holds the lease or has made that token.
     async fn take_lease(&self, item: &Item, now: OffsetDateTime) -> Result<Option<String>, String> {
         let now_ms = milliseconds(now);
         if item.lease_until_ms > now_ms {
             return Ok(None);
         }
         let holder = Uuid::from_u128(u128::from_le_bytes(random_bytes())).to_string();
+        let until_ms = milliseconds(now + item.next_lease(self.lease));
+        let mut live = item.live(now);
+        live.push((now + self.life).unix_timestamp());
         let result = self
             .update()
-            .update_expression("SET lease_until_ms = :until, lease_holder = :holder")
+            .update_expression(
+                "SET lease_until_ms = :until, lease_holder = :holder, failures = :failures, live_until = :live",
+            )
             .condition_expression(
                 "(attribute_not_exists(serial) OR serial = :serial) \
                  AND (attribute_not_exists(lease_until_ms) OR lease_until_ms <= :now)",
             )
-            .expression_attribute_values(
-                ":until",
-                milliseconds_value(now_ms + i64::try_from(self.lease.as_millis()).unwrap_or(0)),
-            )
+            .expression_attribute_values(":until", number(until_ms))
             .expression_attribute_values(":holder", AttributeValue::S(holder.clone()))
+            .expression_attribute_values(":failures", number(i64::from(item.failures) + 1))
+            .expression_attribute_values(":live", numbers(&live))
             .expression_attribute_values(":serial", AttributeValue::N(item.serial.to_string()))
-            .expression_attribute_values(":now", milliseconds_value(now_ms))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
+            .expression_attribute_values(":now", number(now_ms))
             .send()
             .await;
         Ok(condition_held(result)?.then_some(holder))
     }
 
     async fn store(&self, key: &SealingKey, item: &Item, known: &Known, holder: &str) -> Result<(), String> {
-        let seconds = |time: OffsetDateTime| AttributeValue::N(time.unix_timestamp().to_string());
-        let still_live = item.live_until.iter().filter(|until| **until > known.issued_at.unix_timestamp());
-        let live_until =
-            still_live.map(|until| AttributeValue::N(until.to_string())).chain([seconds(known.expires_at)]).collect();
+        let mut live = item.live(known.issued_at);
+        live.push(known.expires_at.unix_timestamp());
         let result = self
             .update()
             .update_expression(
                 "SET sealed_token = :token, serial = :serial, issued_at = :issued, expires_at = :expires, \
-                 live_until = :live REMOVE lease_until_ms, lease_holder",
+                 live_until = :live REMOVE lease_until_ms, lease_holder, failures",
             )
             .condition_expression("lease_holder = :holder")
             .expression_attribute_values(":token", AttributeValue::B(Blob::new(key.seal(&self.issuer, &known.token))))
             .expression_attribute_values(":serial", AttributeValue::N(known.serial.to_string()))
-            .expression_attribute_values(":issued", seconds(known.issued_at))
-            .expression_attribute_values(":expires", seconds(known.expires_at))
-            .expression_attribute_values(":live", AttributeValue::L(live_until))
+            .expression_attribute_values(":issued", number(known.issued_at.unix_timestamp()))
+            .expression_attribute_values(":expires", number(known.expires_at.unix_timestamp()))
+            .expression_attribute_values(":live", numbers(&live))
             .expression_attribute_values(":holder", AttributeValue::S(holder.to_owned()))
             .send()
             .await;
         if condition_held(result)? { Ok(()) } else { Err("the lease had ended".to_owned()) }
     }
 
-    async fn give_lease_back(&self, holder: &str) -> Result<(), String> {
+    /// After a refusal: no token came of it, and the next one may ask at once.
+    async fn refused(&self, item: &Item, holder: &str) -> Result<(), String> {
         let result = self
             .update()
-            .update_expression("REMOVE lease_until_ms, lease_holder")
+            .update_expression("SET live_until = :live REMOVE lease_until_ms, lease_holder, failures")
             .condition_expression("lease_holder = :holder")
+            .expression_attribute_values(":live", numbers(&item.live_until))
             .expression_attribute_values(":holder", AttributeValue::S(holder.to_owned()))
             .send()
             .await;
@@ -406,7 +471,7 @@ where
         Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
             Ok(false)
         }
-        Err(error) => Err(DisplayErrorContext(error).to_string()),
+        Err(error) => Err(told(&error)),
     }
 }
 
@@ -414,8 +479,12 @@ fn milliseconds(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-fn milliseconds_value(milliseconds: i64) -> AttributeValue {
-    AttributeValue::N(milliseconds.to_string())
+fn number(value: i64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn numbers(values: &[i64]) -> AttributeValue {
+    AttributeValue::L(values.iter().copied().map(number).collect())
 }
 
 fn random_bytes() -> [u8; 16] {
@@ -452,6 +521,23 @@ mod tests {
         assert!(day.usable(at(86_339)) && !day.usable(at(86_340)));
         let short = known(100);
         assert!(short.due(at(80)) && short.usable(at(89)) && !short.usable(at(90)));
+    }
+
+    #[test]
+    fn nobody_asks_beyond_what_the_issuer_may_have_issued() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let item = |live, ended| Item {
+            live_until: [vec![now.unix_timestamp() + 1; live], vec![now.unix_timestamp(); ended]].concat(),
+            ..Item::default()
+        };
+        assert!(item(MAX_LIVE_TOKENS - 1, 50).may_ask(now));
+        assert!(!item(MAX_LIVE_TOKENS, 0).may_ask(now));
+    }
+
+    #[test]
+    fn each_failure_doubles_the_lease() {
+        let lease = |failures| Item { failures, ..Item::default() }.next_lease(Duration::from_secs(7)).as_secs();
+        assert_eq!([0, 1, 2, 5, 6, 99].map(lease), [7, 14, 28, 224, 300, 300]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use aws_lc_rs::digest;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::aws_tap::AwsTap;
+use crate::{aws_tap::AwsTap, channel_key::random_bytes};
 
 const REGION: &str = "ap-northeast-1";
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
@@ -127,6 +127,18 @@ fn python_environment(home: &Path) -> anyhow::Result<PathBuf> {
     Ok(bin.join("python"))
 }
 
+/// A free port of 127.0.0.1 for a process that binds it later. Not one that the system would pick: from that range any
+/// outgoing connection may take it meanwhile.
+fn free_port() -> anyhow::Result<u16> {
+    const BELOW_THE_SYSTEMS: std::ops::Range<u16> = 20_000..32_000;
+    let candidates = (0..100).map(|_| {
+        let [high, low] = random_bytes();
+        BELOW_THE_SYSTEMS.start + u16::from_be_bytes([high, low]) % (BELOW_THE_SYSTEMS.end - BELOW_THE_SYSTEMS.start)
+    });
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    candidates.into_iter().find(free).context("no free port on 127.0.0.1 between 20000 and 32000; end what holds them")
+}
+
 fn identify(python: &&'static str) -> Option<(&'static str, Vec<u8>)> {
     let output = Command::new(python).args(["-c", IDENTIFY_PYTHON]).output().ok()?;
     output.status.success().then_some((*python, output.stdout))
@@ -143,7 +155,7 @@ impl LocalAws {
     /// building and installing, when there is something to build or install, always show.
     pub async fn start(parameters: &[(&str, String)], verbose: bool) -> anyhow::Result<Self> {
         let prepared = tokio::task::spawn_blocking(prepare).await??;
-        let port = TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?.local_addr()?.port();
+        let port = free_port()?;
         let endpoint = format!("http://127.0.0.1:{port}");
         let tap = AwsTap::start(endpoint.clone()).await?;
         let order = json!({

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local_stand::{
     aws_tap::{ALWAYS, Fault},
-    line_stand_in::{Behaviour, Endpoint},
+    line_stand_in::{Behaviour, Endpoint, LineStandIn, ReleaseAs},
     stand::{Stand, order_with},
 };
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ fn killed_after_line_took_it_and_before_it_was_written() {
             let (stand, order) = (Stand::clone(&stand), order.clone());
             async move { stand.post(&order).await.status }
         });
-        let taken = |line: &local_stand::line_stand_in::LineStandIn| !line.received_by(user(&order)).is_empty();
+        let taken = |line: &LineStandIn| !line.received_by(user(&order)).is_empty();
         stand.line.wait_until("LINE has taken it", Duration::from_secs(20), taken).await;
         assert!(stand.aws.kill("order-finished").expect("killed") > 0);
         assert!(posting.await.expect("no panic") >= 500);
@@ -132,7 +132,7 @@ fn an_outcome_that_cannot_be_written_is_healed_by_the_queue() {
             let (stand, order) = (stand.clone(), order.clone());
             async move { stand.post(&order).await }
         });
-        let pushed = |line: &local_stand::line_stand_in::LineStandIn| !line.pushes_to(user(&order)).is_empty();
+        let pushed = |line: &LineStandIn| !line.pushes_to(user(&order)).is_empty();
         stand.line.wait_until("the push is out", Duration::from_secs(20), pushed).await;
         let fault = stand.aws.tap().inject(Fault::INTERNAL, "dynamodb.PutItem", id(&order), ALWAYS);
         let reply = posting.await.expect("no panic");
@@ -140,6 +140,27 @@ fn an_outcome_that_cannot_be_written_is_healed_by_the_queue() {
         assert_eq!(stand.record(id(&order)).await.map(|record| record.state), Some(State::Pending));
         drop(fault);
         settles_as_one_message(stand, &order).await;
+    });
+}
+
+#[test]
+fn sent_is_written_over_whatever_another_worker_wrote_meanwhile() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), [Behaviour::Hold]);
+        let posting = tokio::spawn({
+            let (stand, order) = (stand.clone(), order.clone());
+            async move { stand.post(&order).await }
+        });
+        let held = |line: &LineStandIn| line.is_held(user(&order));
+        stand.line.wait_until("the push is held", Duration::from_secs(20), held).await;
+        let mut taken_over = stand.record(id(&order)).await.expect("a record");
+        taken_over.revision += 7;
+        taken_over.settle(State::Retrying, None);
+        stand.put_record(&taken_over).await.expect("written");
+        assert!(stand.line.release(user(&order), ReleaseAs::Accept));
+        assert_eq!(posting.await.expect("no panic").body["delivery"], "sent");
+        assert_eq!(stand.record(id(&order)).await.map(|record| record.state), Some(State::Sent));
     });
 }
 

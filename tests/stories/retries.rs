@@ -7,7 +7,11 @@ use local_stand::{
     stand::{Stand, order_with},
 };
 use serde_json::{Value, json};
-use shared::delivery::record::{DeliveryRecord, Reason, State};
+use shared::{
+    delivery::record::{DeliveryRecord, Reason, State},
+    line::statistics::{line_day, order_finish_unit},
+};
+use time::OffsetDateTime;
 
 use crate::{id, story, story_alone, user};
 
@@ -31,6 +35,8 @@ async fn a_day_passes(stand: &Stand, order: &Value) -> DeliveryRecord {
     let mut record = stand.record(id(order)).await.expect("a record");
     record.key_first_used_at = record.key_first_used_at.map(|first| first - DAY);
     record.last_attempt_at = record.last_attempt_at.map(|last| last - DAY);
+    let unit = |day: OffsetDateTime| order_finish_unit(line_day(day));
+    record.push_body = record.push_body.replace(&unit(record.created_at), &unit(record.created_at - DAY));
     stand.put_record(&record).await.expect("written");
     stand.line.age_retry_keys(DAY);
     record
@@ -173,6 +179,41 @@ fn an_old_key_is_never_used_again_when_line_may_have_taken_the_message() {
 }
 
 #[test]
+fn a_refusal_does_not_take_an_earlier_doubt_away() {
+    story_alone(&[("MaxRetries", "1")], async |stand| {
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), [Behaviour::AcceptThenHangUp, Behaviour::RateLimited]);
+        assert_eq!(stand.post(&order).await.status, 202);
+        let letter = stand.take_dead_letter(id(&order)).await.expect("a dead letter");
+        a_day_passes(&stand, &order).await;
+        stand.enqueue(&letter).await.expect("queued");
+        stand.wait_for_record(id(&order), "expired", |record| record.state == State::Expired).await;
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1, "no second message");
+    });
+}
+
+#[test]
+fn an_order_posted_again_while_it_is_retried_is_not_retried_more_often() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), failing(4));
+        assert_eq!(stand.post(&order).await.status, 202);
+        for _ in 0..4 {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            assert_eq!(stand.post(&order).await.status, 202);
+        }
+        let letter = stand.take_dead_letter(id(&order)).await.expect("a dead letter");
+        let pushes = stand.line.pushes_to(user(&order));
+        assert_eq!(pushes.len(), 4, "one push and three retries, however often it was posted");
+        let gaps: Vec<_> = pushes.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+        assert!(gaps.iter().all(|gap| *gap > Duration::from_secs(5)), "{gaps:?}");
+        stand.enqueue(&letter).await.expect("queued");
+        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+    });
+}
+
+#[test]
 fn an_old_key_is_replaced_when_line_certainly_took_nothing() {
     story_alone(&[("MaxRetries", "1")], async |stand| {
         let (order, letter) = dead_letter(&stand, Behaviour::RateLimited).await;
@@ -189,5 +230,6 @@ fn an_old_key_is_replaced_when_line_certainly_took_nothing() {
         assert_ne!(record.retry_key("local"), old.retry_key("local"));
         let received = stand.line.received_by(user(&order));
         assert_eq!((received.len(), received[0].retry_key), (1, Some(record.retry_key("local"))));
+        assert_ne!(record.push_body, old.push_body, "a new key has a body of its own day");
     });
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent};
 use shared::{
-    delivery::{Delivery, Retried},
+    delivery::{Delivery, Receipt, Retried},
     order::{self, StatusChange},
 };
 use tokio::task::JoinSet;
@@ -25,6 +25,9 @@ pub async fn handle(delivery: &Arc<Delivery>, event: LambdaEvent<SqsEvent>) -> R
         let task = tasks.spawn(async move { retry(&delivery, &message).await }.in_current_span());
         ids.insert(task.id(), id);
     }
+    // Nobody waits for a retry's answer, so this is where the shared token is renewed before its end.
+    let renewing = Arc::clone(delivery);
+    let renewing = tokio::spawn(async move { renewing.renew_token_ahead().await }.in_current_span());
     let mut response = SqsBatchResponse::default();
     while let Some(finished) = tasks.join_next_with_id().await {
         let (task, retried) = match finished {
@@ -40,6 +43,9 @@ pub async fn handle(delivery: &Arc<Delivery>, event: LambdaEvent<SqsEvent>) -> R
             response.batch_item_failures.push(failure);
         }
     }
+    if let Err(panic) = renewing.await {
+        tracing::error!(error = %panic, "the token could not be renewed ahead");
+    }
     tracing::info!(messages = total, left_in_queue = response.batch_item_failures.len(), "batch handled");
     Ok(response)
 }
@@ -49,7 +55,10 @@ async fn retry(delivery: &Delivery, message: &SqsMessage) -> Retried {
     // Without a count the message is taken for a first one: it is retried once too often rather than too seldom.
     let count = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
     match order::parse_bytes(body.as_bytes()) {
-        Ok(StatusChange::Finished(order)) => delivery.retry(&order, count).await,
+        Ok(StatusChange::Finished(order)) => {
+            let receipt = Receipt { id: message.message_id.as_deref().unwrap_or_default(), receive_count: count };
+            delivery.retry(&order, &receipt).await
+        }
         Ok(StatusChange::Other { order_id }) => {
             tracing::error!(order.id = %order_id, "this status is never pushed, the message is left to the dead-letter queue");
             Retried::Again

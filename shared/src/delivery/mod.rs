@@ -26,6 +26,8 @@
 //! * A retry while the first push still runs, or the same message delivered twice: the lease, or the time of the latest
 //!   attempt, says "not now", and the message stays in the queue. It is not deleted, because both receipts belong to the
 //!   one message that insures the delivery.
+//! * An order that is posted again while it is retried puts a second message into the queue. The record knows which one
+//!   retries it; a copy is dropped, unless the owner has not been seen for longer than it could have stayed away.
 //! * A worker that outlives its lease: its `sent` is written over anything, because it is a fact; its other outcomes lose
 //!   against whoever took over.
 //! * A customer who blocks the account between two attempts gets no further one: switch and friend state are read again
@@ -42,14 +44,14 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use time::OffsetDateTime;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     clock::Clock,
     delivery::{
         outcome::{Verdict, verdict},
         queue::RetryQueue,
-        record::{Attempt, Created, Decision, Deliveries, DeliveryRecord, Reason, State, content_hash},
+        record::{Attempt, Created, Decision, Deliveries, DeliveryRecord, Reason, State},
     },
     friend::{Friends, Friendship},
     line::{channel::LineChannel, client::Answer},
@@ -104,6 +106,15 @@ pub enum First {
 #[error("the order could not be made durable: {0}")]
 pub struct NotDurable(String);
 
+/// A message of the retry queue as SQS handed it out.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt<'a> {
+    /// SQS's id of the message.
+    pub id: &'a str,
+    /// How often it was handed out, this time included.
+    pub receive_count: u32,
+}
+
 /// What becomes of a message of the retry queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retried {
@@ -157,14 +168,18 @@ impl Delivery {
     /// Opens connections and reads secret, token and switch into memory, as far as that is possible; a push that needs
     /// them reports what was not.
     pub async fn warm_up(&self) {
-        let both = async { tokio::join!(self.channel.token(), self.switches.enabled(FINISH)) };
-        match timeout(self.settings.pace.call, both).await {
-            Ok((Ok(_), Ok(_))) => {}
-            Ok((token, switch)) => {
-                tracing::warn!(token.error = ?token.err(), switch.error = switch.err(), "not everything is ready for a push");
-            }
-            Err(_) => tracing::warn!("secret, token or switch take long"),
+        let (channel, switch) = tokio::join!(self.channel.warm_up(), self.switches.enabled(FINISH));
+        if let Err(error) = channel {
+            tracing::warn!(%error, "the channel is not ready for a push");
         }
+        if let Err(error) = switch {
+            tracing::warn!(error, "the switch is not ready for a push");
+        }
+    }
+
+    /// Renews the channel's token if its end is near; nobody waits for it.
+    pub async fn renew_token_ahead(&self) {
+        self.channel.renew_token_ahead().await;
     }
 
     /// Takes an order: makes it durable, then pushes it.
@@ -174,7 +189,8 @@ impl Delivery {
         let (created, queued, obstacle, ()) =
             tokio::join!(self.deliveries.create(&record), queue.send(order), self.obstacle(&record), self.warm_up());
         match (created.map_err(NotDurable)?, queued) {
-            (Created::New, Ok(())) => {
+            (Created::New, Ok(message_id)) => {
+                record.retry_message_id = message_id;
                 if !record.state.is_settled() {
                     self.attempt(&mut record, obstacle, false, deadline, false).await.ok();
                 }
@@ -183,13 +199,13 @@ impl Delivery {
             (Created::New, Err(_)) if record.state.is_settled() => Ok(First::Stands(Report::from(&record))),
             (Created::New, Err(what)) => {
                 // Nothing was pushed and nothing will be: the caller's next try need not wait for the lease.
-                record.release(None, false);
+                record.release();
                 if let Err(error) = self.deliveries.replace(&mut record, self.clock.now()).await {
                     tracing::warn!(order.id = %order.id, error, "the record could not be given back, its lease ends by itself");
                 }
                 Err(NotDurable(what))
             }
-            (Created::Exists(old), _) if old.content_hash != record.content_hash => Ok(First::OtherContent),
+            (Created::Exists(old), _) if !old.is_about(order) => Ok(First::OtherContent),
             // The queue has a message for whatever is being retried; for a pending one this call's message is the proof.
             (Created::Exists(old), Err(what)) if old.state == State::Pending => {
                 tracing::warn!(order.id = %order.id, delivery.state = ?old.state, "repeated, and not durable");
@@ -213,10 +229,10 @@ impl Delivery {
         Report::from(&record)
     }
 
-    /// Handles a message of the retry queue. `receive_count` is SQS's: with the last one allowed, SQS moves the message to
-    /// the dead-letter queue, and the record says so.
-    pub async fn retry(&self, order: &Order, receive_count: u32) -> Retried {
-        match self.try_again(order, receive_count).await {
+    /// Handles a message of the retry queue. With the last receive that is allowed SQS moves the message to the dead-letter
+    /// queue, and the record says so.
+    pub async fn retry(&self, order: &Order, message: &Receipt<'_>) -> Retried {
+        match self.try_again(order, message).await {
             Ok(retried) => retried,
             Err(error) => {
                 tracing::error!(order.id = %order.id, error, "the retry could not be made, the queue keeps it");
@@ -225,13 +241,14 @@ impl Delivery {
         }
     }
 
-    async fn try_again(&self, order: &Order, receive_count: u32) -> Result<Retried, String> {
+    async fn try_again(&self, order: &Order, message: &Receipt<'_>) -> Result<Retried, String> {
         let deadline = self.deadline();
-        let last = receive_count >= self.settings.max_retries;
+        let last = message.receive_count >= self.settings.max_retries;
         let mut record = match self.deliveries.get(order.id.as_str(), FINISH).await? {
             Some(record) => record,
             None => {
                 let mut record = self.new_record(order).await?;
+                record.retry_message_id = Some(message.id.to_owned());
                 match self.deliveries.create(&record).await? {
                     Created::New => {
                         tracing::warn!(order.id = %order.id, "no record stood for a queued order, it was made now");
@@ -245,11 +262,16 @@ impl Delivery {
                 }
             }
         };
-        if record.content_hash != content_hash(order) {
+        if !record.is_about(order) {
             tracing::warn!(order.id = %order.id, "dropped: the record has other content, the call was answered 409");
             return Ok(Retried::Settled);
         }
         let now = self.clock.now();
+        // The owner comes back one retry delay after it was last here, and SQS may be late by seconds.
+        if record.is_retried_by_another(message.id, now, self.settings.pace.retry_delay * 3 / 2) {
+            tracing::info!(order.id = %order.id, "dropped: a copy, the order was posted again while it is retried");
+            return Ok(Retried::Settled);
+        }
         match record.decide(now, self.settings.pace.retry_delay / 2) {
             Decision::Settled => return Ok(Retried::Settled),
             Decision::NotNow => return Ok(Retried::Again),
@@ -266,6 +288,7 @@ impl Delivery {
             Decision::Push => {}
         }
         let earlier_doubt = record.may_have_reached_line;
+        record.retry_message_id = Some(message.id.to_owned());
         record.claim(now, self.settings.pace.lease);
         if !self.deliveries.replace(&mut record, now).await? {
             return Ok(Retried::Again);
@@ -336,7 +359,7 @@ impl Delivery {
             attempt = record.attempts.len(),
             line.request_id = record.line_request_id.as_deref(),
             error = record.last_error.as_deref(),
-            "push attempted"
+            "delivery attempted"
         );
         self.write_outcome(record).await.inspect_err(|error| {
             tracing::error!(

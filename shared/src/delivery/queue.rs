@@ -1,8 +1,8 @@
 //! The retry queue, as the first attempt sees it: a message sent before the push, so that a crash loses nothing.
 
-use aws_sdk_sqs::{Client, error::DisplayErrorContext};
+use aws_sdk_sqs::Client;
 
-use crate::order::Order;
+use crate::{aws_error::told, order::Order};
 
 /// The queue. Its delay, its visibility time-out and its dead-letter queue are in `template.yaml`.
 #[derive(Debug)]
@@ -17,10 +17,10 @@ impl RetryQueue {
         Self { client, url }
     }
 
-    /// Sends the whole order: whoever receives it needs nothing else.
-    pub async fn send(&self, order: &Order) -> Result<(), String> {
+    /// Sends the whole order: whoever receives it needs nothing else. `Ok` has SQS's id of the message.
+    pub async fn send(&self, order: &Order) -> Result<Option<String>, String> {
         let result =
             self.client.send_message().queue_url(&self.url).message_body(order.to_json().to_string()).send().await;
-        result.map(|_| ()).map_err(|error| format!("the retry could not be queued: {}", DisplayErrorContext(error)))
+        result.map(|sent| sent.message_id).map_err(|error| format!("the retry could not be queued: {}", told(&error)))
     }
 }

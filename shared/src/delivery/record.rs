@@ -5,17 +5,18 @@
 
 use std::collections::HashMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::{
     Client,
-    error::DisplayErrorContext,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::order::{FINISH, LineUserId, Order};
+use crate::{
+    aws_error::{code_and_message, told},
+    order::{FINISH, LineUserId, Order, StatusChange, parse_bytes},
+};
 
 /// How long a record is kept: a repeated order is recognised for more than a year.
 const RECORD_LIFE: Duration = Duration::days(400);
@@ -27,7 +28,8 @@ const MAX_ATTEMPTS_LISTED: usize = 50;
 /// The namespace of our retry keys: any constant will do, as long as it never changes.
 const RETRY_KEYS: Uuid = Uuid::from_u128(0x6f3b_9a52_3c1e_4d27_8b0a_94d1_57e6_c8f3);
 
-/// Where a delivery stands. `pending → sent | retrying | suppressed | failed`, `retrying → sent | suppressed | failed | expired`.
+/// Where a delivery stands. `pending → sent | retrying | suppressed | failed`,
+/// `retrying → sent | suppressed | failed | expired`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -112,8 +114,9 @@ pub struct DeliveryRecord {
     pub line_user_id: Option<String>,
     /// The order, as JSON.
     pub order: String,
-    /// SHA-256 of the order: the same order again has the same.
-    pub content_hash: String,
+    /// SQS's id of the message that retries it, once known: any other message about it is a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_message_id: Option<String>,
     /// The body of the push, byte for byte the same under one key: LINE leaves a changed one unspecified. Empty where
     /// there is nobody to push to.
     pub push_body: String,
@@ -153,12 +156,6 @@ pub struct DeliveryRecord {
     pub updated_at: OffsetDateTime,
     /// When DynamoDB may delete it, UNIX seconds.
     pub expire_at: i64,
-}
-
-/// The order's fingerprint.
-pub fn content_hash(order: &Order) -> String {
-    let hash = digest(&SHA256, order.to_json().to_string().as_bytes());
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a worker may do with a record.
@@ -212,7 +209,7 @@ impl DeliveryRecord {
             reason: None,
             line_user_id: None,
             order: order.to_json().to_string(),
-            content_hash: content_hash(order),
+            retry_message_id: None,
             push_body: String::new(),
             generation: 1,
             key_first_used_at: None,
@@ -228,6 +225,24 @@ impl DeliveryRecord {
             updated_at: now,
             expire_at: (now + RECORD_LIFE).unix_timestamp(),
         }
+    }
+
+    /// Whether this is the order that the record was made for, whatever spelling either was kept in.
+    pub fn is_about(&self, order: &Order) -> bool {
+        match parse_bytes(self.order.as_bytes()) {
+            Ok(StatusChange::Finished(kept)) => *kept == *order,
+            // Kept by a version that took what this one does not: the texts decide.
+            _ => serde_json::from_str(&self.order).is_ok_and(|kept: serde_json::Value| kept == order.to_json()),
+        }
+    }
+
+    /// Whether a message of the retry queue is a copy: another one retries this delivery and was at it within `alive`, so
+    /// it is not lost with the copy.
+    pub fn is_retried_by_another(&self, message_id: &str, now: OffsetDateTime, alive: std::time::Duration) -> bool {
+        self.state == State::Retrying
+            && self.reason != Some(Reason::RetriesExhausted)
+            && self.retry_message_id.as_deref().is_some_and(|owner| owner != message_id)
+            && self.last_attempt_at.is_some_and(|at| now < at + alive)
     }
 
     /// `X-Line-Retry-Key`: the same for every attempt of one generation, another for anything else.
@@ -265,11 +280,11 @@ impl DeliveryRecord {
         }
     }
 
-    /// Gives the record back without an attempt; `before` is how it stood before the claim.
-    pub fn release(&mut self, key_first_used_at: Option<OffsetDateTime>, may_have_reached_line: bool) {
+    /// Gives a new record back, as if nobody had owned it: no request was made.
+    pub fn release(&mut self) {
         self.lease_until = None;
-        self.key_first_used_at = key_first_used_at;
-        self.may_have_reached_line = may_have_reached_line;
+        self.key_first_used_at = None;
+        self.may_have_reached_line = false;
     }
 
     /// Starts a new key, with a body made anew.
@@ -339,7 +354,7 @@ impl Deliveries {
                     // The SDK repeats a write whose answer was lost, and then meets its own record.
                     Ok(if old == *record { Created::New } else { Created::Exists(Box::new(old)) })
                 }
-                error => Err(format!("the record could not be written: {}", DisplayErrorContext(error))),
+                error => Err(format!("the record could not be written: {}", code_and_message(&error))),
             },
         }
     }
@@ -355,7 +370,7 @@ impl Deliveries {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| format!("the record could not be read: {}", DisplayErrorContext(error)))?;
+            .map_err(|error| format!("the record could not be read: {}", told(&error)))?;
         answer.item.map(from_item).transpose()
     }
 
@@ -382,7 +397,7 @@ impl Deliveries {
             {
                 Ok(false)
             }
-            Err(error) => Err(format!("the record could not be written: {}", DisplayErrorContext(error))),
+            Err(error) => Err(format!("the record could not be written: {}", told(&error))),
         }
     }
 }
@@ -462,6 +477,28 @@ mod tests {
         second.order_id.push('x');
         assert_ne!(first.retry_key("prod"), second.retry_key("prod"));
         assert_eq!(first.retry_key("prod").get_version_num(), 5);
+    }
+
+    #[test]
+    fn the_same_order_is_known_again_in_any_spelling() {
+        let record = record();
+        assert!(record.is_about(&order_with(json!({ "status": 5, "language": "zh" }))));
+        assert!(!record.is_about(&order_with(json!({ "endShop": null }))));
+        let kept_otherwise = DeliveryRecord { order: record.order.replace(',', " , "), ..record };
+        assert!(kept_otherwise.is_about(&order_with(json!({}))));
+    }
+
+    #[test]
+    fn a_copy_is_one_whose_owner_was_here_lately() {
+        let alive = std::time::Duration::from_secs(270);
+        let owned = DeliveryRecord { retry_message_id: Some("owner".to_owned()), ..retrying(true) };
+        assert!(owned.is_retried_by_another("copy", NOW + Duration::seconds(269), alive));
+        assert!(!owned.is_retried_by_another("copy", NOW + Duration::seconds(270), alive), "the owner is gone");
+        assert!(!owned.is_retried_by_another("owner", NOW, alive));
+        assert!(!retrying(true).is_retried_by_another("first", NOW, alive), "nobody owns it yet");
+        let mut exhausted = owned.clone();
+        exhausted.reason = Some(Reason::RetriesExhausted);
+        assert!(!exhausted.is_retried_by_another("redriven", NOW, alive));
     }
 
     #[test]

@@ -46,10 +46,24 @@ impl LineChannel {
                 "line".to_owned(),
                 clock,
                 settings.pace.call * 3 / 2,
+                settings.channel_token_life,
             ),
             token_life: settings.channel_token_life,
             clock,
         })
+    }
+
+    /// Reads secret and token into memory, as far as they are there.
+    pub async fn warm_up(&self) -> Result<(), ChannelError> {
+        let secret = self.secret.get().await?;
+        Ok(self.token.warm_up(&secret.sealing_key).await.map_err(TokenError::Store)?)
+    }
+
+    /// Renews the token if its end is near; nobody waits for it.
+    pub async fn renew_token_ahead(&self) {
+        if let Ok(secret) = self.secret.get().await {
+            self.token.renew_ahead(&secret.sealing_key, || self.issue(&secret)).await;
+        }
     }
 
     /// A channel access token. If LINE does not take the assertion, the secret is read again: the key may be a new one.

@@ -13,10 +13,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::token::{AccessToken, IssuedToken};
+use crate::token::{AccessToken, IssuedToken, Refusal};
 
 /// LINE's error texts are kept to this many characters.
 const MAX_ERROR_TEXT: usize = 500;
+
+/// A connection that was idle for longer, through a freeze of the environment perhaps, may be dead: it is not used again.
+const IDLE: Duration = Duration::from_secs(20);
 
 /// A client for one API host. Cheap to clone; keeps its connections open between invocations.
 #[derive(Clone, Debug)]
@@ -65,6 +68,16 @@ pub enum LineError {
     /// A body that is not what LINE documents.
     #[error("LINE's answer is not as documented: {0}")]
     Malformed(String),
+}
+
+impl Refusal for LineError {
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::NoAnswer(failure) => !failure.may_have_reached_line,
+            Self::Status { status, .. } => (400..500).contains(status),
+            Self::Malformed(_) => false,
+        }
+    }
 }
 
 /// The month's ceiling (LINE: "Get the target limit for sending messages this month").
@@ -116,7 +129,8 @@ impl LineClient {
     /// A client for `base`, such as `https://api.line.me`; no call takes longer than `timeout`.
     pub fn new(base: &str, timeout: Duration) -> reqwest::Result<Self> {
         // A redirect would carry the token elsewhere, and LINE documents none.
-        let http = reqwest::Client::builder().timeout(timeout).redirect(Policy::none()).build()?;
+        let http =
+            reqwest::Client::builder().timeout(timeout).pool_idle_timeout(IDLE).redirect(Policy::none()).build()?;
         Ok(Self { http, base: base.to_owned() })
     }
 

@@ -20,6 +20,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::friend::Friendship;
 
@@ -118,12 +119,17 @@ impl UsedTokens {
 
     /// Takes the exchange of a code. `code` is its hash.
     pub async fn begin_exchange(&self, jti: &str, holder: &str, code: &str) -> Result<Exchange, String> {
+        // The SDK repeats a call whose answer was lost: the second one must know its own work.
+        let mut bytes = [0; 16];
+        aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
+        let taker = Uuid::from_bytes(bytes).to_string();
         let result = self
             .table
             .update_item()
             .table_name(&self.table_name)
             .key("jti", AttributeValue::S(jti.to_owned()))
-            .update_expression("SET code = :code")
+            .update_expression("SET code = :code, taker = :taker")
+            .expression_attribute_values(":taker", AttributeValue::S(taker.clone()))
             .condition_expression(
                 "holder = :holder AND attribute_not_exists(outcome) AND (attribute_not_exists(code) OR code <> :code)",
             )
@@ -141,6 +147,7 @@ impl UsedTokens {
             _ => None,
         })?;
         Ok(match (text(&item, "holder"), text(&item, "outcome")) {
+            _ if text(&item, "taker") == Some(&taker) => Exchange::Ours,
             (Some(theirs), Some(outcome)) if theirs == holder => Exchange::Spent(Linked::of(outcome)),
             (Some(theirs), None) if theirs == holder => Exchange::Elsewhere,
             _ => Exchange::Foreign,
@@ -154,7 +161,7 @@ impl UsedTokens {
             .update_item()
             .table_name(&self.table_name)
             .key("jti", AttributeValue::S(jti.to_owned()))
-            .update_expression("REMOVE code")
+            .update_expression("REMOVE code, taker")
             .condition_expression("code = :code AND attribute_not_exists(outcome)")
             .expression_attribute_values(":code", AttributeValue::S(code.to_owned()))
             .send()

@@ -8,8 +8,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
-use shared::{delivery::record::DeliveryRecord, order::FINISH};
+use shared::{delivery::record::DeliveryRecord, link_token, order::FINISH};
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -103,6 +105,15 @@ impl Stand {
             "channelSecret": self.line.login_channel_secret(),
             "linkTokenSecrets": { "current": self.link_token_secret },
         })
+    }
+
+    /// The address that the app opens for its member.
+    pub fn login_url(&self, member: &str) -> String {
+        let exp = (OffsetDateTime::now_utc() + link_token::MAX_LIFE).unix_timestamp();
+        let claims = json!({ "sub": member, "exp": exp, "jti": random_key() });
+        let key = EncodingKey::from_secret(self.link_token_secret.as_bytes());
+        let token = encode(&Header::new(Algorithm::HS256), &claims, &key).expect("JSON can be signed");
+        format!("{}/login?token={token}", self.public_api.base_url())
     }
 
     /// Writes a secret's value, as the operator does after the deployment.

@@ -58,7 +58,7 @@ background:var(--back);color:var(--text);font:17px/1.6 system-ui,-apple-system,\
 main{width:100%;max-width:26rem;padding:32px 24px;border-radius:20px;background:var(--card);text-align:center}\
 h1{margin:0 0 12px;font-size:1.4rem;line-height:1.35}\
 p{margin:0;color:var(--soft);overflow-wrap:anywhere}\
-p+p{margin-top:12px;font-size:.85rem}\
+.note{margin-top:20px;font-size:.85rem}\
 .mark{width:64px;height:64px;margin:0 auto 20px;border-radius:50%;font-size:34px;line-height:64px;color:#fff;\
 background:var(--button)}\
 .mark.sorry{background:#8a5a00}\
@@ -110,7 +110,7 @@ impl Page {
         let (title, text) = self.words(language);
         let (mark, class) = if self.status() == StatusCode::OK { ("✓", "mark") } else { ("!", "mark sorry") };
         let note = if self.status() == StatusCode::OK { unlink_note(language) } else { "" };
-        let note = if note.is_empty() { String::new() } else { format!("<p>{}</p>", escape(note)) };
+        let note = if note.is_empty() { String::new() } else { format!("<p class=\"note\">{}</p>", escape(note)) };
         let button = button.map(|button| button.html(language)).unwrap_or_default();
         let html = format!(
             "<!doctype html><html lang=\"{tag}\"><head><meta charset=\"utf-8\">\

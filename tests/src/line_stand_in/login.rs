@@ -448,3 +448,110 @@ fn screen(title: &str, query: &str, links: &[(&str, &str, &str)]) -> Response<By
     response.headers_mut().insert(header::CONTENT_TYPE, html_type);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALLBACK: &str = "http://localhost:1/login/callback";
+    const VERIFIER: &str = "wJKN8qz5t8SSI9lMFhBB6qwNkQBkuPZoCxzRhwLRUo1";
+    const CHALLENGE: &str = "BSCQwo_m8Wf0fpjmwkIKmPAJ1A7tiuRSNDnXzODS7QI";
+
+    async fn line() -> LineStandIn {
+        let line = LineStandIn::start().await.unwrap();
+        line.register_callback(CALLBACK);
+        line
+    }
+
+    fn address(line: &LineStandIn) -> String {
+        format!(
+            "{}/oauth2/v2.1/authorize?response_type=code&client_id={}&redirect_uri={}&state=abc123&scope=openid%20profile\
+             &nonce=n1&bot_prompt=aggressive&code_challenge={CHALLENGE}&code_challenge_method=S256",
+            line.base_url(),
+            line.login_channel_id(),
+            form_urlencoded::byte_serialize(CALLBACK.as_bytes()).collect::<String>(),
+        )
+    }
+
+    fn code(line: &LineStandIn) -> String {
+        let callback = line.authorize(&address(line), "U1", Choice::Consent).unwrap();
+        let url = Url::parse(&callback).unwrap();
+        url.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned()
+    }
+
+    async fn exchange(line: &LineStandIn, code: &str, changes: &[(&str, &str)]) -> (u16, Value) {
+        let (id, secret) = (line.login_channel_id(), line.login_channel_secret());
+        let mut form = HashMap::from([
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", CALLBACK),
+            ("client_id", &id),
+            ("client_secret", &secret),
+            ("code_verifier", VERIFIER),
+        ]);
+        form.extend(changes.iter().copied());
+        let call = reqwest::Client::new().post(format!("{}/oauth2/v2.1/token", line.base_url())).form(&form);
+        let answer = call.send().await.unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn an_authorization_request_is_checked_in_every_parameter() {
+        let line = line().await;
+        let good = address(&line);
+        assert!(line.authorize(&good, "U1", Choice::Consent).unwrap().starts_with(CALLBACK));
+        for (part, other) in [("client_id=", "client_id=9"), ("callback", "callback2")] {
+            assert!(line.authorize(&good.replace(part, other), "U1", Choice::Consent).is_err(), "{other}");
+        }
+        for (part, other, error) in [
+            ("state=abc123", "state=abc-123", "INVALID_REQUEST"),
+            ("state=abc123&", "", "INVALID_REQUEST"),
+            ("response_type=code", "response_type=token", "UNSUPPORTED_RESPONSE_TYPE"),
+            ("openid%20profile", "openid+profile", "INVALID_SCOPE"),
+            ("openid%20profile", "openid", "INVALID_SCOPE"),
+            ("aggressive", "pushy", "INVALID_REQUEST"),
+            (CHALLENGE, "short", "INVALID_REQUEST"),
+            ("S256", "plain", "INVALID_REQUEST"),
+            ("nonce=", "nounce=", "INVALID_REQUEST"),
+        ] {
+            let back = line.authorize(&good.replace(part, other), "U1", Choice::Consent).unwrap();
+            assert!(back.starts_with(CALLBACK) && back.contains(&format!("error={error}&")), "{other}: {back}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_code_is_good_once_for_ten_minutes_and_spent_by_a_failure() {
+        let line = line().await;
+        let once = code(&line);
+        let (status, body) = exchange(&line, &once, &[]).await;
+        assert_eq!((status, &body["token_type"]), (200, &json!("Bearer")), "{body}");
+        assert_eq!(exchange(&line, &once, &[]).await.0, 400);
+        for wrong in [("redirect_uri", "http://localhost:2/"), ("code_verifier", CHALLENGE)] {
+            let code = code(&line);
+            assert_eq!(exchange(&line, &code, &[wrong]).await.0, 400);
+            assert_eq!(exchange(&line, &code, &[]).await.1["error_description"], "invalid authorization code");
+        }
+        assert_eq!(exchange(&line, &code(&line), &[("client_secret", "wrong")]).await.1["error"], "invalid_client");
+        let late = code(&line);
+        line.advance(CODE_LIFE);
+        assert_eq!(exchange(&line, &late, &[]).await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn only_a_users_token_tells_the_friendship() {
+        let line = line().await;
+        let ask = async |token: &str| {
+            let call = reqwest::Client::new().get(format!("{}/friendship/v1/status", line.base_url()));
+            let answer = call.bearer_auth(token).send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        assert_eq!(ask(&line.issue_token()).await.0, 401);
+        let (_, body) = exchange(&line, &code(&line), &[]).await;
+        let token = body["access_token"].as_str().unwrap();
+        assert_eq!(ask(token).await, (200, r#"{"friendFlag":true}"#.to_owned()));
+        line.mark("U1", Person::Blocked);
+        assert_eq!(ask(token).await, (200, r#"{"friendFlag":false}"#.to_owned()));
+        line.revoke_grants_of("U1");
+        assert_eq!(ask(token).await.0, 401);
+    }
+}

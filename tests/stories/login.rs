@@ -433,11 +433,12 @@ fn a_write_whose_answer_was_lost_does_not_stop_a_login() {
 
 #[test]
 fn killed_between_the_exchange_and_the_link() {
-    story_alone(&[], async |stand| {
+    story_alone(&[("BotPrompt", "normal")], async |stand| {
         let (member, user) = (member(), random_user());
         let token = link_token(&stand, &member);
         let mut visitor = Visitor::new(&stand);
         let authorize = visitor.begin(&token).await;
+        assert_eq!(parameter(&authorize, "bot_prompt"), "normal");
         let callback = stand.line.authorize(&authorize, &user, Choice::Consent).expect("LINE takes the request");
         let exchange = Target::Login(Endpoint::Exchange, user.clone());
         stand.line.script(exchange, [Behaviour::AcceptThenDelay(Duration::from_secs(60))]);
@@ -536,7 +537,7 @@ fn line_refusing_breaking_off_or_sleeping_links_nobody_and_says_so() {
             (Behaviour::answer(400, refused), "The login was not completed"),
             (Behaviour::answer(500, "<html>"), "LINE does not answer at the moment"),
             (Behaviour::answer(200, "not JSON"), "LINE does not answer at the moment"),
-            (Behaviour::RateLimited, "The login was not completed"),
+            (Behaviour::RateLimited, "LINE does not answer at the moment"),
             (Behaviour::HangUpBeforeAccepting, "LINE does not answer at the moment"),
             (Behaviour::AcceptThenHangUp, "LINE does not answer at the moment"),
             (Behaviour::Delay(Duration::from_secs(20)), "LINE does not answer at the moment"),
@@ -681,7 +682,7 @@ fn unlinking_ends_the_grant_and_then_the_link() {
 
 #[test]
 fn without_its_settings_the_login_says_that_it_is_out_of_order() {
-    story_alone(&[("LoginCallbackUrl", ""), ("BotPrompt", "normal")], async |stand| {
+    story_alone(&[("LoginCallbackUrl", "")], async |stand| {
         let mut visitor = Visitor::new(&stand);
         let token = link_token(&stand, &member());
         visitor.get(&format!("/login?token={token}")).await.is_page(500, "The login with LINE is out of order");

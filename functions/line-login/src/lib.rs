@@ -289,7 +289,7 @@ impl LineLogin {
             Ok(grant) => grant,
             Err(error) => {
                 tracing::warn!(member.id = %member, %error, "the code could not be exchanged");
-                if matches!(error, LineError::Status { status: 400..500, .. }) {
+                if matches!(error, LineError::Status { status: 400..=428 | 430..500, .. }) {
                     // The channel's secret may be a new one: this code is spent, the next login shall not fail.
                     let _ = self.secret.get_again().await;
                     return Err(Page::NotConfirmed);

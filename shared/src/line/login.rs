@@ -207,7 +207,7 @@ impl LoginClient {
         let answer = self.line.call(PATH, request).await?;
         match answer.status {
             200..300 => Ok(Deauthorized::Now),
-            // The channel's token is a minute old and the body is ours: only the user's token can be wrong.
+            // The channel's token is seconds old and the body is ours: only the user's token can be wrong.
             400 => Ok(Deauthorized::Before),
             status => Err(LineError::Status { status, text: answer.error_text() }),
         }

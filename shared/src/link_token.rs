@@ -165,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn a_token_made_with_a_few_lines_of_python_is_good() {
+        let parts = [
+            "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",
+            "eyJzdWIiOiAibWVtYmVyLTEiLCAiZXhwIjogMTc4ODIyNzcwMCwgImp0aSI6ICIwMTIzNDU2Nzg5YWJjZGVmIn0",
+            "6W6_LRiZ6p7pFQoUClVyUibGft9ZK7v_Gws2oRtiIcQ",
+        ];
+        assert_eq!(verify(&parts.join(".")).unwrap().jti, "0123456789abcdef");
+    }
+
+    #[test]
     fn a_token_of_nobody_is_refused() {
         let good = sign(Algorithm::HS256, SECRET, &claims(json!({})));
         let parts: Vec<_> = good.split('.').collect();

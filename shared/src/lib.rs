@@ -10,6 +10,9 @@
 //! * [`delivery`] - never lost, never twice: the record, the attempt, the table of outcomes
 //! * [`friend`] - whether a user is a friend of the official account, as far as known
 //! * [`link`] - which LINE user a member of the company is
+//! * [`link_token`] - the company's app says which member comes to link
+//! * [`used_token`] - a link token belongs to the browser that used it first
+//! * [`unlink`] - a member and a LINE user part
 //! * [`switch`] - the switch per order status
 //! * [`token`] - one access token shared by every instance of every function
 //! * [`secrets`] - what Secrets Manager holds, in memory
@@ -24,6 +27,7 @@ pub mod delivery;
 pub mod friend;
 pub mod line;
 pub mod link;
+pub mod link_token;
 pub mod log;
 pub mod message;
 pub mod money;
@@ -32,4 +36,6 @@ pub mod secrets;
 pub mod settings;
 pub mod switch;
 pub mod token;
+pub mod unlink;
+pub mod used_token;
 pub mod wording;

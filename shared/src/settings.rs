@@ -22,6 +22,11 @@ pub fn required(name: &'static str) -> Result<String, SettingError> {
     }
 }
 
+/// Reads a variable that may be left empty.
+pub fn optional(name: &'static str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
 /// Reads a variable that must parse.
 pub fn parsed<T: FromStr<Err: Display>>(name: &'static str) -> Result<T, SettingError> {
     required(name)?.parse().map_err(|error: T::Err| SettingError { name, problem: error.to_string() })

@@ -101,7 +101,7 @@ pub trait Refusal {
     fn is_refusal(&self) -> bool;
 }
 
-/// Seals a token for the table.
+/// Seals what must not be readable where it is kept: a token in a table, a login's state in an address.
 pub struct SealingKey(RandomizedNonceKey);
 
 impl fmt::Debug for SealingKey {
@@ -123,22 +123,23 @@ impl SealingKey {
         Self(filled.expect("HKDF-SHA256 gives 32 bytes, AES-256 takes 32 bytes"))
     }
 
-    /// The nonce, then the sealed token.
-    fn seal(&self, issuer: &str, token: &AccessToken) -> Vec<u8> {
-        let mut sealed = token.reveal().as_bytes().to_vec();
+    /// The nonce, then the sealed text. It opens under the same `context` only: an issuer's name, a link's id.
+    pub fn seal(&self, context: &str, text: &str) -> Vec<u8> {
+        let mut sealed = text.as_bytes().to_vec();
         let nonce = self
             .0
-            .seal_in_place_append_tag(Aad::from(issuer.as_bytes()), &mut sealed)
+            .seal_in_place_append_tag(Aad::from(context.as_bytes()), &mut sealed)
             .expect("AES-GCM seals any text shorter than 64 GB");
         [nonce.as_ref().as_slice(), &sealed].concat()
     }
 
-    fn open(&self, issuer: &str, sealed: &[u8]) -> Option<AccessToken> {
+    /// What was sealed under this `context`; `None` for anything else.
+    pub fn open(&self, context: &str, sealed: &[u8]) -> Option<String> {
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
         let mut opened = sealed.to_vec();
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let token = self.0.open_in_place(nonce, Aad::from(issuer.as_bytes()), &mut opened).ok()?;
-        Some(AccessToken(String::from_utf8(token.to_vec()).ok()?))
+        let text = self.0.open_in_place(nonce, Aad::from(context.as_bytes()), &mut opened).ok()?;
+        String::from_utf8(text.to_vec()).ok()
     }
 }
 
@@ -374,7 +375,7 @@ impl SharedToken {
         let known = || {
             let time = |name| OffsetDateTime::from_unix_timestamp(number(name)?).ok();
             Some(Known {
-                token: key.open(&self.issuer, attributes.get("sealed_token")?.as_b().ok()?.as_ref())?,
+                token: AccessToken(key.open(&self.issuer, attributes.get("sealed_token")?.as_b().ok()?.as_ref())?),
                 serial: u64::try_from(number("serial")?).ok()?,
                 issued_at: time("issued_at")?,
                 expires_at: time("expires_at")?,
@@ -435,7 +436,10 @@ impl SharedToken {
                  live_until = :live REMOVE lease_until_ms, lease_holder, failures",
             )
             .condition_expression("lease_holder = :holder")
-            .expression_attribute_values(":token", AttributeValue::B(Blob::new(key.seal(&self.issuer, &known.token))))
+            .expression_attribute_values(
+                ":token",
+                AttributeValue::B(Blob::new(key.seal(&self.issuer, known.token.reveal()))),
+            )
             .expression_attribute_values(":serial", AttributeValue::N(known.serial.to_string()))
             .expression_attribute_values(":issued", number(known.issued_at.unix_timestamp()))
             .expression_attribute_values(":expires", number(known.expires_at.unix_timestamp()))
@@ -500,15 +504,15 @@ mod tests {
     #[test]
     fn a_sealed_token_opens_with_its_own_key_and_issuer_only() {
         let key = SealingKey::derive(b"secret");
-        let token = AccessToken::new("token".to_owned());
-        let sealed = key.seal("line", &token);
-        assert_eq!(key.open("line", &sealed), Some(token.clone()));
-        assert_eq!(SealingKey::derive(b"secret").open("line", &sealed), Some(token.clone()));
+        let token = "token";
+        let sealed = key.seal("line", token);
+        assert_eq!(key.open("line", &sealed), Some(token.to_owned()));
+        assert_eq!(SealingKey::derive(b"secret").open("line", &sealed), Some(token.to_owned()));
         assert_eq!(key.open("sobot", &sealed), None);
         assert_eq!(SealingKey::derive(b"another").open("line", &sealed), None);
         assert_eq!(key.open("line", &sealed[1..]), None);
         assert_eq!(key.open("line", b"short"), None);
-        assert_ne!(sealed, key.seal("line", &token), "a nonce was used twice");
+        assert_ne!(sealed, key.seal("line", token), "a nonce was used twice");
     }
 
     #[test]

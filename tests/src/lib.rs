@@ -6,12 +6,16 @@
 //! * [`http_server`] - the loopback server under every stand-in
 //! * [`line_stand_in`] - LINE's API, refusing what LINE refuses
 //! * [`line_screen`] - a received message as the customer sees it, for a terminal
+//! * [`public_api`] - the HTTP API under an origin that is known before it is deployed
+//! * [`browser`] - a real browser
 //! * [`channel_key`] - a fresh assertion signing key
 
 pub mod aws_tap;
+pub mod browser;
 pub mod channel_key;
 pub mod http_server;
 pub mod line_screen;
 pub mod line_stand_in;
 pub mod local_aws;
+pub mod public_api;
 pub mod stand;

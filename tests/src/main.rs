@@ -135,8 +135,10 @@ fn instructions(stand: &Stand) -> String {
         "Post an order of your own; what the customer gets appears here:\n\n\
          curl -i '{}' \\\n  -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \\\n  -d '{order}'\n\n\
          The same again: the same answer, and no second message. Another fee under the same id: 409.\n\
+         Link the member member-1 with a LINE user, in a browser on this machine (within ten minutes):\n\n{}\n\n\
          Ctrl-C ends everything.",
         stand.orders_url().replace('$', "%24"),
         stand.order_key,
+        stand.login_url("member-1"),
     )
 }

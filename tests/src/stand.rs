@@ -8,10 +8,12 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use shared::{
     delivery::record::DeliveryRecord,
     friend::{Friends, Friendship, Source},
+    link_token,
     order::{FINISH, LineUserId},
 };
 use time::OffsetDateTime;
@@ -21,6 +23,7 @@ use crate::{
     channel_key::{random_bytes, random_uuid},
     line_stand_in::LineStandIn,
     local_aws::LocalAws,
+    public_api::PublicApi,
 };
 
 /// The sample order of the order system, as API Gateway hands it to the function.
@@ -35,6 +38,8 @@ pub struct Stand {
     pub aws: Arc<LocalAws>,
     /// LINE.
     pub line: LineStandIn,
+    /// The HTTP API as a browser reaches it.
+    pub public_api: Arc<PublicApi>,
     /// The operator's client of the tables.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The operator's client of the queues.
@@ -45,6 +50,8 @@ pub struct Stand {
     pub http: reqwest::Client,
     /// The order system's key.
     pub order_key: String,
+    /// What the app signs its link tokens with.
+    pub link_token_secret: String,
 }
 
 /// An answer of the HTTP API.
@@ -64,22 +71,54 @@ impl Stand {
     /// Brings up a stand of its own. `parameters` are the template's; LINE's address is set in any case.
     pub async fn start(parameters: &[(&str, &str)], verbose: bool) -> anyhow::Result<Self> {
         let line = LineStandIn::start().await?;
-        let mut all = vec![("Environment", "local".to_owned()), ("LineApiBase", line.base_url())];
+        let public_api = PublicApi::start().await?;
+        let callback_url = format!("{}/login/callback", public_api.base_url());
+        line.register_callback(&callback_url);
+        let mut all = vec![
+            ("Environment", "local".to_owned()),
+            ("LineApiBase", line.base_url()),
+            ("LineAuthorizeBase", line.base_url()),
+            ("LoginCallbackUrl", callback_url),
+            ("LoginReturnUrls", "https://app.example/line".to_owned()),
+            ("OfficialAccountId", "@abc1234".to_owned()),
+        ];
         all.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let aws = LocalAws::start(&all, verbose).await?;
+        public_api.forward_to(aws.api_url());
         let config = aws.sdk_config().await;
         let stand = Self {
             aws: Arc::new(aws),
             line,
+            public_api: Arc::new(public_api),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             secrets: aws_sdk_secretsmanager::Client::new(&config),
             http: reqwest::Client::builder().no_proxy().build()?,
             order_key: random_key(),
+            link_token_secret: random_key(),
         };
         stand.put_secret("LineSecretArn", &stand.line.secret()).await?;
+        stand.put_secret("LoginSecretArn", &stand.login_secret()).await?;
         stand.put_secret("OrderKeySecretArn", &json!({ "current": stand.order_key })).await?;
         Ok(stand)
+    }
+
+    /// What the operator puts into the login secret.
+    pub fn login_secret(&self) -> Value {
+        json!({
+            "channelId": self.line.login_channel_id(),
+            "channelSecret": self.line.login_channel_secret(),
+            "linkTokenSecrets": { "current": self.link_token_secret },
+        })
+    }
+
+    /// The address that the app opens for its member.
+    pub fn login_url(&self, member: &str) -> String {
+        let exp = (OffsetDateTime::now_utc() + link_token::MAX_LIFE).unix_timestamp();
+        let claims = json!({ "sub": member, "exp": exp, "jti": random_key() });
+        let key = EncodingKey::from_secret(self.link_token_secret.as_bytes());
+        let token = encode(&Header::new(Algorithm::HS256), &claims, &key).expect("JSON can be signed");
+        format!("{}/login?token={token}", self.public_api.base_url())
     }
 
     /// Writes a secret's value, as the operator does after the deployment.

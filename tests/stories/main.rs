@@ -6,6 +6,7 @@
 //! * [`retries`] - the queue, the dead-letter queue, redrive, the switch, the key's 24 hours
 //! * [`crashes`] - processes killed, AWS failing at each step
 //! * [`tokens`] - the shared token, keys and secrets
+//! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
 //! * [`events`] - every file of `events/` drives its function
 //!
@@ -16,6 +17,7 @@ mod contract;
 mod costs;
 mod crashes;
 mod events;
+mod login;
 mod outcomes;
 mod recipients;
 mod retries;

@@ -117,7 +117,7 @@ impl Answer {
         sent.iter().filter_map(id).collect()
     }
 
-    fn into_json<T: for<'de> Deserialize<'de>>(self) -> Result<T, LineError> {
+    pub(super) fn into_json<T: for<'de> Deserialize<'de>>(self) -> Result<T, LineError> {
         if !(200..300).contains(&self.status) {
             return Err(LineError::Status { status: self.status, text: self.error_text() });
         }
@@ -189,7 +189,7 @@ impl LineClient {
         Ok(IssuedToken { token: AccessToken::new(body.access_token), life: Duration::from_secs(body.expires_in) })
     }
 
-    fn request(&self, method: Method, path: &'static str, token: Option<&AccessToken>) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &'static str, token: Option<&AccessToken>) -> RequestBuilder {
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
             // A token that is no header value cannot be LINE's; without the header LINE answers 401.
@@ -201,7 +201,7 @@ impl LineClient {
         self.http.request(method, format!("{}{path}", self.base)).headers(headers)
     }
 
-    async fn call(&self, endpoint: &'static str, request: RequestBuilder) -> Result<Answer, NoAnswer> {
+    pub(super) async fn call(&self, endpoint: &'static str, request: RequestBuilder) -> Result<Answer, NoAnswer> {
         let (http, request) = request.build_split();
         let request = request.map_err(|error| no_answer(error, false))?;
         let method = request.method().clone();

@@ -1,13 +1,15 @@
-//! LINE's Messaging API.
+//! LINE's Messaging API and LINE Login.
 //!
 //! * [`client`] - one function per endpoint, one log line per call
 //! * [`statistics`] - the days and units that LINE counts by
 //! * [`objects`] - message objects that cannot be built beyond LINE's limits
 //! * [`assertion`] - the JWT that a channel access token is issued for
 //! * [`channel`] - the channel with its secret and its shared token: what a push is sent through
+//! * [`login`] - LINE Login: the code, the ID token, the friendship, the end of a grant
 
 pub mod assertion;
 pub mod channel;
 pub mod client;
+pub mod login;
 pub mod objects;
 pub mod statistics;

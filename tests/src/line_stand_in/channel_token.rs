@@ -135,7 +135,7 @@ impl ChannelTokens {
 }
 
 /// Exactly these fields, each once and not empty.
-fn read_form(request: &Request<Bytes>, fields: &[&str]) -> Result<BTreeMap<String, String>, Refusal> {
+pub(super) fn read_form(request: &Request<Bytes>, fields: &[&str]) -> Result<BTreeMap<String, String>, Refusal> {
     if !has_media_type(request.headers(), "application/x-www-form-urlencoded") {
         return Err(Refusal::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be a form"));
     }
@@ -153,7 +153,7 @@ fn read_form(request: &Request<Bytes>, fields: &[&str]) -> Result<BTreeMap<Strin
 }
 
 /// The token endpoints name errors in OAuth's way, not with `message`.
-fn refuse(error: &str, description: &str) -> Refusal {
+pub(super) fn refuse(error: &str, description: &str) -> Refusal {
     Refusal(StatusCode::BAD_REQUEST, json!({ "error": error, "error_description": description }))
 }
 

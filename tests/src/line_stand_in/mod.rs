@@ -1,6 +1,7 @@
 //! A stand-in for api.line.me on a loopback port. It enforces what LINE documents: a request LINE would refuse is
 //! refused here, and what LINE would deliver can be read as the customer sees it.
 //!
+//! * `login` - LINE Login: the screens, the code, the ID token, the friendship, the end of a grant
 //! * `channel_token` - channel access tokens by signed assertion
 //! * `push` - the push endpoint: retry keys, quota, delivery; `push_rules` and `flex_rules` - its body
 //! * `scripts` - what a test wants LINE to do wrong, and held requests
@@ -11,6 +12,7 @@
 mod channel_token;
 mod flex_rules;
 mod json_node;
+mod login;
 mod push;
 mod push_rules;
 mod scripts;
@@ -28,8 +30,11 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-pub use self::scripts::{Behaviour, ReleaseAs, Target};
-use self::{channel_token::ChannelTokens, push::RetryKey};
+use self::{channel_token::ChannelTokens, login::Login, push::RetryKey};
+pub use self::{
+    login::{Choice, Forgery},
+    scripts::{Behaviour, ReleaseAs, Target},
+};
 use crate::{
     channel_key::{ChannelKey, random_bytes, random_uuid},
     http_server::{Answer, HttpServer},
@@ -43,8 +48,16 @@ const INVALID_TOKEN: &str = "Authentication failed due to the following reason: 
 /// What the stand-in answers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// `POST /oauth2/v2.1/token`
+    /// `POST /oauth2/v2.1/token` with an assertion
     Token,
+    /// `POST /oauth2/v2.1/token` with a login's code; scripted by [`Target::Login`]
+    Exchange,
+    /// `POST /oauth2/v3/token`
+    StatelessToken,
+    /// `GET /friendship/v1/status`; scripted by [`Target::Login`]
+    Friendship,
+    /// `POST /user/v1/deauthorize`; scripted by [`Target::Login`]
+    Deauthorize,
     /// `POST /oauth2/v2.1/revoke`
     Revoke,
     /// `POST /v2/bot/message/push`; scripted by recipient.
@@ -58,6 +71,9 @@ pub enum Endpoint {
 impl Endpoint {
     fn find(method: &Method, path: &str) -> Result<Self, StatusCode> {
         let (allowed, endpoint) = match path {
+            "/oauth2/v3/token" => (Method::POST, Self::StatelessToken),
+            "/friendship/v1/status" => (Method::GET, Self::Friendship),
+            "/user/v1/deauthorize" => (Method::POST, Self::Deauthorize),
             "/oauth2/v2.1/token" => (Method::POST, Self::Token),
             "/oauth2/v2.1/revoke" => (Method::POST, Self::Revoke),
             "/v2/bot/message/push" => (Method::POST, Self::Push),
@@ -69,7 +85,7 @@ impl Endpoint {
     }
 
     fn needs_channel_token(self) -> bool {
-        !matches!(self, Self::Token | Self::Revoke)
+        matches!(self, Self::Push | Self::Quota | Self::Consumption)
     }
 }
 
@@ -172,6 +188,7 @@ struct State {
     started: Instant,
     tokens: ChannelTokens,
     tokens_aged: Duration,
+    login: Login,
     retry_keys: HashMap<Uuid, RetryKey>,
     retry_keys_aged: Duration,
     people: HashMap<String, Person>,
@@ -211,6 +228,7 @@ impl LineStandIn {
                 started: Instant::now(),
                 tokens,
                 tokens_aged: Duration::ZERO,
+                login: Login::new()?,
                 retry_keys: HashMap::new(),
                 retry_keys_aged: Duration::ZERO,
                 people: HashMap::new(),
@@ -418,6 +436,9 @@ impl Inner {
     }
 
     async fn route(&self, request: &Request<Bytes>, request_id: &str) -> Answer {
+        if let Some(screen) = self.login_screen(request) {
+            return Ok(screen);
+        }
         let endpoint = match Endpoint::find(request.method(), request.uri().path()) {
             Ok(endpoint) => endpoint,
             Err(status) => return Ok(message(status, status.canonical_reason().unwrap_or_default())),
@@ -432,6 +453,10 @@ impl Inner {
         let target = Target::Endpoint(endpoint);
         match endpoint {
             Endpoint::Push => self.push(request, request_id).await,
+            Endpoint::Token if login::is_exchange(request) => self.exchange(request).await,
+            Endpoint::Exchange | Endpoint::StatelessToken | Endpoint::Friendship | Endpoint::Deauthorize => {
+                self.login_call(endpoint, request).await
+            }
             Endpoint::Token => {
                 self.play(target, |state| {
                     let now = state.token_clock();

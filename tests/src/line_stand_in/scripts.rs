@@ -16,6 +16,8 @@ pub enum Target {
     User(String),
     /// Requests to this endpoint; not [`Endpoint::Push`].
     Endpoint(Endpoint),
+    /// Requests of a login to this endpoint that are about this user id.
+    Login(Endpoint, String),
 }
 
 impl From<&str> for Target {

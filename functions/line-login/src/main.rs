@@ -1,0 +1,39 @@
+//! Wires `line-login`.
+
+use lambda_http::{Error, run, service_fn};
+use line_login::LineLogin;
+use shared::{
+    clock::Clock,
+    friend::Friends,
+    line::login::LoginClient,
+    link::Links,
+    log,
+    secrets::Secret,
+    settings::{self, optional, parsed, required},
+    used_token::UsedTokens,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::start("line-login");
+    let aws = settings::aws().await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let function = LineLogin {
+        client: LoginClient::new(&required("LINE_API_BASE")?)?,
+        secret: Secret::new(aws_sdk_secretsmanager::Client::new(&aws), required("LOGIN_SECRET_ID")?, Clock::System),
+        used_tokens: UsedTokens::new(dynamodb.clone(), required("USED_TOKENS_TABLE")?),
+        links: Links::new(dynamodb.clone(), required("LINKS_TABLE")?),
+        friends: Friends::new(dynamodb, required("FRIENDS_TABLE")?),
+        authorize_base: required("LINE_AUTHORIZE_BASE")?,
+        bot_prompt: required("BOT_PROMPT")?,
+        callback_url: optional("LOGIN_CALLBACK_URL"),
+        return_urls: optional("LOGIN_RETURN_URLS")
+            .parse()
+            .map_err(|problem| format!("LOGIN_RETURN_URLS: {problem}"))?,
+        official_account_id: optional("OFFICIAL_ACCOUNT_ID"),
+        default_language: parsed("DEFAULT_LANGUAGE")?,
+        clock: Clock::System,
+    };
+    function.warm_up().await;
+    run(service_fn(|request| function.handle(request))).await
+}

@@ -1,0 +1,68 @@
+//! A member and a LINE user part: the grant ends at LINE, then the link is removed.
+//!
+//! LINE's development guidelines for LINE Login ask for the first when a user unlinks or leaves the service, and a user
+//! who ends the grant inside LINE does not end our link: so both are done here, in this order. If LINE cannot be reached
+//! nothing is removed, and the same call again goes on where this one stopped; after a crash in between LINE answers that
+//! the grant is gone, and the link goes, too.
+
+use crate::{
+    clock::Clock,
+    line::{
+        client::LineError,
+        login::{Deauthorized, LoginClient},
+    },
+    link::{Link, Links},
+    order::MemberId,
+    secrets::{LoginSecret, Secret, SecretError},
+};
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlinked {
+    /// There was no link.
+    NotLinked,
+    /// The link is removed.
+    Removed {
+        /// What LINE said; `None` where the user's token had expired, so that only the user can end the grant, in LINE.
+        grant: Option<Deauthorized>,
+    },
+}
+
+/// The link stands as before; the same call again is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum UnlinkError {
+    /// LINE did not take the end of the grant.
+    #[error("the grant could not be ended: {0}")]
+    Line(#[from] LineError),
+    /// The login secret cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The table.
+    #[error("{0}")]
+    Store(String),
+    /// The member logged in at the same time, and the new link is another one.
+    #[error("the member was linked anew at the same time")]
+    LinkedAnew,
+}
+
+/// Removes the link of a member.
+pub async fn unlink(
+    member: &MemberId,
+    links: &Links,
+    client: &LoginClient,
+    secret: &Secret<LoginSecret>,
+    clock: Clock,
+) -> Result<Unlinked, UnlinkError> {
+    let secret = secret.get().await?;
+    let link = links.get(member, &secret.sealing_key, clock.now()).await.map_err(UnlinkError::Store)?;
+    let Some(Link { user, token }) = link else { return Ok(Unlinked::NotLinked) };
+    let grant = match token {
+        Some(token) => Some(client.deauthorize(&secret.channel, &token).await?),
+        None => None,
+    };
+    if !links.remove(member, &user).await.map_err(UnlinkError::Store)? {
+        return Err(UnlinkError::LinkedAnew);
+    }
+    tracing::info!(member.id = %member, line.user = ?user, ?grant, "unlinked");
+    Ok(Unlinked::Removed { grant })
+}

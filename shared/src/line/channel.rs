@@ -6,7 +6,8 @@ use aws_config::SdkConfig;
 
 use crate::{
     clock::Clock,
-    line::client::{LineClient, LineError, Quota},
+    line::client::{LineClient, LineError, Profile, Quota},
+    order::LineUserId,
     secrets::{LineChannelSecret, Secret, SecretError},
     settings::Settings,
     token::{AccessToken, SharedToken, TokenError},
@@ -32,6 +33,17 @@ pub enum ChannelError {
     /// The shared token.
     #[error(transparent)]
     Token(#[from] TokenError<LineError>),
+}
+
+/// A profile could not be had: nobody knows whether the user is a friend.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// No token.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// LINE refused, or did not answer.
+    #[error(transparent)]
+    Line(#[from] LineError),
 }
 
 impl LineChannel {
@@ -78,6 +90,23 @@ impl LineChannel {
     pub async fn quota_is_exhausted(&self, token: &AccessToken) -> Result<bool, LineError> {
         let (quota, used) = tokio::try_join!(self.client.quota(token), self.client.consumption(token))?;
         Ok(matches!(quota, Quota::Limited(limit) if used >= limit))
+    }
+
+    /// A friend's profile; `None` for a user who is no friend now.
+    pub async fn profile(&self, user: &LineUserId) -> Result<Option<Profile>, ProfileError> {
+        let token = self.token().await?;
+        match self.client.profile(&token, user).await {
+            Err(LineError::Status { status: 401, .. }) => {
+                let token = self.token_instead_of(&token).await?;
+                Ok(self.client.profile(&token, user).await?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// The channel's id.
+    pub async fn channel_id(&self) -> Result<String, SecretError> {
+        Ok(self.secret.get().await?.channel_id.clone())
     }
 
     async fn issue(&self, secret: &Arc<LineChannelSecret>) -> Result<crate::token::IssuedToken, LineError> {

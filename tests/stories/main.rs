@@ -6,6 +6,8 @@
 //! * [`crashes`] - processes killed, AWS failing at each step
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
+//! * [`webhooks`] - what LINE and Sobot send, and what they are answered
+//! * [`inbox`] - what becomes of the events
 //! * [`events`] - every file of `events/` drives its function
 //!
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
@@ -15,9 +17,11 @@ mod contract;
 mod costs;
 mod crashes;
 mod events;
+mod inbox;
 mod outcomes;
 mod retries;
 mod tokens;
+mod webhooks;
 
 use std::sync::{Arc, LazyLock};
 

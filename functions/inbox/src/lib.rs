@@ -1,49 +1,68 @@
 //! The inbox queue: stores what users write and do, and keeps the friend states.
 //!
-//! Each message is handled by itself: one that cannot be handled now, cannot be read, or panics, stays alone in the queue
-//! and goes to the dead-letter queue after its last receive.
+//! Each event is handled by itself. One that cannot be handled now, cannot be read, or panics, keeps its message in the
+//! queue, until that goes to the dead-letter queue after its last receive. Where a message holds several events, those
+//! that were handled are handled again with it, which changes nothing.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent};
-use shared::inbox::Inbox;
+use shared::inbox::{Inbox, queue::Envelope};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 /// Handles a batch; the answer names the messages that stay in the queue.
 pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
     let total = event.payload.records.len();
-    let mut ids = std::collections::HashMap::new();
+    let mut left = BTreeSet::new();
+    let mut message_ids = HashMap::new();
     let mut tasks = JoinSet::new();
     for message in event.payload.records {
-        let id = message.message_id.clone().unwrap_or_default();
-        let inbox = Arc::clone(inbox);
-        let task = tasks.spawn(async move { take(&inbox, &message).await }.in_current_span());
-        ids.insert(task.id(), id);
+        let message_id = message.message_id.clone().unwrap_or_default();
+        match read(&message) {
+            Ok(envelope) => {
+                let envelope = Arc::new(envelope);
+                for number in 0..envelope.events.len() {
+                    let (inbox, envelope) = (Arc::clone(inbox), Arc::clone(&envelope));
+                    let take = async move { inbox.take(&envelope, &envelope.events[number]).await };
+                    message_ids.insert(tasks.spawn(take.in_current_span()).id(), message_id.clone());
+                }
+            }
+            Err(error) => {
+                tracing::error!(message_id, error, "a message is left to the dead-letter queue");
+                left.insert(message_id);
+            }
+        }
     }
-    let mut response = SqsBatchResponse::default();
     while let Some(finished) = tasks.join_next_with_id().await {
         let (task, taken) = match finished {
             Ok((task, taken)) => (task, taken),
             Err(panic) => (panic.id(), Err(panic.to_string())),
         };
         if let Err(error) = taken {
-            let message_id = ids.remove(&task).unwrap_or_default();
+            let message_id = message_ids.remove(&task).unwrap_or_default();
             tracing::error!(message_id, error, "an event could not be taken, the queue keeps it");
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = message_id;
-            response.batch_item_failures.push(failure);
+            left.insert(message_id);
         }
     }
-    tracing::info!(messages = total, left_in_queue = response.batch_item_failures.len(), "batch handled");
+    tracing::info!(messages = total, left_in_queue = left.len(), "batch handled");
+    let failure = |message_id| {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = message_id;
+        failure
+    };
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = left.into_iter().map(failure).collect();
     Ok(response)
 }
 
-async fn take(inbox: &Inbox, message: &SqsMessage) -> Result<(), String> {
+fn read(message: &SqsMessage) -> Result<Envelope, String> {
     let body = message.body.as_deref().unwrap_or_default();
     // serde's message would quote the body.
-    let envelope = serde_json::from_str(body)
-        .map_err(|error| format!("not an event of the webhooks (line {}, column {})", error.line(), error.column()))?;
-    inbox.take(&envelope).await
+    serde_json::from_str(body)
+        .map_err(|error| format!("not from the webhooks (line {}, column {})", error.line(), error.column()))
 }

@@ -71,7 +71,7 @@ pub struct StoredEvent {
 
 impl StoredEvent {
     /// The item for an event; what an external provider has needs no asking.
-    pub fn new<T>(event: &Event, envelope: &Envelope<T>, retention: Duration) -> Self {
+    pub fn new(event: &Event, envelope: &Envelope, retention: Duration) -> Self {
         let (message_id, content) = match &event.kind {
             Kind::Message { message_id, content } => (Some(message_id.clone()), Some(content.clone())),
             Kind::Unsend { message_id } => (Some(message_id.clone()), None),
@@ -358,7 +358,7 @@ mod tests {
 
     fn stored(event: serde_json::Value) -> StoredEvent {
         let received_at = datetime!(2026-09-01 00:00:00 UTC);
-        let envelope = Envelope { via: Via::Sobot, verified: true, received_at, event: () };
+        let envelope = Envelope { via: Via::Sobot, verified: true, received_at, events: vec![] };
         StoredEvent::new(&Event::parse(&event.to_string()), &envelope, Duration::days(90))
     }
 

@@ -92,10 +92,10 @@ impl Inbox {
         })
     }
 
-    /// Handles one event. An error means that something is left to do: the queue keeps the event, and everything that was
+    /// Handles one event of an envelope. An error means that something is left to do: the queue keeps the event, and everything that was
     /// done already can be done again.
-    pub async fn take(&self, envelope: &Envelope<Box<RawValue>>) -> Result<(), String> {
-        let event = Event::parse(envelope.event.get());
+    pub async fn take(&self, envelope: &Envelope, event: &RawValue) -> Result<(), String> {
+        let event = Event::parse(event.get());
         let item = StoredEvent::new(&event, envelope, self.retention);
         // First the item, so that the operator sees the event even while LINE and Sobot are out of reach.
         let stored = self.messages.store(&item).await?;
@@ -124,7 +124,7 @@ impl Inbox {
         Ok(())
     }
 
-    async fn befriend<T>(&self, event: &Event, envelope: &Envelope<T>, friendship: Friendship) -> Result<(), String> {
+    async fn befriend(&self, event: &Event, envelope: &Envelope, friendship: Friendship) -> Result<(), String> {
         let Some(user) = event.source.user() else {
             tracing::warn!(event.id = event.id, "a follow or unfollow of nobody that LINE could know");
             return Ok(());

@@ -1,4 +1,5 @@
-//! The inbox queue, as the webhooks fill it: one message per event, so that one that cannot be handled fails alone.
+//! The inbox queue, as the webhooks fill it: one message per event, so that one that cannot be handled fails alone. Only a
+//! body of more than a hundred events has several in a message, because each call takes time that LINE does not give.
 
 use std::time::Duration;
 
@@ -16,8 +17,10 @@ const MAX_BATCH_BYTES: usize = 256 * 1024;
 /// An event above this is cut to its ids ([`cut`]): the queue takes 256 KiB, and the operator's table 400 KB for its
 /// JSON and its text together. What LINE sends is a hundred times smaller.
 const MAX_EVENT_BYTES: usize = 180 * 1024;
-/// Calls at one time: a thousand events are a hundred calls, and LINE wants its answer within two seconds.
-const MAX_CALLS: usize = 16;
+/// Above this many events a message holds several, so that a thousand are ten calls and not a hundred.
+const MAX_MESSAGES: usize = 100;
+/// Calls at one time.
+const MAX_CALLS: usize = 10;
 
 /// The entrance that an event came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,19 +32,19 @@ pub enum Via {
     Sobot,
 }
 
-/// A message of the queue: an event, and how it came.
+/// A message of the queue: events, and how they came.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Envelope<T = Box<RawValue>> {
+pub struct Envelope {
     /// The entrance.
     pub via: Via,
     /// Whether LINE's signature was there and right.
     pub verified: bool,
-    /// When the webhook took it.
+    /// When the webhook took them.
     #[serde(with = "time::serde::rfc3339")]
     pub received_at: OffsetDateTime,
-    /// The event, as it came.
-    pub event: T,
+    /// Each as it came; one, or few.
+    pub events: Vec<Box<RawValue>>,
 }
 
 /// The queue. Its visibility time-out and its dead-letter queue are in `template.yaml`.
@@ -73,7 +76,7 @@ impl InboxQueue {
         received_at: OffsetDateTime,
         events: &[&RawValue],
     ) -> Result<(), String> {
-        let bodies = events.iter().map(|event| body(&Envelope { via, verified, received_at, event: *event }));
+        let bodies = messages(events).into_iter().map(|events| body(&Envelope { via, verified, received_at, events }));
         let mut calls = JoinSet::new();
         for batch in batches(bodies) {
             if calls.len() >= MAX_CALLS {
@@ -124,22 +127,36 @@ fn joined(finished: Option<Result<Result<(), String>, tokio::task::JoinError>>) 
     finished.unwrap_or(Ok(Ok(()))).unwrap_or_else(|panic| Err(panic.to_string()))
 }
 
-fn body(envelope: &Envelope<&RawValue>) -> String {
-    let event = envelope.event.get();
-    let body = if event.len() <= MAX_EVENT_BYTES {
-        serde_json::to_string(envelope)
-    } else {
-        tracing::error!(event.bytes = event.len(), "an event is too large for the queue, only its ids are kept");
-        let Envelope { via, verified, received_at, .. } = *envelope;
-        serde_json::to_string(&Envelope { via, verified, received_at, event: cut(event) })
-    };
+/// Spreads events over messages; none has more than fits.
+fn messages(events: &[&RawValue]) -> Vec<Vec<Box<RawValue>>> {
+    let at_most = events.len().div_ceil(MAX_MESSAGES);
+    let mut messages: Vec<Vec<Box<RawValue>>> = Vec::new();
+    let mut bytes = 0;
+    for event in events {
+        let event = if event.get().len() <= MAX_EVENT_BYTES { (*event).to_owned() } else { cut(event.get()) };
+        match messages.last_mut() {
+            Some(message) if message.len() < at_most && bytes + event.get().len() <= MAX_EVENT_BYTES => {
+                bytes += event.get().len();
+                message.push(event);
+            }
+            _ => {
+                bytes = event.get().len();
+                messages.push(vec![event]);
+            }
+        }
+    }
+    messages
+}
+
+fn body(envelope: &Envelope) -> String {
     // Two characters that JSON allows and SQS refuses; in JSON they can stand in a string only.
-    let body = body.expect("an envelope is JSON: its only foreign part was read as JSON");
+    let body = serde_json::to_string(envelope).expect("an envelope is JSON: its foreign parts were read as JSON");
     body.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff")
 }
 
 /// What an oversized event is known by; the rest of it is lost, and the item says so.
-fn cut(event: &str) -> Value {
+fn cut(event: &str) -> Box<RawValue> {
+    tracing::error!(event.bytes = event.len(), "an event is too large for the queue, only its ids are kept");
     let whole: Value = serde_json::from_str(event).unwrap_or_default();
     let mut kept = json!({ "cutFromBytes": event.len() });
     for pointer in ["/type", "/webhookEventId", "/timestamp", "/source", "/message/id", "/unsend/messageId"] {
@@ -149,7 +166,7 @@ fn cut(event: &str) -> Value {
             None => kept[&pointer[1..]] = value.clone(),
         }
     }
-    kept
+    serde_json::value::to_raw_value(&kept).expect("JSON stays JSON")
 }
 
 /// Packs messages into calls that SQS takes.
@@ -177,14 +194,15 @@ mod tests {
 
     fn body_of(event: &str) -> String {
         let event: &RawValue = serde_json::from_str(event).unwrap();
-        body(&Envelope { via: Via::Sobot, verified: false, received_at: OffsetDateTime::UNIX_EPOCH, event })
+        let events = messages(&[event]).remove(0);
+        body(&Envelope { via: Via::Sobot, verified: false, received_at: OffsetDateTime::UNIX_EPOCH, events })
     }
 
     #[test]
     fn an_event_travels_as_it_came() {
         let event = r#"{"type":"message", "big":12345678901234567890123,"deep":[[[[]]]],"text":"\u0041充电宝 🔋"}"#;
         let envelope: Envelope = serde_json::from_str(&body_of(event)).unwrap();
-        assert_eq!((envelope.event.get(), envelope.via, envelope.verified), (event, Via::Sobot, false));
+        assert_eq!((envelope.events[0].get(), envelope.via, envelope.verified), (event, Via::Sobot, false));
         assert_eq!(envelope.received_at, OffsetDateTime::UNIX_EPOCH);
     }
 
@@ -192,8 +210,8 @@ mod tests {
     fn what_sqs_refuses_is_escaped() {
         let body = body_of("{\"text\":\"a\u{FFFF}b\u{FFFE}\"}");
         assert!(body.contains("a\\uffffb\\ufffe"), "{body}");
-        let event: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(event["event"]["text"], "a\u{FFFF}b\u{FFFE}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["events"][0]["text"], "a\u{FFFF}b\u{FFFE}");
     }
 
     #[test]
@@ -202,12 +220,26 @@ mod tests {
                             "message": { "id": "9", "type": "text", "text": "x".repeat(MAX_EVENT_BYTES) } });
         let cut: Value = serde_json::from_str(&body_of(&event.to_string())).unwrap();
         assert_eq!(
-            cut["event"],
+            cut["events"][0],
             json!({ "type": "message", "webhookEventId": "01", "timestamp": 7, "source": { "userId": "U1" },
                     "message": { "id": "9" }, "cutFromBytes": event.to_string().len() })
         );
         let deep = "[".repeat(MAX_EVENT_BYTES) + &"]".repeat(MAX_EVENT_BYTES);
         assert!(body_of(&deep).contains("cutFromBytes"));
+    }
+
+    #[test]
+    fn only_many_events_share_messages_and_no_message_is_too_large() {
+        let sizes = |count: usize, bytes: usize| {
+            let event = serde_json::value::to_raw_value(&"x".repeat(bytes)).unwrap();
+            messages(&vec![&*event; count]).iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert!(sizes(0, 1).is_empty());
+        assert_eq!(sizes(100, 1), [1; 100]);
+        assert_eq!(sizes(101, 1), [vec![2; 50], vec![1]].concat());
+        assert_eq!(sizes(1000, 1000), [10; 100]);
+        assert_eq!(sizes(201, MAX_EVENT_BYTES / 2 - 2), [vec![2; 100], vec![1]].concat());
+        assert_eq!(sizes(201, MAX_EVENT_BYTES / 2), [1; 201]);
     }
 
     #[test]

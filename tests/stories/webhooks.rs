@@ -192,18 +192,28 @@ fn a_deep_or_oversized_event_does_not_hold_up_its_neighbours() {
 fn one_a_hundred_and_a_thousand_events_are_taken_in_time() {
     story_alone(&[], async |stand| {
         let line = WebhookSender::line(&stand);
-        let users = [random_user(), random_user(), random_user()];
-        for (user, count) in users.iter().zip([1, 100, 1000]) {
-            // Each on a cold instance.
-            stand.aws.kill("webhooks").expect("killed");
-            let events = texts(user, count);
-            answered(&line.deliver(&events).await, 200);
-            let stored = stand.wait_for_events(user, "all are stored", |stored| stored.len() >= count).await;
-            assert_eq!(stored.len(), count);
-            assert!(stored.is_sorted_by_key(|event| event.at) && stored.iter().all(|event| event.verified));
-            let calls = stand.aws.tap().calls_about(user).into_iter();
-            let calls = calls.filter(|call| call.operation == "sqs.SendMessageBatch").count();
-            assert!(calls <= 10, "{calls} calls");
+        for count in [1, 100, 1000] {
+            // A machine that is busy with other things can only add time: the fastest of three counts.
+            let mut fastest = Duration::MAX;
+            for _ in 0..3 {
+                let user = &random_user();
+                let events = texts(user, count);
+                // Each on a cold instance.
+                stand.aws.kill("webhooks").expect("killed");
+                let sent = line.deliver(&events).await;
+                assert_eq!(sent.status, 200, "{sent:?}");
+                let stored = stand.wait_for_events(user, "all are stored", |stored| stored.len() >= count).await;
+                assert_eq!(stored.len(), count);
+                assert!(stored.is_sorted_by_key(|event| event.at) && stored.iter().all(|event| event.verified));
+                let calls = stand.aws.tap().calls_about(user).into_iter();
+                let calls = calls.filter(|call| call.operation == "sqs.SendMessageBatch").count();
+                assert!(calls <= 10, "{calls} calls");
+                fastest = fastest.min(sent.took);
+                if fastest < LIMIT {
+                    break;
+                }
+            }
+            assert!(fastest < LIMIT, "{count} events took {fastest:?}");
         }
     });
 }

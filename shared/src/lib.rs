@@ -8,6 +8,8 @@
 //! * [`wording`] - the words of that message, a struct of labels per language
 //! * [`line`] - LINE's Messaging API: client, message limits, JWT assertion, authenticated channel
 //! * [`delivery`] - never lost, never twice: the record, the attempt, the table of outcomes
+//! * [`inbox`] - what users write and do: from the webhooks' queue to the operator's table
+//! * [`sobot`] - Sobot's API: its token, the content of messages
 //! * [`friend`] - whether a user is a friend of the official account, as far as known
 //! * [`link`] - which LINE user a member of the company is
 //! * [`link_token`] - the company's app says which member comes to link
@@ -20,20 +22,24 @@
 //! * [`aws_error`] - what went wrong with a call to AWS, safe for a log
 //! * [`clock`] - the present time as a value
 //! * [`log`] - JSON log lines
+//! * [`metric`] - counts for CloudWatch
 
 pub mod aws_error;
 pub mod clock;
 pub mod delivery;
 pub mod friend;
+pub mod inbox;
 pub mod line;
 pub mod link;
 pub mod link_token;
 pub mod log;
 pub mod message;
+pub mod metric;
 pub mod money;
 pub mod order;
 pub mod secrets;
 pub mod settings;
+pub mod sobot;
 pub mod switch;
 pub mod token;
 pub mod unlink;

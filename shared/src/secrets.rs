@@ -8,7 +8,7 @@ use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
     digest::{SHA256, digest},
 };
-use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
@@ -19,6 +19,7 @@ use crate::{
     line::{
         assertion::{AssertionSigner, PrivateJwk},
         login::LoginChannel,
+        signature::SignatureKeys,
     },
     link_token::LinkTokenKeys,
     token::SealingKey,
@@ -39,6 +40,12 @@ pub enum SecretError {
         id: String,
         /// What Secrets Manager said.
         what: String,
+    },
+    /// Nobody has put a value yet.
+    #[error("secret {id} has no value; put the JSON that README.md describes")]
+    NotSet {
+        /// The secret's id or ARN.
+        id: String,
     },
     /// Its content is not what README.md describes.
     #[error("secret {id}: {problem}")]
@@ -106,13 +113,13 @@ impl<T: Content> Secret<T> {
     }
 
     async fn read(&self) -> Result<T, SecretError> {
-        let answer = self
-            .client
-            .get_secret_value()
-            .secret_id(&self.id)
-            .send()
-            .await
-            .map_err(|error| SecretError::Unavailable { id: self.id.clone(), what: told(&error) })?;
+        let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
+            let id = self.id.clone();
+            match error.as_service_error() {
+                Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::NotSet { id },
+                _ => SecretError::Unavailable { id, what: told(&error) },
+            }
+        })?;
         T::parse(answer.secret_string().unwrap_or_default())
             .map_err(|problem| SecretError::Malformed { id: self.id.clone(), problem })
     }
@@ -137,7 +144,8 @@ fn not_empty(name: &str, value: &str) -> Result<(), String> {
     if value.trim().is_empty() { Err(format!("field {name} is empty")) } else { Ok(()) }
 }
 
-/// LINE's channel: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`.
+/// LINE's channel: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`, and `previousChannelSecret` while the
+/// secret is rotated ([`SignatureKeys`] reads it).
 #[derive(Debug)]
 pub struct LineChannelSecret {
     /// Signs token requests.
@@ -214,18 +222,18 @@ impl Content for LoginSecret {
     }
 }
 
-/// The keys that the order system may call with: `{"current": "…", "previous": "…"}`, `previous` only while rotating.
-/// Only their digests are kept.
-pub struct OrderKeys {
+/// The keys that a caller (the order system, Sobot) may come with: `{"current": "…", "previous": "…"}`, `previous` only
+/// while rotating. Only their digests are kept.
+pub struct CallerKeys {
     digests: Vec<[u8; 32]>,
 }
 
 /// A shorter key could be guessed.
-const MIN_ORDER_KEY: usize = 16;
+const MIN_KEY: usize = 16;
 
-impl fmt::Debug for OrderKeys {
+impl fmt::Debug for CallerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OrderKeys({})", self.digests.len())
+        write!(f, "CallerKeys({})", self.digests.len())
     }
 }
 
@@ -235,7 +243,7 @@ fn sha256(text: &str) -> [u8; 32] {
     out
 }
 
-impl OrderKeys {
+impl CallerKeys {
     /// Whether `key` is one of them. Digests of equal length are compared in constant time, all of them.
     pub fn accepts(&self, key: &str) -> bool {
         let candidate = sha256(key);
@@ -243,27 +251,105 @@ impl OrderKeys {
     }
 }
 
-impl Content for OrderKeys {
-    fn parse(json: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Fields {
-            current: String,
-            previous: Option<String>,
-        }
-        let fields: Fields = from_json(json)?;
-        let long_enough = |name, key: &str| {
-            if key.len() < MIN_ORDER_KEY {
-                Err(format!("field {name} must have at least {MIN_ORDER_KEY} characters"))
-            } else {
-                Ok(())
-            }
-        };
-        long_enough("current", &fields.current)?;
+#[derive(Deserialize)]
+struct KeyFields {
+    current: String,
+    previous: Option<String>,
+}
+
+impl CallerKeys {
+    /// `path` is where the fields stand in the secret, for the error.
+    fn from_fields(path: &str, fields: KeyFields) -> Result<Self, String> {
         let previous = fields.previous.filter(|key| !key.is_empty());
-        if let Some(previous) = &previous {
-            long_enough("previous", previous)?;
+        for (name, key) in [("current", Some(&fields.current)), ("previous", previous.as_ref())] {
+            if key.is_some_and(|key| key.len() < MIN_KEY) {
+                return Err(format!("field {path}{name} must have at least {MIN_KEY} characters"));
+            }
         }
         Ok(Self { digests: [Some(fields.current), previous].iter().flatten().map(|key| sha256(key)).collect() })
+    }
+}
+
+impl Content for CallerKeys {
+    fn parse(json: &str) -> Result<Self, String> {
+        Self::from_fields("", from_json(json)?)
+    }
+}
+
+/// What verifies LINE's webhooks: of the channel's secret only `channelSecret` and `previousChannelSecret`, the private key
+/// is left alone.
+impl Content for SignatureKeys {
+    fn parse(json: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields {
+            channel_secret: String,
+            previous_channel_secret: Option<String>,
+        }
+        let fields: Fields = from_json(json)?;
+        not_empty("channelSecret", &fields.channel_secret)?;
+        let previous = fields.previous_channel_secret.filter(|secret| !secret.trim().is_empty());
+        Ok(Self::new([Some(fields.channel_secret), previous].iter().flatten().map(String::as_str)))
+    }
+}
+
+/// The keys in the address that Sobot forwards to: of Sobot's secret only `webhookKeys`, which is as in [`CallerKeys`].
+#[derive(Debug)]
+pub struct SobotWebhookKeys(pub CallerKeys);
+
+impl Content for SobotWebhookKeys {
+    fn parse(json: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields {
+            webhook_keys: KeyFields,
+        }
+        let fields = from_json::<Fields>(json)?.webhook_keys;
+        let in_an_address = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        for (name, key) in [("current", Some(&fields.current)), ("previous", fields.previous.as_ref())] {
+            if key.is_some_and(|key| !in_an_address(key)) {
+                return Err(format!("field webhookKeys.{name} must be of A-Z a-z 0-9 - _, it is part of an address"));
+            }
+        }
+        CallerKeys::from_fields("webhookKeys.", fields).map(Self)
+    }
+}
+
+/// What Sobot's API is called with: `appId` and `appKey` of Sobot's secret.
+pub struct SobotSecret {
+    /// The credential's id.
+    pub app_id: String,
+    app_key: String,
+    /// Seals the shared token; derived from the key.
+    pub sealing_key: SealingKey,
+}
+
+impl fmt::Debug for SobotSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SobotSecret(app {})", self.app_id)
+    }
+}
+
+impl SobotSecret {
+    /// The key, for the signature of a token request.
+    pub fn reveal_app_key(&self) -> &str {
+        &self.app_key
+    }
+}
+
+impl Content for SobotSecret {
+    fn parse(json: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields {
+            app_id: String,
+            app_key: String,
+        }
+        let Fields { app_id, app_key } = from_json(json)?;
+        not_empty("appId", &app_id)?;
+        not_empty("appKey", &app_key)?;
+        let sealing_key = SealingKey::derive(app_key.as_bytes());
+        Ok(Self { app_id, app_key, sealing_key })
     }
 }
 
@@ -273,12 +359,31 @@ mod tests {
 
     #[test]
     fn current_and_previous_order_keys_are_accepted() {
-        let keys = OrderKeys::parse(r#"{"current":"0123456789abcdef","previous":"fedcba9876543210"}"#).unwrap();
+        let keys = CallerKeys::parse(r#"{"current":"0123456789abcdef","previous":"fedcba9876543210"}"#).unwrap();
         assert!(keys.accepts("0123456789abcdef") && keys.accepts("fedcba9876543210"));
         for wrong in ["", "0123456789abcde", "0123456789abcdef ", "0123456789ABCDEF"] {
             assert!(!keys.accepts(wrong), "{wrong:?}");
         }
-        assert!(!OrderKeys::parse(r#"{"current":"0123456789abcdef","previous":""}"#).unwrap().accepts(""));
+        assert!(!CallerKeys::parse(r#"{"current":"0123456789abcdef","previous":""}"#).unwrap().accepts(""));
+    }
+
+    #[test]
+    fn sobots_secret_is_read_by_two_functions_and_each_gets_its_part() {
+        let json = r#"{"appId":"1","appKey":"hunter2","webhookKeys":{"current":"0123456789abcdef","previous":""}}"#;
+        let keys = SobotWebhookKeys::parse(json).unwrap().0;
+        assert!(keys.accepts("0123456789abcdef") && !keys.accepts(""));
+        let secret = SobotSecret::parse(json).unwrap();
+        assert_eq!((secret.app_id.as_str(), secret.reveal_app_key()), ("1", "hunter2"));
+        assert!(!format!("{secret:?}").contains("hunter2"));
+        for (json, expected) in [
+            (r#"{"webhookKeys":{"current":"hunter2"}}"#, "field webhookKeys.current must have at least"),
+            (r#"{"webhookKeys":{"current":"hunter2/hunter2/hunter2"}}"#, "field webhookKeys.current must be of"),
+            (r#"{"appId":"1"}"#, "field webhookKeys is missing"),
+        ] {
+            let error = SobotWebhookKeys::parse(json).unwrap_err();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
+        assert_eq!(SobotSecret::parse(r#"{"appId":"1","appKey":""}"#).unwrap_err(), "field appKey is empty");
     }
 
     #[test]
@@ -290,7 +395,7 @@ mod tests {
             (r#"{"current":["hunter2"]}"#, "must be the JSON object"),
             (r#"{"current":"0123456789abcdef","previous":"hunter2"}"#, "field previous must"),
         ] {
-            let error = OrderKeys::parse(json).unwrap_err();
+            let error = CallerKeys::parse(json).unwrap_err();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
         for (json, expected) in [

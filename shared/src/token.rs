@@ -6,10 +6,10 @@
 //!
 //! * Whoever needs a token takes a usable one at once. Renewing ahead of its end is [`SharedToken::renew_ahead`]'s, beside
 //!   the work, so that no push waits for it.
-//! * The lease ends by itself: a holder that crashed blocks the others for seconds. Each failure in a row doubles the next
-//!   lease, up to [`MAX_LEASE`].
+//! * The lease ends by itself: a holder that crashed blocks the others for seconds. Each failure in a row that was no
+//!   refusal doubles the next lease, up to sixteen times the first.
 //! * A token that was asked for counts as issued from before the request until its end would come, because an answer can
-//!   be lost; only a refusal takes the count back. With [`MAX_LIVE_TOKENS`] counted, nobody asks: an issuer that takes
+//!   be lost; only a refusal takes the count back. With [`Issuer::max_live`] counted, nobody asks: an issuer that takes
 //!   requests and answers none must not cost us the tokens of the day.
 //! * A token that was refused before its time is replaced, but never while it is younger than
 //!   [`MIN_AGE_OF_A_REFUSED_TOKEN`].
@@ -38,10 +38,9 @@ use crate::{aws_error::told, clock::Clock};
 const MARGIN: time::Duration = time::Duration::seconds(60);
 /// A refused token is replaced only when it is at least this old.
 pub const MIN_AGE_OF_A_REFUSED_TOKEN: time::Duration = time::Duration::seconds(30);
-/// Nobody asks for a token beyond this many that may be valid; LINE's limit is 30.
-pub const MAX_LIVE_TOKENS: usize = 28;
-/// However many failures there were, the next attempt is at most this far away.
-pub const MAX_LEASE: Duration = Duration::from_secs(300);
+/// However many failures there were, the next attempt is at most this many leases away: LINE's two minutes are less than
+/// the three until the next retry of a push.
+const MAX_LEASES: u32 = 16;
 /// No issuer's token lives longer; LINE's longest is 30 days.
 const MAX_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
 /// How often a waiting instance looks whether the lease's holder is done.
@@ -91,7 +90,7 @@ pub enum TokenError<E> {
     #[error("the token was refused and is not replaced yet")]
     RefusedToo,
     /// So many tokens may be valid that the issuer would refuse another.
-    #[error("{MAX_LIVE_TOKENS} tokens may be valid: no other is asked for until one of them ends")]
+    #[error("as many tokens as the issuer allows may be valid: no other is asked for until one of them ends")]
     TooMany,
 }
 
@@ -180,13 +179,26 @@ impl Item {
         self.live_until.iter().copied().filter(|until| *until > now.unix_timestamp()).collect()
     }
 
-    fn may_ask(&self, now: OffsetDateTime) -> bool {
-        self.live(now).len() < MAX_LIVE_TOKENS
+    fn may_ask(&self, now: OffsetDateTime, max_live: Option<usize>) -> bool {
+        max_live.is_none_or(|max| self.live(now).len() < max)
     }
 
     fn next_lease(&self, lease: Duration) -> Duration {
-        lease.saturating_mul(2_u32.saturating_pow(self.failures)).min(MAX_LEASE.max(lease))
+        lease * 2_u32.saturating_pow(self.failures).min(MAX_LEASES)
     }
+}
+
+/// What is known of an issuer.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// What its token is shared under, such as `line`.
+    pub name: &'static str,
+    /// How long one issuing may take: the time-out of its call and a little more.
+    pub lease: Duration,
+    /// What a token lives that was asked for.
+    pub life: Duration,
+    /// Nobody asks beyond this many that may be valid; none where a new token ends the former one.
+    pub max_live: Option<usize>,
 }
 
 /// The shared token of one issuer.
@@ -194,25 +206,15 @@ impl Item {
 pub struct SharedToken {
     table: Client,
     table_name: String,
-    issuer: String,
+    issuer: Issuer,
     clock: Clock,
-    lease: Duration,
-    life: Duration,
     memory: Mutex<Option<Known>>,
 }
 
 impl SharedToken {
-    /// The token that `issuer` (a name such as `line`) is shared under. `lease` is how long one issuing may take: the
-    /// time-out of the issuer's call and a little more. `life` is what a token lives if the issuer does not say.
-    pub fn new(
-        table: Client,
-        table_name: String,
-        issuer: String,
-        clock: Clock,
-        lease: Duration,
-        life: Duration,
-    ) -> Self {
-        Self { table, table_name, issuer, clock, lease, life, memory: Mutex::new(None) }
+    /// The token of this issuer, shared through this table.
+    pub fn new(table: Client, table_name: String, issuer: Issuer, clock: Clock) -> Self {
+        Self { table, table_name, issuer, clock, memory: Mutex::new(None) }
     }
 
     /// Reads a usable token into memory, if there is one. Asks the issuer for nothing.
@@ -264,7 +266,7 @@ impl SharedToken {
         let renewed = async {
             let item = self.read(key).await.map_err(TokenError::Store)?;
             let now = self.clock.now();
-            if !item.known.as_ref().is_some_and(|known| known.due(now)) || !item.may_ask(now) {
+            if !item.known.as_ref().is_some_and(|known| known.due(now)) || !item.may_ask(now, self.issuer.max_live) {
                 return Ok(item.known);
             }
             match self.take_lease(&item, now).await.map_err(TokenError::Store)? {
@@ -276,7 +278,7 @@ impl SharedToken {
             Ok(Some(known)) => *self.memory.lock().await = Some(known),
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(issuer = self.issuer, %error, "the token could not be renewed in time, it serves on");
+                tracing::warn!(issuer = self.issuer.name, %error, "the token could not be renewed in time, it serves on");
             }
         }
     }
@@ -310,7 +312,7 @@ impl SharedToken {
             if item.known.as_ref().is_some_and(|known| is_refused(known) && is_new(known)) {
                 return Err(TokenError::RefusedToo);
             }
-            if !item.may_ask(now) {
+            if !item.may_ask(now, self.issuer.max_live) {
                 return Err(TokenError::TooMany);
             }
             if let Some(holder) = self.take_lease(&item, now).await.map_err(TokenError::Store)? {
@@ -336,9 +338,9 @@ impl SharedToken {
                 let known = Known { token: issued.token, serial: item.serial + 1, issued_at, expires_at };
                 // The token is good even if it cannot be stored: this instance uses it, another makes its own.
                 if let Err(what) = self.store(key, item, &known, holder).await {
-                    tracing::warn!(issuer = self.issuer, error = what, "the new token could not be shared");
+                    tracing::warn!(issuer = self.issuer.name, error = what, "the new token could not be shared");
                 } else {
-                    tracing::info!(issuer = self.issuer, token.serial = known.serial, %expires_at, "token renewed");
+                    tracing::info!(issuer = self.issuer.name, token.serial = known.serial, %expires_at, "token renewed");
                 }
                 Ok(known)
             }
@@ -347,7 +349,7 @@ impl SharedToken {
                     && let Err(what) = self.refused(item, holder).await
                 {
                     tracing::warn!(
-                        issuer = self.issuer,
+                        issuer = self.issuer.name,
                         error = what,
                         "the lease could not be given back, it ends by itself"
                     );
@@ -362,7 +364,7 @@ impl SharedToken {
             .table
             .get_item()
             .table_name(&self.table_name)
-            .key("issuer", AttributeValue::S(self.issuer.clone()))
+            .key("issuer", AttributeValue::S(self.issuer.name.to_owned()))
             .consistent_read(true)
             .send()
             .await
@@ -375,7 +377,7 @@ impl SharedToken {
         let known = || {
             let time = |name| OffsetDateTime::from_unix_timestamp(number(name)?).ok();
             Some(Known {
-                token: AccessToken(key.open(&self.issuer, attributes.get("sealed_token")?.as_b().ok()?.as_ref())?),
+                token: AccessToken(key.open(self.issuer.name, attributes.get("sealed_token")?.as_b().ok()?.as_ref())?),
                 serial: u64::try_from(number("serial")?).ok()?,
                 issued_at: time("issued_at")?,
                 expires_at: time("expires_at")?,
@@ -392,7 +394,10 @@ impl SharedToken {
     }
 
     fn update(&self) -> UpdateItemFluentBuilder {
-        self.table.update_item().table_name(&self.table_name).key("issuer", AttributeValue::S(self.issuer.clone()))
+        self.table
+            .update_item()
+            .table_name(&self.table_name)
+            .key("issuer", AttributeValue::S(self.issuer.name.to_owned()))
     }
 
     /// Takes the lease for the token after the one in `item`, and counts that token as asked for; `None` when somebody else
@@ -403,9 +408,11 @@ impl SharedToken {
             return Ok(None);
         }
         let holder = Uuid::from_u128(u128::from_le_bytes(random_bytes())).to_string();
-        let until_ms = milliseconds(now + item.next_lease(self.lease));
+        let until_ms = milliseconds(now + item.next_lease(self.issuer.lease));
         let mut live = item.live(now);
-        live.push((now + self.life).unix_timestamp());
+        // Where there is no limit, there is nothing to count.
+        live.truncate(self.issuer.max_live.unwrap_or(0));
+        live.push((now + self.issuer.life).unix_timestamp());
         let result = self
             .update()
             .update_expression(
@@ -438,7 +445,7 @@ impl SharedToken {
             .condition_expression("lease_holder = :holder")
             .expression_attribute_values(
                 ":token",
-                AttributeValue::B(Blob::new(key.seal(&self.issuer, known.token.reveal()))),
+                AttributeValue::B(Blob::new(key.seal(self.issuer.name, known.token.reveal()))),
             )
             .expression_attribute_values(":serial", AttributeValue::N(known.serial.to_string()))
             .expression_attribute_values(":issued", number(known.issued_at.unix_timestamp()))
@@ -534,14 +541,15 @@ mod tests {
             live_until: [vec![now.unix_timestamp() + 1; live], vec![now.unix_timestamp(); ended]].concat(),
             ..Item::default()
         };
-        assert!(item(MAX_LIVE_TOKENS - 1, 50).may_ask(now));
-        assert!(!item(MAX_LIVE_TOKENS, 0).may_ask(now));
+        assert!(item(27, 50).may_ask(now, Some(28)));
+        assert!(!item(28, 0).may_ask(now, Some(28)));
+        assert!(item(28, 0).may_ask(now, None));
     }
 
     #[test]
     fn each_failure_doubles_the_lease() {
         let lease = |failures| Item { failures, ..Item::default() }.next_lease(Duration::from_secs(7)).as_secs();
-        assert_eq!([0, 1, 2, 5, 6, 99].map(lease), [7, 14, 28, 224, 300, 300]);
+        assert_eq!([0, 1, 2, 4, 5, 99].map(lease), [7, 14, 28, 112, 112, 112]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The local stand: the stack of `template.yaml` on the emulated AWS, with the LINE stand-in in LINE's place, and verbs for
-//! what the order system, the operator and the customer do.
+//! The local stand: the stack of `template.yaml` on the emulated AWS, with stand-ins in the places of LINE and Sobot, and
+//! verbs for what the order system, the operator and the customer do.
 //!
 //! Keys and secrets are made anew on every start.
 
@@ -24,12 +24,13 @@ use crate::{
     line_stand_in::LineStandIn,
     local_aws::LocalAws,
     public_api::PublicApi,
+    sobot_stand_in::SobotStandIn,
 };
 
 /// The sample order of the order system, as API Gateway hands it to the function.
 const SAMPLE_EVENT: &str = include_str!("../../events/order-finished.json");
 /// How often a state is looked at that nobody announces.
-const POLL: Duration = Duration::from_millis(100);
+pub const POLL: Duration = Duration::from_millis(100);
 
 /// A running stand; the last clone dropped ends every process of it.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct Stand {
     pub line: LineStandIn,
     /// The HTTP API as a browser reaches it.
     pub public_api: Arc<PublicApi>,
+    /// Sobot.
+    pub sobot: SobotStandIn,
     /// The operator's client of the tables.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The operator's client of the queues.
@@ -68,18 +71,20 @@ pub struct Reply {
 }
 
 impl Stand {
-    /// Brings up a stand of its own. `parameters` are the template's; LINE's address is set in any case.
+    /// Brings up a stand of its own. `parameters` are the template's; LINE's and Sobot's addresses are set in any case.
     pub async fn start(parameters: &[(&str, &str)], verbose: bool) -> anyhow::Result<Self> {
         let line = LineStandIn::start().await?;
         let public_api = PublicApi::start().await?;
         let callback_url = format!("{}/login/callback", public_api.base_url());
         line.register_callback(&callback_url);
+        let sobot = SobotStandIn::start(line.channel_id()).await?;
         let mut all = vec![
             ("Environment", "local".to_owned()),
             ("LineApiBase", line.base_url()),
             ("LineAuthorizeBase", line.base_url()),
             ("LoginCallbackUrl", callback_url),
             ("LoginReturnUrls", "https://app.example/line".to_owned()),
+            ("SobotApiBase", sobot.base_url()),
             ("OfficialAccountId", "@abc1234".to_owned()),
         ];
         all.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
@@ -90,6 +95,7 @@ impl Stand {
             aws: Arc::new(aws),
             line,
             public_api: Arc::new(public_api),
+            sobot,
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             secrets: aws_sdk_secretsmanager::Client::new(&config),
@@ -99,6 +105,7 @@ impl Stand {
         };
         stand.put_secret("LineSecretArn", &stand.line.secret()).await?;
         stand.put_secret("LoginSecretArn", &stand.login_secret()).await?;
+        stand.put_secret("SobotSecretArn", &stand.sobot.secret()).await?;
         stand.put_secret("OrderKeySecretArn", &json!({ "current": stand.order_key })).await?;
         Ok(stand)
     }
@@ -246,7 +253,12 @@ impl Stand {
 
     /// Waits until the dead-letter queue holds a message that contains `needle`, takes it out and returns its body.
     pub async fn take_dead_letter(&self, needle: &str) -> anyhow::Result<String> {
-        let queue = self.aws.output("PushRetryDeadLetterQueueUrl");
+        self.take_dead_letter_from("PushRetryDeadLetterQueueUrl", needle).await
+    }
+
+    /// [`take_dead_letter`](Self::take_dead_letter), from the queue of this output.
+    pub async fn take_dead_letter_from(&self, output: &str, needle: &str) -> anyhow::Result<String> {
+        let queue = self.aws.output(output);
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             // The others become visible again at once: many tests may look at the same time.

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use local_stand::stand::Stand;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use local_stand::{stand::Stand, webhook_sender::sign};
 use serde_json::{Value, json};
 use shared::delivery::record::State;
 
@@ -22,6 +23,17 @@ fn expected(file: &str) -> (&'static str, Value) {
         "push-retry-batch.json" => (
             "PushRetryFunctionName",
             json!({ "batchItemFailures": [{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661971975a7d" }] }),
+        ),
+        "webhook-line.json" | "webhook-line-base64.json" | "webhook-line-verify.json" | "webhook-sobot.json" => {
+            ("WebhooksFunctionName", json!({ "statusCode": 200, "delivery": null }))
+        }
+        "webhook-line-forged.json" => ("WebhooksFunctionName", json!({ "statusCode": 401, "delivery": null })),
+        "webhook-line-not-json.json" => ("WebhooksFunctionName", json!({ "statusCode": 400, "delivery": null })),
+        "webhook-sobot-wrong-key.json" => ("WebhooksFunctionName", json!({ "statusCode": 404, "delivery": null })),
+        "inbox-line.json" | "inbox-sobot.json" => ("InboxFunctionName", json!({ "batchItemFailures": [] })),
+        "inbox-batch.json" => (
+            "InboxFunctionName",
+            json!({ "batchItemFailures": [{ "itemIdentifier": "2e1424d4-f796-459a-8184-9c92662be6da" }] }),
         ),
         other => panic!("no story tells what events/{other} is for"),
     }
@@ -45,17 +57,28 @@ fn every_event_file_drives_its_function() {
                 (path.file_name().expect("a name").to_string_lossy().into_owned(), event)
             })
             .collect();
-        assert!(files.len() >= 9);
+        assert!(files.len() >= 19);
         for (file, mut event) in files {
             let (function, answer) = expected(&file);
             if event["headers"]["authorization"].is_string() {
                 event["headers"]["authorization"] = json!(format!("Bearer {}", stand.order_key));
             }
+            if event["headers"]["x-line-signature"] == "the-signature" {
+                let body = event["body"].as_str().expect("text").as_bytes();
+                let bytes = match event["isBase64Encoded"].as_bool() {
+                    Some(true) => BASE64_STANDARD.decode(body).expect("Base64"),
+                    _ => body.to_vec(),
+                };
+                event["headers"]["x-line-signature"] = json!(sign(&stand.line.channel_secret(), &bytes));
+            }
+            if event["pathParameters"]["key"] == "the-webhook-key" {
+                event["pathParameters"]["key"] = json!(stand.sobot.webhook_key());
+            }
             let got = invoke(&stand, function, &event).await;
             if answer["statusCode"].is_null() {
                 assert_eq!(got, answer, "{file}");
                 for record in event["Records"].as_array().expect("records") {
-                    let order: Value = serde_json::from_str(record["body"].as_str().expect("text")).expect("JSON");
+                    let order: Value = serde_json::from_str(record["body"].as_str().expect("text")).unwrap_or_default();
                     if order["status"] == "finish" {
                         let id = order["orderId"].as_str().expect("an id");
                         assert_eq!(stand.record(id).await.map(|record| record.state), Some(State::Sent), "{file}");

@@ -8,6 +8,8 @@
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
+//! * [`webhooks`] - what LINE and Sobot send, and what they are answered
+//! * [`inbox`] - what becomes of the events
 //! * [`events`] - every file of `events/` drives its function
 //!
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
@@ -17,11 +19,13 @@ mod contract;
 mod costs;
 mod crashes;
 mod events;
+mod inbox;
 mod login;
 mod outcomes;
 mod recipients;
 mod retries;
 mod tokens;
+mod webhooks;
 
 use std::sync::{Arc, LazyLock};
 

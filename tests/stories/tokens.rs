@@ -135,8 +135,7 @@ fn a_lease_holder_that_crashed_blocks_the_others_for_seconds_only() {
 #[test]
 fn an_issuer_that_is_down_costs_a_retry_not_a_message() {
     story_alone(&[], async |stand| {
-        // Warm-up and first attempt of the first order both ask.
-        stand.line.script(Endpoint::Token, vec![Behaviour::answer(503, ""); 3]);
+        stand.line.script(Endpoint::Token, vec![Behaviour::answer(503, ""); 2]);
         let order = order_with(json!({}));
         assert_eq!(stand.post(&order).await.status, 202);
         stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;

@@ -18,7 +18,7 @@ use shared::{
         record::{Reason, State},
     },
     order::{self, MAX_BODY_BYTES, Order, StatusChange},
-    secrets::{OrderKeys, Secret},
+    secrets::{CallerKeys, Secret},
 };
 
 use crate::problem::{Problem, json_response};
@@ -31,7 +31,7 @@ pub struct OrderFinished {
     /// Where a retry waits.
     pub queue: RetryQueue,
     /// The keys of the order system.
-    pub keys: Secret<OrderKeys>,
+    pub keys: Secret<CallerKeys>,
 }
 
 impl OrderFinished {

@@ -76,6 +76,11 @@ impl AssertionSigner {
         Ok(signer)
     }
 
+    /// The channel's id.
+    pub fn channel_id(&self) -> &str {
+        &self.channel_id
+    }
+
     /// An assertion for a token that lives `token_life`, in whole seconds.
     pub fn sign(&self, now: OffsetDateTime, token_life: Duration) -> Result<String, KeyError> {
         let mut header = Header::new(Algorithm::RS256);

@@ -6,11 +6,15 @@ use aws_config::SdkConfig;
 
 use crate::{
     clock::Clock,
-    line::client::{LineClient, LineError, Quota},
+    line::client::{LineClient, LineError, Profile, Quota},
+    order::LineUserId,
     secrets::{LineChannelSecret, Secret, SecretError},
     settings::Settings,
-    token::{AccessToken, SharedToken, TokenError},
+    token::{AccessToken, Issuer, SharedToken, TokenError},
 };
+
+/// LINE refuses a channel's 31st valid token (LINE: "Channel access token"); a little room is left for people's own.
+const MAX_LIVE_TOKENS: usize = 28;
 
 /// What a push is sent through.
 #[derive(Debug)]
@@ -34,6 +38,17 @@ pub enum ChannelError {
     Token(#[from] TokenError<LineError>),
 }
 
+/// A profile could not be had: nobody knows whether the user is a friend.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// No token.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// LINE refused, or did not answer.
+    #[error(transparent)]
+    Line(#[from] LineError),
+}
+
 impl LineChannel {
     /// Wires the channel; nothing is called yet.
     pub fn new(aws: &SdkConfig, settings: &Settings, clock: Clock) -> reqwest::Result<Self> {
@@ -43,10 +58,13 @@ impl LineChannel {
             token: SharedToken::new(
                 aws_sdk_dynamodb::Client::new(aws),
                 settings.tokens_table.clone(),
-                "line".to_owned(),
+                Issuer {
+                    name: "line",
+                    lease: settings.pace.call * 3 / 2,
+                    life: settings.channel_token_life,
+                    max_live: Some(MAX_LIVE_TOKENS),
+                },
                 clock,
-                settings.pace.call * 3 / 2,
-                settings.channel_token_life,
             ),
             token_life: settings.channel_token_life,
             clock,
@@ -92,6 +110,23 @@ impl LineChannel {
     pub async fn quota_is_exhausted(&self, token: &AccessToken) -> Result<bool, LineError> {
         let (quota, used) = tokio::try_join!(self.client.quota(token), self.client.consumption(token))?;
         Ok(matches!(quota, Quota::Limited(limit) if used >= limit))
+    }
+
+    /// A friend's profile; `None` for a user who is no friend now.
+    pub async fn profile(&self, user: &LineUserId) -> Result<Option<Profile>, ProfileError> {
+        let token = self.token().await?;
+        match self.client.profile(&token, user).await {
+            Err(LineError::Status { status: 401, .. }) => {
+                let token = self.token_instead_of(&token).await?;
+                Ok(self.client.profile(&token, user).await?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// The channel's id.
+    pub async fn channel_id(&self) -> Result<String, SecretError> {
+        Ok(self.secret.get().await?.signer.channel_id().to_owned())
     }
 
     async fn issue(&self, secret: &Arc<LineChannelSecret>) -> Result<crate::token::IssuedToken, LineError> {

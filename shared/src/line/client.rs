@@ -13,7 +13,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::token::{AccessToken, IssuedToken, Refusal};
+use crate::{
+    order::LineUserId,
+    token::{AccessToken, IssuedToken, Refusal},
+};
 
 /// LINE's error texts are kept to this many characters.
 const MAX_ERROR_TEXT: usize = 500;
@@ -87,6 +90,14 @@ pub enum Quota {
     Limited(u64),
     /// No ceiling.
     Unlimited,
+}
+
+/// A friend's profile (LINE: "Get profile"); of a user who is none LINE tells nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    /// The name that the user shows.
+    pub display_name: String,
 }
 
 impl Answer {
@@ -189,7 +200,15 @@ impl LineClient {
         Ok(IssuedToken { token: AccessToken::new(body.access_token), life: Duration::from_secs(body.expires_in) })
     }
 
-    pub(super) fn request(&self, method: Method, path: &'static str, token: Option<&AccessToken>) -> RequestBuilder {
+    /// `GET /v2/bot/profile/{userId}`: `None` for a user who is no friend, blocks the account, or does not exist.
+    pub async fn profile(&self, token: &AccessToken, user: &LineUserId) -> Result<Option<Profile>, LineError> {
+        let path = format!("/v2/bot/profile/{}", user.as_str());
+        // The log gets the path without the user.
+        let answer = self.call("/v2/bot/profile/{userId}", self.request(Method::GET, &path, Some(token))).await?;
+        if answer.status == StatusCode::NOT_FOUND.as_u16() { Ok(None) } else { answer.into_json().map(Some) }
+    }
+
+    pub(super) fn request(&self, method: Method, path: &str, token: Option<&AccessToken>) -> RequestBuilder {
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
             // A token that is no header value cannot be LINE's; without the header LINE answers 401.

@@ -4,6 +4,8 @@
 //! * [`statistics`] - the days and units that LINE counts by
 //! * [`objects`] - message objects that cannot be built beyond LINE's limits
 //! * [`assertion`] - the JWT that a channel access token is issued for
+//! * [`signature`] - proof that a webhook comes from LINE
+//! * [`webhook`] - the events of a webhook, typed
 //! * [`channel`] - the channel with its secret and its shared token: what a push is sent through
 //! * [`login`] - LINE Login: the code, the ID token, the friendship, the end of a grant
 
@@ -12,4 +14,6 @@ pub mod channel;
 pub mod client;
 pub mod login;
 pub mod objects;
+pub mod signature;
 pub mod statistics;
+pub mod webhook;

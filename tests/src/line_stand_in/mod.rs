@@ -4,6 +4,7 @@
 //! * `login` - LINE Login: the screens, the code, the ID token, the friendship, the end of a grant
 //! * `channel_token` - channel access tokens by signed assertion
 //! * `push` - the push endpoint: retry keys, quota, delivery; `push_rules` and `flex_rules` - its body
+//! * `profile` - the profile endpoint, which tells of friends only
 //! * `scripts` - what a test wants LINE to do wrong, and held requests
 //! * `json_node`, `strict_json` - reading a body and naming what is wrong in it
 //!
@@ -13,6 +14,7 @@ mod channel_token;
 mod flex_rules;
 mod json_node;
 mod login;
+mod profile;
 mod push;
 mod push_rules;
 mod scripts;
@@ -66,6 +68,8 @@ pub enum Endpoint {
     Quota,
     /// `GET /v2/bot/message/quota/consumption`
     Consumption,
+    /// `GET /v2/bot/profile/{userId}`; scripted by user.
+    Profile,
 }
 
 impl Endpoint {
@@ -79,13 +83,15 @@ impl Endpoint {
             "/v2/bot/message/push" => (Method::POST, Self::Push),
             "/v2/bot/message/quota" => (Method::GET, Self::Quota),
             "/v2/bot/message/quota/consumption" => (Method::GET, Self::Consumption),
+            _ if path.starts_with(profile::PATH) => (Method::GET, Self::Profile),
             _ => return Err(StatusCode::NOT_FOUND),
         };
         if *method == allowed { Ok(endpoint) } else { Err(StatusCode::METHOD_NOT_ALLOWED) }
     }
 
     fn needs_channel_token(self) -> bool {
-        matches!(self, Self::Push | Self::Quota | Self::Consumption)
+        use Endpoint::{Deauthorize, Exchange, Friendship, Revoke, StatelessToken, Token};
+        !matches!(self, Token | Exchange | StatelessToken | Friendship | Deauthorize | Revoke)
     }
 }
 
@@ -94,9 +100,9 @@ impl Endpoint {
 pub enum Person {
     /// Gets every message.
     Friend,
-    /// Pushes are accepted, delivered nowhere and not counted.
+    /// Pushes are accepted, delivered nowhere and not counted; there is no profile.
     Blocked,
-    /// An id of another provider: pushes are refused with 400.
+    /// An id of another provider: pushes are refused with 400; there is no profile.
     Unknown,
 }
 
@@ -334,14 +340,16 @@ impl LineStandIn {
         self.inner.read(|state| state.usage)
     }
 
-    /// Adds behaviours for the next valid requests of a recipient's pushes (`"U…"`) or of an [`Endpoint`], one each;
-    /// afterwards requests are accepted again.
+    /// Adds behaviours for the next valid requests of a recipient's pushes (`"U…"`), of a user's profile or of an
+    /// [`Endpoint`], one each; afterwards requests are accepted again.
     ///
     /// # Panics
-    /// For [`Endpoint::Push`]: its scripts belong to a recipient, so that many tests can share one stand-in.
+    /// For [`Endpoint::Push`] and [`Endpoint::Profile`]: their scripts belong to a user, so that many tests can share one
+    /// stand-in.
     pub fn script(&self, target: impl Into<Target>, behaviours: impl IntoIterator<Item = Behaviour>) {
         let target = target.into();
         assert_ne!(target, Target::Endpoint(Endpoint::Push), "pushes are scripted by recipient");
+        assert_ne!(target, Target::Endpoint(Endpoint::Profile), "profiles are scripted by user");
         self.inner.change(|state| state.scripts.entry(target).or_default().extend(behaviours));
     }
 
@@ -369,6 +377,12 @@ impl LineStandIn {
     pub fn pushes_to(&self, user_id: &str) -> Vec<Recorded> {
         let is_push = |recorded: &Recorded| recorded.path == "/v2/bot/message/push" && recorded.json()["to"] == user_id;
         self.inner.read(|state| state.requests.iter().filter(|recorded| is_push(recorded)).cloned().collect())
+    }
+
+    /// Every request for this user's profile, answered in whichever way.
+    pub fn profiles_asked(&self, user_id: &str) -> Vec<Recorded> {
+        let path = format!("{}{user_id}", profile::PATH);
+        self.inner.read(|state| state.requests.iter().filter(|recorded| recorded.path == path).cloned().collect())
     }
 
     /// What this customer really got.
@@ -474,6 +488,7 @@ impl Inner {
                 })
                 .await
             }
+            Endpoint::Profile => self.profile(request.uri().path()).await,
             Endpoint::Consumption => {
                 self.play(target, |state| reply(StatusCode::OK, &json!({ "totalUsage": state.usage }))).await
             }

@@ -14,7 +14,9 @@ use crate::http_server::{Answer, HangUp};
 pub enum Target {
     /// Pushes to this user id.
     User(String),
-    /// Requests to this endpoint; not [`Endpoint::Push`].
+    /// Requests for this user's profile.
+    Profile(String),
+    /// Requests to this endpoint; not [`Endpoint::Push`], not [`Endpoint::Profile`].
     Endpoint(Endpoint),
     /// Requests of a login to this endpoint that are about this user id.
     Login(Endpoint, String),

@@ -1,0 +1,179 @@
+//! `POST /webhooks/line` and `POST /webhooks/sobot/{key}`: verifies, splits into events, puts them into the inbox queue.
+//!
+//! Nothing else happens here, because LINE waits two seconds for its answer. 200 means that every event is in the queue;
+//! after anything else the sender delivers all of them again, and the inbox knows those it has.
+//!
+//! LINE's requests carry a signature. Sobot documents none for what it forwards, so its address has a key that cannot be
+//! guessed; a wrong one is answered as if there were no such address. If LINE's own signature comes along and is right,
+//! the events count as LINE's.
+
+pub mod answer;
+
+use std::convert::Infallible;
+
+use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestContext};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use shared::{
+    clock::Clock,
+    inbox::queue::{InboxQueue, Via},
+    line::signature::{self, Refused, SignatureKeys},
+    secrets::{Secret, SecretError, SobotWebhookKeys},
+};
+
+use crate::answer::{Answer, MAX_BODY_BYTES};
+
+/// The function with what it calls.
+#[derive(Debug)]
+pub struct Webhooks {
+    /// What verifies LINE's signature.
+    pub signature_keys: Secret<SignatureKeys>,
+    /// The keys in Sobot's address.
+    pub sobot_keys: Secret<SobotWebhookKeys>,
+    /// Where the events wait.
+    pub queue: InboxQueue,
+    /// The time of receipt.
+    pub clock: Clock,
+}
+
+/// What the log says of a request beside its answer.
+#[derive(Default)]
+struct Seen {
+    verified: bool,
+    signature: Option<Refused>,
+    events: usize,
+}
+
+/// The body, of which nothing but the events is looked at; they are passed on as they came.
+#[derive(Deserialize)]
+struct Delivery<'a> {
+    #[serde(borrow, default)]
+    events: Option<Vec<&'a RawValue>>,
+}
+
+impl Webhooks {
+    /// Reads the secrets before the first request comes.
+    pub async fn warm_up(&self) {
+        let (line, sobot) = tokio::join!(self.signature_keys.get(), self.sobot_keys.get());
+        if let Err(error) = line {
+            tracing::warn!(%error, "no signature can be verified yet");
+        }
+        match sobot {
+            Ok(_) => {}
+            Err(error @ SecretError::NotSet { .. }) => tracing::info!(%error, "Sobot's address does not exist yet"),
+            Err(error) => tracing::warn!(%error, "Sobot's keys are not ready"),
+        }
+    }
+
+    /// Answers a webhook.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
+        let key = request.path_parameters().first("key").map(str::to_owned);
+        let (via, path) = match key {
+            Some(_) => (Via::Sobot, "/webhooks/sobot/{key}"),
+            None => (Via::Line, "/webhooks/line"),
+        };
+        let mut seen = Seen::default();
+        let answer = match self.answer(&request, via, key.as_deref(), &mut seen).await {
+            Ok(()) => Answer::Taken,
+            Err(refusal) => refusal,
+        };
+        // LINE keeps no logs for us; its guidelines ask to note these of every webhook. The address with its key is not.
+        tracing::info!(
+            http.method = request.method().as_str(),
+            http.endpoint = path,
+            http.status = answer.status().as_u16(),
+            http.source_ip = source_ip(&request).as_deref(),
+            webhook.bytes = request.body().len(),
+            webhook.events = seen.events,
+            webhook.verified = seen.verified,
+            webhook.signature = seen.signature.map(Refused::name),
+            "webhook answered"
+        );
+        Ok(answer.into_response())
+    }
+
+    async fn answer(&self, request: &Request, via: Via, key: Option<&str>, seen: &mut Seen) -> Result<(), Answer> {
+        let body: &[u8] = request.body();
+        if let Some(key) = key {
+            self.check_key(key).await?;
+        }
+        if body.len() > MAX_BODY_BYTES {
+            return Err(Answer::TooLarge);
+        }
+        let header = request.headers().get(signature::HEADER).map(|value| value.as_bytes());
+        let verified = match via {
+            Via::Line => self.verify(header, body).await?,
+            Via::Sobot => self.verify_forwarded(header, body).await,
+        };
+        seen.verified = verified.is_ok();
+        seen.signature = verified.err();
+        if via == Via::Line && verified.is_err() {
+            return Err(Answer::NotSigned);
+        }
+        let delivery: Delivery<'_> = serde_json::from_slice(body).map_err(|error| {
+            // Without the error's text, which may quote the body.
+            tracing::error!(line = error.line(), column = error.column(), "the body is no JSON object with events");
+            Answer::NotAWebhook
+        })?;
+        let events = delivery.events.unwrap_or_default();
+        seen.events = events.len();
+        self.queue.send(via, seen.verified, self.clock.now(), &events).await.map_err(|error| {
+            tracing::error!(error, "not every event is in the queue, the sender has to deliver them again");
+            Answer::Unavailable
+        })
+    }
+
+    /// LINE's signature. One that does not match may be made with a new secret, so that is read again.
+    async fn verify(&self, header: Option<&[u8]>, body: &[u8]) -> Result<Result<(), Refused>, Answer> {
+        let unavailable = |error| {
+            tracing::error!(%error, "no signature can be verified");
+            Answer::Unavailable
+        };
+        match self.signature_keys.get().await.map_err(unavailable)?.verify(header, body) {
+            Err(Refused::Mismatch) => {
+                Ok(self.signature_keys.get_again().await.map_err(unavailable)?.verify(header, body))
+            }
+            result => Ok(result),
+        }
+    }
+
+    /// LINE's signature on what Sobot forwards: worth knowing, never required.
+    async fn verify_forwarded(&self, header: Option<&[u8]>, body: &[u8]) -> Result<(), Refused> {
+        header.ok_or(Refused::Missing)?;
+        match self.signature_keys.get().await {
+            Ok(keys) => keys.verify(header, body),
+            Err(error) => {
+                tracing::warn!(%error, "no signature can be verified, the events count as unverified");
+                Err(Refused::Mismatch)
+            }
+        }
+    }
+
+    /// The key in Sobot's address.
+    async fn check_key(&self, key: &str) -> Result<(), Answer> {
+        let unavailable = |error| match error {
+            error @ SecretError::NotSet { .. } => {
+                tracing::info!(%error, "Sobot's address does not exist yet");
+                Answer::NotFound
+            }
+            error => {
+                tracing::error!(%error, "no key can be checked");
+                Answer::Unavailable
+            }
+        };
+        if self.sobot_keys.get().await.map_err(unavailable)?.0.accepts(key)
+            || self.sobot_keys.get_again().await.map_err(unavailable)?.0.accepts(key)
+        {
+            Ok(())
+        } else {
+            Err(Answer::NotFound)
+        }
+    }
+}
+
+fn source_ip(request: &Request) -> Option<String> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.clone(),
+        _ => None,
+    }
+}

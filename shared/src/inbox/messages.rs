@@ -1,0 +1,401 @@
+//! The operator's table of what users wrote and did: one item per event, by user and time, for a limited time.
+//!
+//! * An event: `chat_id` (the user; the group or room where no user is named) and `event_key`
+//!   (`<milliseconds>#<event id>`, so that a query gives them in order).
+//! * A message's pointer: `message#<message id>` and `-`. It says which event holds the message, or since when it is unsent,
+//!   whichever was known first.
+//!
+//! A message and its pointer are written in one transaction that fails where the pointer says "unsent", and an unsend
+//! writes the pointer before it looks for the message. So in whichever order both arrive, no text outlives its unsend.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::ProvideErrorMetadata,
+    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
+    types::{
+        AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder,
+    },
+};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    aws_error::{code_and_message, told},
+    inbox::queue::{Envelope, Via},
+    line::webhook::{Content, Event, Kind, Provider},
+};
+
+/// The sort key of a message's pointer; an event's starts with a digit.
+const POINTER: &str = "-";
+
+/// An event, as the operator finds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// Partition key: whose event it is.
+    pub chat_id: String,
+    /// Sort key: when, and the event's id.
+    pub event_key: String,
+    /// `webhookEventId`, or a hash.
+    pub event_id: String,
+    /// LINE's type: `message`, `follow`, …
+    pub event_type: String,
+    /// When it happened.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// When we got it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub received_at: OffsetDateTime,
+    /// Through which entrance.
+    pub via: Via,
+    /// Whether a copy with LINE's signature came.
+    pub verified: bool,
+    /// Of a message or an unsend: LINE's id of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Of a message: what it holds. Gone after an unsend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// Where a picture, video, sound or file can be fetched. Gone after an unsend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_url: Option<String>,
+    /// The event's JSON, without what lets its holder act. Gone after an unsend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// When the user took the message back.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub unsent_at: Option<OffsetDateTime>,
+    /// When DynamoDB may delete it, UNIX seconds.
+    pub expire_at: i64,
+}
+
+impl StoredEvent {
+    /// The item for an event; what an external provider has needs no asking.
+    pub fn new(event: &Event, envelope: &Envelope, retention: Duration) -> Self {
+        let (message_id, content) = match &event.kind {
+            Kind::Message { message_id, content } => (Some(message_id.clone()), Some(content.clone())),
+            Kind::Unsend { message_id } => (Some(message_id.clone()), None),
+            _ => (None, None),
+        };
+        let media_url = match content.as_ref().and_then(Content::provider) {
+            Some(Provider::External { url, .. }) => url.clone(),
+            _ => None,
+        };
+        Self {
+            chat_id: event.source.chat_id().to_owned(),
+            event_key: format!("{:013}#{}", event.at_ms, event.id),
+            event_id: event.id.clone(),
+            event_type: event.type_name.clone(),
+            at: event.at(),
+            received_at: envelope.received_at,
+            via: envelope.via,
+            verified: envelope.verified,
+            message_id,
+            content,
+            media_url,
+            event: Some(event.raw.clone()),
+            unsent_at: None,
+            expire_at: (envelope.received_at + retention).unix_timestamp(),
+        }
+    }
+
+    fn without_content(&self, unsent_at: OffsetDateTime) -> Self {
+        Self { content: None, media_url: None, event: None, unsent_at: Some(unsent_at), ..self.clone() }
+    }
+}
+
+/// The second item of a message.
+#[derive(Serialize, Deserialize)]
+struct Pointer {
+    chat_id: String,
+    event_key: String,
+    /// Where the message is; none if only its unsend is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held_by: Option<(String, String)>,
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    unsent_at: Option<OffsetDateTime>,
+    expire_at: i64,
+}
+
+fn pointer_id(message_id: &str) -> String {
+    format!("message#{message_id}")
+}
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stored {
+    /// It stands now.
+    New,
+    /// It stood already, from another copy: as it stands.
+    Known(Box<StoredEvent>),
+    /// The user had taken it back before it came: it stands without its content.
+    Unsent,
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Messages {
+    table: Client,
+    table_name: String,
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+impl Messages {
+    /// The table of this name.
+    pub fn new(table: Client, table_name: String) -> Self {
+        Self { table, table_name }
+    }
+
+    /// Writes an event unless a copy of it stands. A copy with LINE's signature takes the place of one without.
+    pub async fn store(&self, event: &StoredEvent) -> Result<Stored, String> {
+        let stored = match &event.message_id {
+            Some(message_id) if event.content.is_some() => self.store_message(event, message_id).await?,
+            _ => self.store_alone(event).await?,
+        };
+        match stored {
+            Stored::Known(known) if event.verified && !known.verified => {
+                self.verify(&known, event).await?;
+                Ok(Stored::Known(Box::new(StoredEvent { verified: true, ..*known })))
+            }
+            stored => Ok(stored),
+        }
+    }
+
+    async fn store_message(&self, event: &StoredEvent, message_id: &str) -> Result<Stored, String> {
+        let pointer = Pointer {
+            chat_id: pointer_id(message_id),
+            event_key: POINTER.to_owned(),
+            held_by: Some((event.chat_id.clone(), event.event_key.clone())),
+            unsent_at: None,
+            expire_at: event.expire_at,
+        };
+        let put_pointer = self
+            .put(&pointer)?
+            // One message is one item, even if its copies came under two event ids.
+            .condition_expression(
+                "attribute_not_exists(chat_id) OR (held_by = :held AND attribute_not_exists(unsent_at))",
+            )
+            .expression_attribute_values(":held", held_by(event));
+        let put_event = self.put(event)?.condition_expression("attribute_not_exists(chat_id)");
+        let result = self
+            .table
+            .transact_write_items()
+            .transact_items(in_transaction(put_event)?)
+            .transact_items(in_transaction(put_pointer)?)
+            .send()
+            .await;
+        let error = match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => return Ok(Stored::New),
+            Err(error) => error,
+        };
+        let TransactWriteItemsError::TransactionCanceledException(cancelled) = &error else {
+            return Err(not_written(error));
+        };
+        let old = |number: usize| {
+            let reason = cancelled.cancellation_reasons().get(number)?;
+            let failed = reason.code() == Some("ConditionalCheckFailed");
+            failed.then(|| reason.item().cloned().unwrap_or_default())
+        };
+        if let Some(known) = old(0) {
+            return Ok(Stored::Known(Box::new(from_item(known)?)));
+        }
+        // Neither stands in the way: another transaction did, for the moment.
+        let Some(pointer) = old(1) else { return Err(not_written(error)) };
+        let pointer: Pointer = from_item(pointer)?;
+        match (pointer.unsent_at, pointer.held_by) {
+            (Some(unsent_at), _) => match self.store_alone(&event.without_content(unsent_at)).await? {
+                Stored::New => Ok(Stored::Unsent),
+                known => Ok(known),
+            },
+            (None, Some((chat_id, event_key))) => {
+                let known = self.get(&chat_id, &event_key).await?;
+                known.map(|known| Stored::Known(Box::new(known))).ok_or_else(|| "a message's item is gone".to_owned())
+            }
+            (None, None) => Err("a message's pointer says nothing".to_owned()),
+        }
+    }
+
+    async fn store_alone(&self, event: &StoredEvent) -> Result<Stored, String> {
+        let result = self
+            .table
+            .put_item()
+            .table_name(&self.table_name)
+            .set_item(Some(to_item(event)?))
+            .condition_expression("attribute_not_exists(chat_id)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => Ok(Stored::New),
+            Err(PutItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(Stored::Known(Box::new(from_item(failed.item.unwrap_or_default())?)))
+            }
+            Err(error) => Err(not_written(error)),
+        }
+    }
+
+    /// Puts the verified copy's content in place of the other's.
+    async fn verify(&self, known: &StoredEvent, verified: &StoredEvent) -> Result<(), String> {
+        let mut next = match known.unsent_at {
+            Some(unsent_at) => verified.without_content(unsent_at),
+            None => verified.clone(),
+        };
+        next.chat_id.clone_from(&known.chat_id);
+        next.event_key.clone_from(&known.event_key);
+        next.media_url = next.media_url.or_else(|| known.media_url.clone());
+        let condition = match known.unsent_at {
+            Some(_) => "attribute_exists(unsent_at)",
+            // Unsent in this moment: the message comes again from the queue and finds it so.
+            None => "attribute_exists(chat_id) AND attribute_not_exists(unsent_at)",
+        };
+        let put = self.table.put_item().table_name(&self.table_name).set_item(Some(to_item(&next)?));
+        put.condition_expression(condition).send().await.map(|_| ()).map_err(not_written)
+    }
+
+    /// Removes what a message said, now and when it comes later.
+    pub async fn unsend(&self, message_id: &str, at: OffsetDateTime, expire_at: i64) -> Result<(), String> {
+        let at = AttributeValue::S(at.format(&Rfc3339).map_err(|error| error.to_string())?);
+        let answer = self
+            .table
+            .update_item()
+            .table_name(&self.table_name)
+            .set_key(Some(key(&pointer_id(message_id), POINTER)))
+            .update_expression("SET unsent_at = if_not_exists(unsent_at, :at), expire_at = :expire")
+            .expression_attribute_values(":at", at.clone())
+            .expression_attribute_values(":expire", AttributeValue::N(expire_at.to_string()))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await
+            .map_err(not_written)?;
+        let pointer: Pointer = from_item(answer.attributes.unwrap_or_default())?;
+        let Some((chat_id, event_key)) = pointer.held_by else { return Ok(()) };
+        self.change(&chat_id, &event_key, "SET unsent_at = :value REMOVE content, media_url, event", "", at).await
+    }
+
+    /// Notes where a message's content can be fetched, unless the user has taken the message back.
+    pub async fn set_media_url(&self, chat_id: &str, event_key: &str, url: &str) -> Result<(), String> {
+        let url = AttributeValue::S(url.to_owned());
+        let unless_unsent = " AND attribute_not_exists(unsent_at)";
+        self.change(chat_id, event_key, "SET media_url = :value", unless_unsent, url).await
+    }
+
+    /// Changes an item that stands; one that has expired, or that `condition` excludes, stays as it is.
+    async fn change(
+        &self,
+        chat_id: &str,
+        event_key: &str,
+        expression: &str,
+        condition: &str,
+        value: AttributeValue,
+    ) -> Result<(), String> {
+        let result = self
+            .table
+            .update_item()
+            .table_name(&self.table_name)
+            .set_key(Some(key(chat_id, event_key)))
+            .update_expression(expression)
+            .condition_expression(format!("attribute_exists(chat_id){condition}"))
+            .expression_attribute_values(":value", value)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(not_written(error)),
+        }
+    }
+
+    async fn get(&self, chat_id: &str, event_key: &str) -> Result<Option<StoredEvent>, String> {
+        let get = self.table.get_item().table_name(&self.table_name).set_key(Some(key(chat_id, event_key)));
+        let answer = get.consistent_read(true).send().await;
+        let answer = answer.map_err(|error| format!("the event could not be read: {}", told(&error)))?;
+        answer.item.map(from_item).transpose()
+    }
+
+    fn put(&self, item: &impl Serialize) -> Result<PutBuilder, String> {
+        let put = Put::builder().table_name(&self.table_name).set_item(Some(to_item(item)?));
+        Ok(put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+    }
+}
+
+fn in_transaction(put: PutBuilder) -> Result<TransactWriteItem, String> {
+    Ok(TransactWriteItem::builder().put(put.build().map_err(|error| error.to_string())?).build())
+}
+
+fn key(chat_id: &str, event_key: &str) -> Item {
+    [("chat_id", chat_id), ("event_key", event_key)]
+        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+        .into()
+}
+
+fn held_by(event: &StoredEvent) -> AttributeValue {
+    AttributeValue::L([&event.chat_id, &event.event_key].map(|part| AttributeValue::S(part.clone())).into())
+}
+
+fn to_item(item: &impl Serialize) -> Result<Item, String> {
+    serde_dynamo::to_item(item).map_err(|error| format!("the event could not be written: {error}"))
+}
+
+fn from_item<T: for<'de> Deserialize<'de>>(item: Item) -> Result<T, String> {
+    serde_dynamo::from_item(item).map_err(|error| format!("the item could not be understood: {error}"))
+}
+
+fn not_written(error: impl ProvideErrorMetadata) -> String {
+    format!("the event could not be written: {}", code_and_message(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn stored(event: serde_json::Value) -> StoredEvent {
+        let received_at = datetime!(2026-09-01 00:00:00 UTC);
+        let envelope = Envelope { via: Via::Sobot, verified: true, received_at, events: vec![] };
+        StoredEvent::new(&Event::parse(&event.to_string()), &envelope, Duration::days(90))
+    }
+
+    #[test]
+    fn an_event_survives_the_table() {
+        for message in [
+            json!({ "id": "1", "type": "text", "text": "" }),
+            json!({ "id": "1", "type": "text", "text": "充电宝 🔋" }),
+            json!({ "id": "1", "type": "image", "imageSet": { "id": "E0", "index": 1 } }),
+            json!({ "id": "1", "type": "video", "duration": 1, "contentProvider": { "type": "external",
+                    "originalContentUrl": "https://example.com/original.mp4" } }),
+            json!({ "id": "1", "type": "location", "latitude": 35.67966, "longitude": 139.73669 }),
+            json!({ "id": "1", "type": "sticker", "packageId": "1", "stickerId": "2", "keywords": ["hi"] }),
+        ] {
+            let event = stored(json!({ "type": "message", "timestamp": 7, "source": { "userId": "U1" },
+                                       "webhookEventId": "01", "message": message }));
+            assert_eq!((event.chat_id.as_str(), event.event_key.as_str()), ("U1", "0000000000007#01"));
+            assert_eq!(event.expire_at, datetime!(2026-11-30 00:00:00 UTC).unix_timestamp());
+            assert_eq!(from_item(to_item(&event).unwrap()), Ok(event));
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_said_is_left_after_an_unsend() {
+        let event = stored(json!({ "type": "message", "message": { "id": "1", "type": "image",
+            "contentProvider": { "type": "external", "originalContentUrl": "https://example.com/hunter2" } } }));
+        assert!(format!("{:?}", event).contains("hunter2"));
+        assert!(!format!("{:?}", event.without_content(OffsetDateTime::UNIX_EPOCH)).contains("hunter2"));
+    }
+
+    #[test]
+    fn the_pointer_names_its_holder_as_the_condition_does() {
+        let event = stored(json!({ "type": "message" }));
+        let held = Some((event.chat_id.clone(), event.event_key.clone()));
+        let pointer =
+            Pointer { chat_id: String::new(), event_key: String::new(), held_by: held, unsent_at: None, expire_at: 0 };
+        assert_eq!(to_item(&pointer).unwrap()["held_by"], held_by(&event));
+    }
+}

@@ -1,0 +1,184 @@
+//! What users write and do: from the webhooks' queue to the operator's table and the friend states.
+//!
+//! Events come at least once, in any order, and through two entrances. The webhooks put each into the queue before they
+//! answer 200, so from there on nothing is lost; what fails stays in the queue and ends in its dead-letter queue.
+//! No event is marked as seen, because a crash between such a mark and the effect would lose the event. Instead every
+//! effect can be had twice:
+//!
+//! * The event's item ([`messages`]) has a key made of the event alone and is written if it is not there. A copy with LINE's
+//!   signature takes the place of one without.
+//! * An unsend leaves a mark under the message's id, which a message that comes later finds.
+//! * A friend state is kept with its event's time, and an older one never replaces a newer one ([`crate::friend`]).
+//! * A media URL is asked for as long as the item has none.
+//! * The metric of unknown events is counted once the item is new: a crash in between loses the count, not the event.
+//!
+//! Who to believe: an event with LINE's signature, whichever entrance it came through. Of an event without one the operator
+//! sees that it is not verified, and it changes a friend state only if LINE, asked for the profile, agrees. An unsend
+//! is always honoured: to remove too much is the smaller harm.
+//!
+//! * [`queue`] - the queue, as the webhooks fill it
+//! * [`messages`] - the table
+
+pub mod messages;
+pub mod queue;
+
+use aws_config::SdkConfig;
+use serde_json::value::RawValue;
+use time::Duration;
+
+use self::{
+    messages::{Messages, Stored, StoredEvent},
+    queue::{Envelope, Via},
+};
+use crate::{
+    clock::Clock,
+    friend::{Friends, Friendship, Source},
+    line::{
+        channel::LineChannel,
+        webhook::{Content, Event, Kind, Provider},
+    },
+    metric,
+    settings::Settings,
+    sobot::account::SobotAccount,
+};
+
+/// The metric of events and messages that we do not know.
+pub const UNKNOWN_EVENT: &str = "UnknownEvent";
+
+/// What the inbox needs to know beside what every function that calls LINE does.
+#[derive(Clone, Debug)]
+pub struct InboxSettings {
+    /// The table of messages.
+    pub messages_table: String,
+    /// The table of friends.
+    pub friends_table: String,
+    /// How long a message is kept.
+    pub retention: Duration,
+    /// `https://sg.sobot.com`, without a trailing slash.
+    pub sobot_api_base: String,
+    /// The secret with Sobot's credential.
+    pub sobot_secret_id: String,
+}
+
+/// Takes events.
+#[derive(Debug)]
+pub struct Inbox {
+    messages: Messages,
+    friends: Friends,
+    line: LineChannel,
+    sobot: SobotAccount,
+    retention: Duration,
+    clock: Clock,
+}
+
+impl Inbox {
+    /// Wires the inbox; nothing is called yet.
+    pub fn new(aws: &SdkConfig, line: &Settings, own: InboxSettings, clock: Clock) -> reqwest::Result<Self> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        Ok(Self {
+            messages: Messages::new(dynamodb.clone(), own.messages_table),
+            friends: Friends::new(dynamodb, own.friends_table),
+            line: LineChannel::new(aws, line, clock)?,
+            sobot: SobotAccount::new(
+                aws,
+                &own.sobot_api_base,
+                own.sobot_secret_id,
+                line.tokens_table.clone(),
+                line.pace.call,
+                clock,
+            )?,
+            retention: own.retention,
+            clock,
+        })
+    }
+
+    /// Renews the tokens of LINE and Sobot if their ends are near; nobody waits for it.
+    pub async fn renew_tokens_ahead(&self) {
+        tokio::join!(self.line.renew_token_ahead(), self.sobot.renew_token_ahead());
+    }
+
+    /// Handles one event of an envelope. An error means that something is left to do: the queue keeps the event, and everything that was
+    /// done already can be done again.
+    pub async fn take(&self, envelope: &Envelope, event: &RawValue) -> Result<(), String> {
+        let event = Event::parse(event.get());
+        let item = StoredEvent::new(&event, envelope, self.retention);
+        // First the item, so that the operator sees the event even while LINE and Sobot are out of reach.
+        let stored = self.messages.store(&item).await?;
+        if stored == Stored::New {
+            count_unknown(&event);
+        }
+        match &event.kind {
+            Kind::Follow { .. } => self.befriend(&event, envelope, Friendship::Friend).await?,
+            Kind::Unfollow => self.befriend(&event, envelope, Friendship::NotAFriend).await?,
+            Kind::Unsend { message_id } => {
+                self.messages.unsend(message_id, event.at(), item.expire_at).await?;
+            }
+            Kind::Message { message_id, content } => {
+                self.fetch_media_url(envelope.via, message_id, content, &item, &stored).await?;
+            }
+            Kind::AccountLink { .. } | Kind::Postback { .. } | Kind::Unknown => {}
+        }
+        tracing::info!(
+            event.id = event.id,
+            event.kind = event.type_name,
+            event.via = ?envelope.via,
+            event.verified = envelope.verified,
+            event.new = stored == Stored::New,
+            "event taken"
+        );
+        Ok(())
+    }
+
+    async fn befriend(&self, event: &Event, envelope: &Envelope, friendship: Friendship) -> Result<(), String> {
+        let Some(user) = event.source.user() else {
+            tracing::warn!(event.id = event.id, "a follow or unfollow of nobody that LINE could know");
+            return Ok(());
+        };
+        if envelope.verified {
+            return self.friends.put(&user, friendship, event.at(), Source::LineEvent).await.map(|_| ());
+        }
+        let profile = self.line.profile(&user).await.map_err(|error| format!("LINE was asked in vain: {error}"))?;
+        let now = if profile.is_some() { Friendship::Friend } else { Friendship::NotAFriend };
+        if now != friendship {
+            tracing::warn!(event.id = event.id, "a forwarded event that LINE does not confirm changes no friend state");
+            return Ok(());
+        }
+        // A time in the future would shut out every later event.
+        let at = event.at().min(self.clock.now());
+        self.friends.put(&user, friendship, at, Source::ConfirmedEvent).await.map(|_| ())
+    }
+
+    /// Asks Sobot for the bytes of a message that Sobot forwarded. Of what came from LINE directly the id is enough.
+    async fn fetch_media_url(
+        &self,
+        via: Via,
+        message_id: &str,
+        content: &Content,
+        item: &StoredEvent,
+        stored: &Stored,
+    ) -> Result<(), String> {
+        let item = match stored {
+            Stored::New => item,
+            Stored::Known(known) => known,
+            Stored::Unsent => return Ok(()),
+        };
+        let wanted = via == Via::Sobot && content.provider() == Some(&Provider::Line);
+        if !wanted || item.media_url.is_some() || item.unsent_at.is_some() {
+            return Ok(());
+        }
+        let channel_id = self.line.channel_id().await.map_err(|error| error.to_string())?;
+        let url = self.sobot.media_url(message_id, &channel_id).await;
+        let url = url.map_err(|error| format!("no media URL for the message: {error}"))?;
+        self.messages.set_media_url(&item.chat_id, &item.event_key, &url).await
+    }
+}
+
+fn count_unknown(event: &Event) {
+    match &event.kind {
+        Kind::Unknown => metric::count("inbox", UNKNOWN_EVENT, ("event_type", &event.type_name)),
+        Kind::Message { content: Content::Unknown { message_type }, .. } => {
+            metric::count("inbox", UNKNOWN_EVENT, ("event_type", &format!("message/{message_type}")));
+        }
+        _ => {}
+    }
+}

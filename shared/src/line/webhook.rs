@@ -1,0 +1,513 @@
+//! A webhook event as LINE sends it and as Sobot forwards it, read leniently.
+//!
+//! Source: LINE, Messaging API reference, "Webhook event objects" and "Message event"; Sobot, "LINE API". LINE adds types,
+//! fields and values without notice, so [`Event::parse`] takes everything: what it does not know is [`Kind::Unknown`] or
+//! [`Content::Unknown`], and the event's own JSON is kept beside what was understood of it.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::order::LineUserId;
+
+/// An id or a name longer than this becomes its hash: ids are parts of keys, and a key has a limit.
+const MAX_ID: usize = 100;
+/// The latest time that thirteen digits of milliseconds can say.
+const MAX_MS: i64 = 9_999_999_999_999;
+
+/// One event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// `webhookEventId`; where it is missing, a hash of the event without its delivery context, so that a redelivered
+    /// event has the same.
+    pub id: String,
+    /// `type`, as it came; empty where there is none.
+    pub type_name: String,
+    /// When it happened, in milliseconds since 1970; 0 where the event does not say.
+    pub at_ms: i64,
+    /// Whose event it is, as it came.
+    pub source: Source,
+    /// What happened.
+    pub kind: Kind,
+    /// The event's JSON without `replyToken` and `link.nonce`, which let their holder act.
+    pub raw: String,
+}
+
+/// Who an event is from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// `userId`, missing in most group events.
+    pub user_id: Option<String>,
+    /// `groupId` or `roomId`.
+    pub group_id: Option<String>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// The user wrote.
+    Message {
+        /// LINE's id of the message.
+        message_id: String,
+        /// What was written.
+        content: Content,
+    },
+    /// The user took a message back.
+    Unsend {
+        /// Which one.
+        message_id: String,
+    },
+    /// The user added the account, or unblocked it.
+    Follow {
+        /// Which of both, as far as LINE says.
+        is_unblocked: Option<bool>,
+    },
+    /// The user blocked the account.
+    Unfollow,
+    /// The user linked an account of ours, or failed to.
+    AccountLink {
+        /// `ok`, `failed`, or a later value.
+        result: String,
+    },
+    /// The user pressed a button with data.
+    Postback {
+        /// The button's data.
+        data: String,
+    },
+    /// Anything else.
+    Unknown,
+}
+
+/// What a message holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Content {
+    /// Text.
+    Text {
+        /// The words.
+        text: String,
+    },
+    /// A picture.
+    Image {
+        /// Who has it.
+        provider: Provider,
+        /// Its place among pictures that were sent together.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        image_set: Option<ImageSet>,
+    },
+    /// A video.
+    Video {
+        /// Who has it.
+        provider: Provider,
+        /// Its length.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duration_ms: Option<u64>,
+    },
+    /// A sound.
+    Audio {
+        /// Who has it.
+        provider: Provider,
+        /// Its length.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duration_ms: Option<u64>,
+    },
+    /// A file, always with LINE.
+    File {
+        /// Its name.
+        file_name: String,
+        /// Its size in bytes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file_size: Option<u64>,
+    },
+    /// A place.
+    Location {
+        /// Its name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        /// Its address.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// Degrees, as they came.
+        latitude: String,
+        /// Degrees, as they came.
+        longitude: String,
+    },
+    /// A sticker.
+    Sticker {
+        /// The package.
+        package_id: String,
+        /// The sticker.
+        sticker_id: String,
+        /// `STATIC`, `ANIMATION`, … and later values.
+        resource_type: String,
+        /// Words that describe it.
+        keywords: Vec<String>,
+        /// The words on it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// A type that we do not know.
+    Unknown {
+        /// Its name.
+        message_type: String,
+    },
+}
+
+/// Who has the bytes of a picture, a video or a sound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Provider {
+    /// LINE; they are fetched with the message's id.
+    Line,
+    /// Somebody else.
+    External {
+        /// Where they are.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        /// A small picture of them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        preview_url: Option<String>,
+    },
+    /// One that we do not know.
+    Unknown {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Pictures that were sent together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSet {
+    /// The set's id.
+    pub id: String,
+    /// This picture's number, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+impl Event {
+    /// Reads an event. JSON that cannot be taken apart (nested too deep) is an unknown event with its text.
+    pub fn parse(raw: &str) -> Self {
+        let Ok(mut event) = serde_json::from_str::<Value>(raw) else {
+            return Self {
+                id: hash(raw.as_bytes()),
+                type_name: String::new(),
+                at_ms: 0,
+                source: Source::default(),
+                kind: Kind::Unknown,
+                raw: raw.to_owned(),
+            };
+        };
+        let type_name = text(&event, "/type").map(short).unwrap_or_default();
+        let kind = kind(&type_name, &event).unwrap_or(Kind::Unknown);
+        let source = Source {
+            user_id: text(&event, "/source/userId").map(short),
+            group_id: text(&event, "/source/groupId").or_else(|| text(&event, "/source/roomId")).map(short),
+        };
+        let at_ms = number(&event, "/timestamp").and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0).min(MAX_MS);
+        let id = text(&event, "/webhookEventId");
+        let id = id.map(short).unwrap_or_else(|| {
+            // serde_json sorts the fields, so another order of them has the same hash.
+            let mut lasting = event.clone();
+            lasting.as_object_mut().map(|fields| fields.remove("deliveryContext"));
+            hash(lasting.to_string().as_bytes())
+        });
+        event.as_object_mut().map(|fields| fields.remove("replyToken"));
+        event.pointer_mut("/link").and_then(Value::as_object_mut).map(|link| link.remove("nonce"));
+        Self { id, type_name, at_ms, source, kind, raw: event.to_string() }
+    }
+
+    /// When it happened.
+    pub fn at(&self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.at_ms) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl Source {
+    /// The user, if the id is one that LINE can have given.
+    pub fn user(&self) -> Option<LineUserId> {
+        LineUserId::parse(self.user_id.as_deref()?).ok()
+    }
+
+    /// Under what the operator finds the event: the user, else the group or room, else `unknown`.
+    pub fn chat_id(&self) -> &str {
+        self.user_id.as_deref().or(self.group_id.as_deref()).unwrap_or("unknown")
+    }
+}
+
+impl Content {
+    /// Who has the bytes; `None` for what has none.
+    pub fn provider(&self) -> Option<&Provider> {
+        match self {
+            Self::Image { provider, .. } | Self::Video { provider, .. } | Self::Audio { provider, .. } => {
+                Some(provider)
+            }
+            Self::File { .. } => Some(&Provider::Line),
+            _ => None,
+        }
+    }
+
+    /// LINE's word for it.
+    pub fn type_name(&self) -> &str {
+        match self {
+            Self::Text { .. } => "text",
+            Self::Image { .. } => "image",
+            Self::Video { .. } => "video",
+            Self::Audio { .. } => "audio",
+            Self::File { .. } => "file",
+            Self::Location { .. } => "location",
+            Self::Sticker { .. } => "sticker",
+            Self::Unknown { message_type } => message_type,
+        }
+    }
+}
+
+fn kind(type_name: &str, event: &Value) -> Option<Kind> {
+    Some(match type_name {
+        "message" => {
+            Kind::Message { message_id: short(text(event, "/message/id")?), content: content(event.get("message")?) }
+        }
+        "unsend" => Kind::Unsend { message_id: short(text(event, "/unsend/messageId")?) },
+        "follow" => Kind::Follow { is_unblocked: event.pointer("/follow/isUnblocked").and_then(Value::as_bool) },
+        "unfollow" => Kind::Unfollow,
+        "accountLink" => Kind::AccountLink { result: text(event, "/link/result")? },
+        "postback" => Kind::Postback { data: text(event, "/postback/data")? },
+        _ => return None,
+    })
+}
+
+fn content(message: &Value) -> Content {
+    let message_type = text(message, "/type").map(short).unwrap_or_default();
+    let known = match message_type.as_str() {
+        "text" => text(message, "/text").map(|text| Content::Text { text }),
+        "image" => Some(Content::Image { provider: provider(message), image_set: image_set(message) }),
+        "video" => Some(Content::Video { provider: provider(message), duration_ms: number(message, "/duration") }),
+        "audio" => Some(Content::Audio { provider: provider(message), duration_ms: number(message, "/duration") }),
+        "file" => text(message, "/fileName")
+            .map(|file_name| Content::File { file_name, file_size: number(message, "/fileSize") }),
+        "location" => location(message),
+        "sticker" => sticker(message),
+        _ => None,
+    };
+    known.unwrap_or(Content::Unknown { message_type })
+}
+
+fn location(message: &Value) -> Option<Content> {
+    Some(Content::Location {
+        title: text(message, "/title"),
+        address: text(message, "/address"),
+        latitude: text(message, "/latitude")?,
+        longitude: text(message, "/longitude")?,
+    })
+}
+
+fn sticker(message: &Value) -> Option<Content> {
+    let keywords = message.get("keywords").and_then(Value::as_array).into_iter().flatten();
+    Some(Content::Sticker {
+        package_id: text(message, "/packageId")?,
+        sticker_id: text(message, "/stickerId")?,
+        resource_type: text(message, "/stickerResourceType").unwrap_or_default(),
+        keywords: keywords.filter_map(Value::as_str).map(str::to_owned).collect(),
+        text: text(message, "/text"),
+    })
+}
+
+fn image_set(message: &Value) -> Option<ImageSet> {
+    Some(ImageSet {
+        id: text(message, "/imageSet/id")?,
+        index: number(message, "/imageSet/index"),
+        total: number(message, "/imageSet/total"),
+    })
+}
+
+/// LINE always names one; an event without it is taken for the ordinary case.
+fn provider(message: &Value) -> Provider {
+    match text(message, "/contentProvider/type").as_deref() {
+        None | Some("line") => Provider::Line,
+        Some("external") => Provider::External {
+            url: text(message, "/contentProvider/originalContentUrl"),
+            preview_url: text(message, "/contentProvider/previewImageUrl"),
+        },
+        Some(other) => Provider::Unknown { name: other.to_owned() },
+    }
+}
+
+/// Text, or a number as its digits: an id stays whole whichever way it comes. Empty counts as missing.
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    match value.pointer(pointer)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A number, or digits: Sobot's page gives some as text.
+fn number(value: &Value, pointer: &str) -> Option<u64> {
+    match value.pointer(pointer)? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(digits) => digits.parse().ok(),
+        _ => None,
+    }
+}
+
+fn short(id: String) -> String {
+    if id.len() <= MAX_ID { id } else { hash(id.as_bytes()) }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    let hash: String = digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hash}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn message(message: Value) -> Content {
+        let mut message = message;
+        message["id"] = json!("1");
+        match Event::parse(&json!({ "type": "message", "message": message }).to_string()).kind {
+            Kind::Message { content, .. } => content,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_message_is_read() {
+        assert_eq!(
+            message(json!({ "type": "text", "text": "充电宝 🔋" })),
+            Content::Text { text: "充电宝 🔋".to_owned() }
+        );
+        assert_eq!(
+            message(json!({ "type": "image", "contentProvider": { "type": "line" },
+                            "imageSet": { "id": "E0", "index": 1, "total": 2 } })),
+            Content::Image {
+                provider: Provider::Line,
+                image_set: Some(ImageSet { id: "E0".to_owned(), index: Some(1), total: Some(2) })
+            }
+        );
+        assert_eq!(
+            message(json!({ "type": "video", "duration": "60000",
+                            "contentProvider": { "type": "external", "originalContentUrl": "https://a/b.mp4" } })),
+            Content::Video {
+                provider: Provider::External { url: Some("https://a/b.mp4".to_owned()), preview_url: None },
+                duration_ms: Some(60_000)
+            }
+        );
+        assert_eq!(
+            message(json!({ "type": "audio", "contentProvider": { "type": "cloud" } })),
+            Content::Audio { provider: Provider::Unknown { name: "cloud".to_owned() }, duration_ms: None }
+        );
+        assert_eq!(
+            message(json!({ "type": "file", "fileName": "a.txt", "fileSize": 2138 })).provider(),
+            Some(&Provider::Line)
+        );
+        assert_eq!(
+            message(json!({ "type": "location", "latitude": 35.67966, "longitude": "139.7" })),
+            Content::Location {
+                title: None,
+                address: None,
+                latitude: "35.67966".to_owned(),
+                longitude: "139.7".to_owned()
+            }
+        );
+        let sticker = message(json!({ "type": "sticker", "packageId": "1", "stickerId": 52002738,
+                                      "stickerResourceType": "HOLOGRAM", "keywords": ["hi", 1] }));
+        assert!(matches!(sticker, Content::Sticker { sticker_id, resource_type, keywords, .. }
+            if sticker_id == "52002738" && resource_type == "HOLOGRAM" && keywords == ["hi"]));
+        for unknown in [json!({ "type": "hologram" }), json!({ "type": "text" }), json!({})] {
+            assert!(matches!(message(unknown), Content::Unknown { .. }));
+        }
+    }
+
+    #[test]
+    fn every_other_event_is_read_and_the_rest_kept() {
+        let kind = |event: Value| Event::parse(&event.to_string()).kind;
+        let message_id = "561230966842064897".to_owned();
+        assert_eq!(
+            kind(json!({ "type": "unsend", "unsend": { "messageId": message_id } })),
+            Kind::Unsend { message_id }
+        );
+        assert_eq!(
+            kind(json!({ "type": "follow", "follow": { "isUnblocked": true } })),
+            Kind::Follow { is_unblocked: Some(true) }
+        );
+        assert_eq!(kind(json!({ "type": "follow" })), Kind::Follow { is_unblocked: None });
+        assert_eq!(kind(json!({ "type": "unfollow" })), Kind::Unfollow);
+        assert_eq!(
+            kind(json!({ "type": "accountLink", "link": { "result": "failed" } })),
+            Kind::AccountLink { result: "failed".to_owned() }
+        );
+        assert_eq!(
+            kind(json!({ "type": "postback", "postback": { "data": "a=1" } })),
+            Kind::Postback { data: "a=1".to_owned() }
+        );
+        for unknown in [
+            json!({ "type": "beacon" }),
+            json!({ "type": "message" }),
+            json!({ "type": "unsend" }),
+            json!({ "type": 7 }),
+            json!({}),
+            json!([]),
+            json!(null),
+            json!("text"),
+        ] {
+            assert_eq!(kind(unknown), Kind::Unknown);
+        }
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        let event = Event::parse(&deep);
+        assert_eq!((event.kind, event.raw), (Kind::Unknown, deep));
+    }
+
+    #[test]
+    fn an_event_without_an_id_is_known_by_its_content_whatever_the_delivery() {
+        let id = |event: &str| Event::parse(event).id;
+        let first = id(r#"{"type":"follow","timestamp":1,"deliveryContext":{"isRedelivery":false}}"#);
+        assert_eq!(first, id(r#"{ "deliveryContext": {"isRedelivery":true}, "timestamp":1, "type":"follow"}"#));
+        assert_ne!(first, id(r#"{"type":"follow","timestamp":2}"#));
+        assert!(first.starts_with("sha256:"));
+        assert_eq!(id(r#"{"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC3ZR"}"#), "01FZ74A0TDDPYRVKNK77XKC3ZR");
+        assert!(id(&json!({ "webhookEventId": "x".repeat(5000) }).to_string()).len() <= MAX_ID);
+    }
+
+    #[test]
+    fn what_lets_its_holder_act_is_not_kept() {
+        let event =
+            json!({ "type": "accountLink", "replyToken": "hunter2", "link": { "result": "ok", "nonce": "hunter2" } });
+        let raw = Event::parse(&event.to_string()).raw;
+        assert!(raw.contains("accountLink") && !raw.contains("hunter2"), "{raw}");
+    }
+
+    #[test]
+    fn a_time_out_of_range_is_brought_into_it() {
+        for (timestamp, expected) in [
+            (json!(1_462_629_479_859_u64), 1_462_629_479_859),
+            (json!("1462629479859"), 1_462_629_479_859),
+            (json!(u64::MAX), 0),
+            (json!(99_999_999_999_999_u64), MAX_MS),
+            (json!(-1), 0),
+            (json!(null), 0),
+        ] {
+            let event = Event::parse(&json!({ "timestamp": timestamp }).to_string());
+            assert_eq!(event.at_ms, expected);
+            let _ = event.at();
+        }
+    }
+
+    #[test]
+    fn an_event_is_found_under_its_user_else_its_group() {
+        let chat = |source: Value| Event::parse(&json!({ "source": source }).to_string()).source.chat_id().to_owned();
+        assert_eq!(chat(json!({ "type": "user", "userId": "U1" })), "U1");
+        assert_eq!(chat(json!({ "type": "group", "groupId": "C1", "userId": "U1" })), "U1");
+        assert_eq!(chat(json!({ "type": "group", "groupId": "C1" })), "C1");
+        assert_eq!(chat(json!({ "type": "room", "roomId": "R1" })), "R1");
+        assert_eq!(chat(json!(null)), "unknown");
+    }
+}

@@ -6,10 +6,14 @@ use anyhow::{Context as _, ensure};
 use local_stand::{
     line_screen,
     line_stand_in::Behaviour,
-    stand::{Stand, order_with, sample_order},
+    stand::{Stand, order_with, random_user, sample_order},
+    webhook_sender::{WebhookSender, event, message},
 };
 use serde_json::{Value, json};
-use shared::delivery::record::{DeliveryRecord, State};
+use shared::{
+    delivery::record::{DeliveryRecord, State},
+    inbox::messages::StoredEvent,
+};
 use tokio::time::sleep;
 
 const USAGE: &str = "\
@@ -72,6 +76,8 @@ async fn run(once: bool) -> anyhow::Result<()> {
     show_received(&stand, &mut shown);
     show_record(&stand, &order).await?;
 
+    show_a_customer(&stand, &mut shown).await?;
+
     if once {
         return Ok(());
     }
@@ -81,6 +87,42 @@ async fn run(once: bool) -> anyhow::Result<()> {
         show_received(&stand, &mut shown);
         sleep(Duration::from_millis(300)).await;
     }
+}
+
+/// A login, a picture, an order to the member, an unfollow, and the push that it suppresses.
+async fn show_a_customer(stand: &Stand, shown: &mut HashSet<String>) -> anyhow::Result<()> {
+    let (member, user) = ("M-1001", random_user());
+    let now_ms = || u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+    heading("A member logs in to LINE and adds the official account");
+    println!("GET {}", stand.login_url(member));
+    println!("the page at the end says: {}", stand.log_in(member, &user).await?);
+
+    heading("LINE and Sobot tell what the customer does");
+    let from_line = WebhookSender::line(stand);
+    let picture = json!({ "type": "image", "contentProvider": { "type": "line" } });
+    let follow = event("follow", &user, now_ms(), json!({ "follow": { "isUnblocked": false } }));
+    println!("LINE: follow -> {}", from_line.deliver(&[follow]).await.status);
+    let events =
+        [message(&user, now_ms(), json!({ "type": "text", "text": "还没退款 🔋" })), message(&user, now_ms(), picture)];
+    println!("Sobot: a text and a picture -> {}", WebhookSender::sobot(stand).deliver(&events).await.status);
+    let arrived = |stored: &[StoredEvent]| stored.iter().any(|event| event.media_url.is_some());
+    for stored in stand.wait_for_events(&user, "stored with the picture's address", arrived).await {
+        let content = stored.content.map(|content| serde_json::to_string(&content)).transpose()?.unwrap_or_default();
+        println!("  the operator finds: {} {content} {}", stored.event_type, stored.media_url.unwrap_or_default());
+    }
+
+    heading("An order to the member");
+    let order = order_with(json!({ "orderId": "R20200714-0004", "recipient": { "memberId": member } }));
+    println!("{}", stand.post(&order).await.body);
+    show_received(stand, shown);
+
+    heading("The customer blocks the account, and the next order is not pushed");
+    let unfollow = event("unfollow", &user, now_ms(), json!({}));
+    println!("LINE: unfollow -> {}", from_line.deliver(&[unfollow]).await.status);
+    stand.wait_for_friend_state(&user, false, "line_event").await;
+    let order = order_with(json!({ "orderId": "R20200714-0005", "recipient": { "memberId": member } }));
+    println!("{}", stand.post(&order).await.body);
+    Ok(())
 }
 
 fn heading(text: &str) {

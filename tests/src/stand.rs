@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     channel_key::{random_bytes, random_uuid},
-    line_stand_in::LineStandIn,
+    line_stand_in::{Choice, LineStandIn},
     local_aws::LocalAws,
     public_api::PublicApi,
     sobot_stand_in::SobotStandIn,
@@ -126,6 +126,22 @@ impl Stand {
         let key = EncodingKey::from_secret(self.link_token_secret.as_bytes());
         let token = encode(&Header::new(Algorithm::HS256), &claims, &key).expect("JSON can be signed");
         format!("{}/login?token={token}", self.public_api.base_url())
+    }
+
+    /// Logs a member in as this LINE user, who consents and adds the account; returns the title of the page at the end.
+    pub async fn log_in(&self, member: &str, line_user_id: &str) -> anyhow::Result<String> {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        let header = |response: &reqwest::Response, name: &str| -> anyhow::Result<String> {
+            let value = response.headers().get(name).with_context(|| format!("no {name} in {}", response.status()))?;
+            Ok(value.to_str()?.to_owned())
+        };
+        let begun = client.get(self.login_url(member)).send().await?;
+        let cookie = header(&begun, "set-cookie")?.split(';').next().unwrap_or_default().to_owned();
+        let callback = self.line.authorize(&header(&begun, "location")?, line_user_id, Choice::Consent);
+        let callback = callback.map_err(anyhow::Error::msg)?;
+        let page = client.get(callback).header("cookie", cookie).send().await?.text().await?;
+        let title = page.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>"));
+        Ok(title.with_context(|| format!("no page: {page}"))?.0.to_owned())
     }
 
     /// Writes a secret's value, as the operator does after the deployment.

@@ -3,7 +3,8 @@
     python local_aws.py '{"template": .., "port": .., "endpoint_for_functions": .., "region": .., "work_dir": ..,
                           "parameters": {..}, "binaries": {"name": "/path/of/the/executable"}}'
 
-stdout   one JSON line when all is up: {"outputs": {..the stack's..}, "api_url": ".." or null}
+stdout   one JSON line when all is up: {"outputs": {..the stack's..}, "api_url": ".." or null,
+                          "permissions": {"binary": [{"actions": [..], "resources": [..]}]}}
 stderr   progress and errors, for people
 stdin    the leash: when it closes, for whatever reason, everything started here ends
 work_dir ministack.log, and functions/<binary>.log (what it printed) and .pids (its processes, one a line)
@@ -137,7 +138,8 @@ def package(template, binaries, functions_dir, s3):
             )
         # Lambda tells a function its log format through these; the emulator does not.
         logging = {**logging_of_all, **resource["Properties"].get("LoggingConfig", {})}
-        settings = {"AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text")}
+        # The SDK tells its caller's name in each request, so that a call can be held against the function's policy.
+        settings = {"AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text"), "AWS_SDK_UA_APP_ID": binary}
         if "ApplicationLogLevel" in logging:
             settings["AWS_LAMBDA_LOG_LEVEL"] = logging["ApplicationLogLevel"]
         script = bootstrap(binary, binaries[binary], settings, functions_dir)
@@ -172,7 +174,7 @@ def deploy(template, parameters, cloudformation):
 
 def supply_what_the_emulator_lacks(cloudformation, apigateway, dynamodb, secretsmanager):
     """Routes of HTTP APIs written as OpenAPI (SAM does), time to live, how a secret's value is generated, and secrets
-    that have none yet. Returns the id of the first HTTP API."""
+    that have none yet. Returns the id of the first HTTP API and the physical id of each resource."""
     processed = cloudformation.get_template(StackName=STACK, TemplateStage="Processed")["TemplateBody"]
     processed = json.loads(processed) if isinstance(processed, str) else processed
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
@@ -189,7 +191,7 @@ def supply_what_the_emulator_lacks(cloudformation, apigateway, dynamodb, secrets
             )
         elif resource["Type"] == "AWS::SecretsManager::Secret" and "SecretString" not in properties:
             correct_secret(ids[name], dict(properties.get("GenerateSecretString", {})), secretsmanager)
-    return api_id
+    return api_id, ids
 
 
 def create_routes(openapi, api_id, ids, apigateway):
@@ -223,6 +225,30 @@ def correct_secret(secret, generate, secretsmanager):
         secretsmanager.update_secret_version_stage(
             SecretId=secret, VersionStage="AWSCURRENT", RemoveFromVersionId=version
         )
+
+
+def permissions(template, ids):
+    """What each function's own policies allow, by binary; resources as their physical ids."""
+
+    def resource(wanted):
+        if not isinstance(wanted, dict):
+            return wanted
+        name = wanted.get("Ref") or wanted.get("Fn::GetAtt") or wanted["Fn::Sub"]
+        name = name[0] if isinstance(name, list) else name
+        return ids.get(name) or re.sub(r"\$\{(\w+)\.Arn\}", lambda found: ids[found[1]], name)
+
+    def as_list(value):
+        return value if isinstance(value, list) else [value]
+
+    allowed = {}
+    for function in template["Resources"].values():
+        if function["Type"] == "AWS::Serverless::Function":
+            statements = allowed.setdefault(function["Metadata"]["BuildProperties"]["Binary"], [])
+            for policy in function["Properties"].get("Policies", []):
+                for statement in policy["Statement"]:
+                    resources = [resource(one) for one in as_list(statement["Resource"])]
+                    statements.append({"actions": as_list(statement["Action"]), "resources": resources})
+    return allowed
 
 
 def function_behind(uri, ids):
@@ -260,7 +286,7 @@ def bring_up(order, work_dir, emulator):
     try:
         package(template, order["binaries"], functions_dir, clients["s3"])
         stack = deploy(template, order["parameters"], clients["cloudformation"])
-        api_id = supply_what_the_emulator_lacks(
+        api_id, ids = supply_what_the_emulator_lacks(
             *(clients[name] for name in ("cloudformation", "apigatewayv2", "dynamodb", "secretsmanager"))
         )
     except ClientError as error:
@@ -270,6 +296,7 @@ def bring_up(order, work_dir, emulator):
         "outputs": {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])},
         # The API's own host name does not resolve everywhere; this path does the same.
         "api_url": api_id and f"{endpoint}/_aws/execute-api/{api_id}/$default",
+        "permissions": permissions(template, ids),
     }
 
 

@@ -11,11 +11,14 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT},
 };
 use tokio::sync::watch;
 
-use crate::http_server::{Answer, HangUp, HttpServer};
+use crate::{
+    aws_policy::{Permissions, denied},
+    http_server::{Answer, HangUp, HttpServer},
+};
 
 /// The running proxy; dropping it closes the port.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct AwsTap {
 pub struct AwsCall {
     /// `dynamodb.PutItem`, `sqs.SendMessage`, `secretsmanager.GetSecretValue`; without an `X-Amz-Target`, `POST /path`.
     pub operation: String,
+    /// The function's binary.
+    pub caller: String,
     /// The request's body: what the call is about.
     pub body: String,
     /// When the request was there in full.
@@ -73,6 +78,8 @@ pub struct Injected {
 #[derive(Debug, Default)]
 struct State {
     calls: Vec<AwsCall>,
+    permissions: Permissions,
+    denied: Vec<String>,
     rules: Vec<Rule>,
     last_rule: u64,
 }
@@ -110,6 +117,16 @@ impl AwsTap {
     /// What the functions get as `AWS_ENDPOINT_URL`.
     pub fn base_url(&self) -> String {
         self.server.base_url()
+    }
+
+    /// From now on a call that its function's policy does not allow is answered as AWS answers it.
+    pub fn enforce(&self, permissions: Permissions) {
+        lock(&self.state).permissions = permissions;
+    }
+
+    /// The calls that were not allowed.
+    pub fn denied(&self) -> Vec<String> {
+        lock(&self.state).denied.clone()
     }
 
     /// Every call so far, in order of arrival.
@@ -155,6 +172,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 async fn answer(client: &reqwest::Client, upstream: &str, state: &Mutex<State>, request: Request<Bytes>) -> Answer {
     let (call, strike) = note(state, &request);
     let answered = match strike {
+        _ if is_denied(state, call) => Ok(aws_error(400, "AccessDeniedException")),
         None => forward(client, upstream, request).await,
         Some((Fault::Error(status, code), _)) => Ok(aws_error(status, code)),
         Some((Fault::HangUp, _)) => Err(HangUp),
@@ -185,8 +203,33 @@ fn note(state: &Mutex<State>, request: &Request<Bytes>) -> (usize, Option<(Fault
             rule.hits += 1;
             (rule.fault, rule.hold.clone())
         });
-    state.calls.push(AwsCall { operation, body, started: Instant::now(), ended: None, status: None });
+    state.calls.push(AwsCall {
+        operation,
+        caller: caller(request),
+        body,
+        started: Instant::now(),
+        ended: None,
+        status: None,
+    });
     (state.calls.len() - 1, rule)
+}
+
+/// Holds a call against its function's policy.
+fn is_denied(state: &Mutex<State>, call: usize) -> bool {
+    let mut state = lock(state);
+    if state.permissions.is_empty() {
+        return false;
+    }
+    let AwsCall { caller, operation, body, .. } = &state.calls[call];
+    let denied = denied(&state.permissions, caller, operation, body);
+    state.denied.extend(denied.clone());
+    denied.is_some()
+}
+
+/// The SDK's user agent ends in the name that `local_aws.py` gives each function.
+fn caller(request: &Request<Bytes>) -> String {
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    agent.split(' ').find_map(|part| part.strip_prefix("app/")).unwrap_or_default().to_owned()
 }
 
 /// `DynamoDB_20120810.PutItem` → `dynamodb.PutItem`, `AmazonSQS.SendMessage` → `sqs.SendMessage`.

@@ -3,6 +3,7 @@
 //! * [`stand`] - everything together, with verbs for the order system, the operator and the customer
 //! * [`local_aws`] - the emulated AWS with `template.yaml` deployed to it
 //! * [`aws_tap`] - what the functions' calls to AWS pass through: it notes them, and can make them go wrong
+//! * [`aws_policy`] - what each function's policy allows, held against its calls
 //! * [`http_server`] - the loopback server under every stand-in
 //! * [`line_stand_in`] - LINE's API, refusing what LINE refuses
 //! * [`sobot_stand_in`] - Sobot's API, with the errors and the slips of its documentation
@@ -13,6 +14,7 @@
 //! * [`browser`] - a real browser
 //! * [`channel_key`] - a fresh assertion signing key
 
+pub mod aws_policy;
 pub mod aws_tap;
 pub mod browser;
 pub mod channel_key;

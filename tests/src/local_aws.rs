@@ -22,7 +22,7 @@ use aws_lc_rs::digest;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{aws_tap::AwsTap, channel_key::random_bytes};
+use crate::{aws_policy::Statement, aws_tap::AwsTap, channel_key::random_bytes};
 
 const REGION: &str = "ap-northeast-1";
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
@@ -168,6 +168,7 @@ impl LocalAws {
         });
         let (stand, up) = tokio::task::spawn_blocking(move || Stand::start(&prepared, order, verbose)).await??;
         let api_url = up.api_url.context("the template has no HTTP API")?;
+        tap.enforce(up.permissions);
         Ok(Self { stand, tap, endpoint, outputs: up.outputs, api_url })
     }
 
@@ -245,6 +246,7 @@ impl LocalAws {
 struct Up {
     outputs: BTreeMap<String, String>,
     api_url: Option<String>,
+    permissions: BTreeMap<String, Vec<Statement>>,
 }
 
 /// The running `local_aws.py` and its directory.

@@ -46,6 +46,7 @@ pub fn story(tell: impl AsyncFnOnce(&Stand)) {
         let stand = SHARED.get_or_init(|| own_stand(&[])).await;
         tell(stand).await;
         assert_eq!(stand.line.violations(), [] as [&str; 0]);
+        assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
     });
 }
 
@@ -55,6 +56,7 @@ pub fn story_alone(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand
         let stand = Arc::new(own_stand(parameters).await);
         tell(Arc::clone(&stand)).await;
         assert_eq!(stand.line.violations(), [] as [&str; 0]);
+        assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
     });
 }
 

@@ -1,0 +1,109 @@
+//! What a function's policy allows, held against each of its calls: the emulator asks nobody.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A statement of a function's policy in `template.yaml`; resources are physical ids.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Statement {
+    /// Such as `dynamodb:PutItem`.
+    pub actions: Vec<String>,
+    /// A table's name (`table/index/name` for an index), a queue's URL, a secret's id, or an ARN.
+    pub resources: Vec<String>,
+}
+
+/// The statements of each function, by binary.
+pub type Permissions = BTreeMap<String, Vec<Statement>>;
+
+/// What a call needs that its caller is not allowed; `None` where all is well.
+pub fn denied(permissions: &Permissions, caller: &str, operation: &str, body: &str) -> Option<String> {
+    let statements = permissions.get(caller).map(Vec::as_slice).unwrap_or_default();
+    let allows = |action: &str, resource: &str| {
+        statements.iter().any(|statement| {
+            statement.actions.iter().any(|allowed| allowed == action)
+                && statement.resources.iter().any(|allowed| is_resource(allowed, resource))
+        })
+    };
+    let needed = needed(operation, &serde_json::from_str(body).unwrap_or_default());
+    let missing = needed.into_iter().find(|(action, resource)| !allows(action, resource))?;
+    Some(format!("{caller} may not {} on {}", missing.0, missing.1))
+}
+
+fn is_resource(allowed: &str, resource: &str) -> bool {
+    // The one resource that is written as an ARN is the identity that mails come from.
+    allowed == resource || (resource == "identity" && allowed.contains(":identity/"))
+}
+
+/// Actions and resources of a call (AWS: "Actions, resources, and condition keys").
+fn needed(operation: &str, body: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let action = operation.replace('.', ":");
+    match operation.split('.').next() {
+        Some("dynamodb") if operation.ends_with(".TransactWriteItems") => {
+            let steps = body["TransactItems"].as_array().into_iter().flatten();
+            let parts = steps.flat_map(|step| step.as_object().into_iter().flatten());
+            parts
+                .map(|(kind, part)| {
+                    let kind =
+                        if kind == "ConditionCheck" { "ConditionCheckItem".to_owned() } else { format!("{kind}Item") };
+                    (format!("dynamodb:{kind}"), text(part, "TableName"))
+                })
+                .collect()
+        }
+        Some("dynamodb") => {
+            let (table, index) = (text(body, "TableName"), text(body, "IndexName"));
+            let resource = if index.is_empty() { table } else { format!("{table}/index/{index}") };
+            vec![(action, resource)]
+        }
+        Some("sqs") => vec![(action.trim_end_matches("Batch").to_owned(), text(body, "QueueUrl"))],
+        Some("secretsmanager") => vec![(action, text(body, "SecretId"))],
+        _ if operation == "POST /v2/email/outbound-emails" => vec![("ses:SendEmail".to_owned(), "identity".to_owned())],
+        _ => vec![(operation.to_owned(), "an operation that no policy here knows".to_owned())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn permissions() -> Permissions {
+        let statement = |action: &str, resource: &str| Statement {
+            actions: vec![action.to_owned()],
+            resources: vec![resource.to_owned()],
+        };
+        let statements = vec![
+            statement("dynamodb:PutItem", "orders"),
+            statement("dynamodb:Query", "orders/index/by_day"),
+            statement("sqs:SendMessage", "http://queue"),
+            statement("ses:SendEmail", "arn:aws:ses:region:1:identity/example.com"),
+        ];
+        Permissions::from([("f".to_owned(), statements)])
+    }
+
+    #[test]
+    fn a_call_needs_its_action_on_its_resource() {
+        let denied = |operation, body: Value| denied(&permissions(), "f", operation, &body.to_string()).is_some();
+        assert!(!denied("dynamodb.PutItem", json!({ "TableName": "orders" })));
+        assert!(denied("dynamodb.GetItem", json!({ "TableName": "orders" })));
+        assert!(denied("dynamodb.PutItem", json!({ "TableName": "others" })));
+        assert!(!denied("dynamodb.Query", json!({ "TableName": "orders", "IndexName": "by_day" })));
+        assert!(denied("dynamodb.Query", json!({ "TableName": "orders" })));
+        assert!(!denied("sqs.SendMessageBatch", json!({ "QueueUrl": "http://queue" })));
+        assert!(!denied("POST /v2/email/outbound-emails", json!({})));
+        assert!(denied("POST /elsewhere", json!({})));
+        let transaction = |kind: &str| json!({ "TransactItems": [{ (kind): { "TableName": "orders" } }] });
+        assert!(!denied("dynamodb.TransactWriteItems", transaction("Put")));
+        assert!(denied("dynamodb.TransactWriteItems", transaction("Delete")));
+        assert!(denied("dynamodb.TransactWriteItems", transaction("ConditionCheck")));
+    }
+
+    #[test]
+    fn who_has_no_policy_may_nothing() {
+        let body = json!({ "TableName": "orders" }).to_string();
+        assert!(denied(&permissions(), "another", "dynamodb.PutItem", &body).is_some());
+    }
+}

@@ -1,6 +1,9 @@
 //! The present time as a value, so that a test can say when it is.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use time::OffsetDateTime;
 
@@ -11,6 +14,8 @@ pub enum Clock {
     System,
     /// A clock that stands still.
     At(OffsetDateTime),
+    /// A clock that somebody sets, in UNIX seconds.
+    Set(&'static AtomicI64),
 }
 
 impl Clock {
@@ -19,6 +24,10 @@ impl Clock {
         match self {
             Self::System => OffsetDateTime::now_utc(),
             Self::At(time) => time,
+            Self::Set(seconds) => {
+                let time = OffsetDateTime::from_unix_timestamp(seconds.load(Ordering::Relaxed));
+                time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+            }
         }
     }
 

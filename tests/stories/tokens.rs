@@ -1,17 +1,24 @@
 //! The shared token, keys and secrets.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local_stand::{
     channel_key::ChannelKey,
     line_stand_in::{Behaviour, Endpoint, LineStandIn, ReleaseAs},
-    stand::{Stand, order_with},
+    stand::{Stand, order_with, random_key, random_user},
 };
 use serde_json::json;
-use shared::delivery::record::State;
+use shared::{
+    clock::Clock,
+    delivery::record::State,
+    secrets::{CallerKeys, Secret},
+};
 
-use crate::{id, story_alone, user};
+use crate::{id, story, story_alone, user};
 
 async fn token_item(stand: &Stand) -> std::collections::HashMap<String, AttributeValue> {
     let get = stand.dynamodb.get_item().table_name(stand.aws.output("TokensTableName"));
@@ -195,6 +202,31 @@ fn a_malformed_key_is_named_in_the_log_and_never_shown() {
             }
             assert!(stand.line.pushes_to(user(&order)).is_empty());
         }
+    });
+}
+
+#[test]
+fn a_key_that_was_taken_back_stops_working_within_five_minutes() {
+    story(async |stand| {
+        let id = format!("keys-{}", random_user());
+        let keys = |current: &str| json!({ "current": current }).to_string();
+        let (old, new) = (random_key(), random_key());
+        stand.secrets.create_secret().name(&id).secret_string(keys(&old)).send().await.expect("created");
+        let seconds: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(1_000_000)));
+        let secret: Secret<CallerKeys> = Secret::new(stand.secrets.clone(), id.clone(), Clock::Set(seconds));
+        assert!(secret.get().await.expect("read").accepts(&old));
+        stand.secrets.put_secret_value().secret_id(&id).secret_string(keys(&new)).send().await.expect("written");
+        seconds.fetch_add(1, Ordering::Relaxed);
+        assert!(!secret.get_again().await.expect("kept").accepts(&new), "a guesser cannot make us call all day");
+        seconds.fetch_add(298, Ordering::Relaxed);
+        assert!(secret.get().await.expect("kept").accepts(&old), "kept in memory");
+        seconds.fetch_add(1, Ordering::Relaxed);
+        let now = secret.get().await.expect("read again");
+        assert!(now.accepts(&new) && !now.accepts(&old));
+        // Where it cannot be read again, the old one serves on.
+        stand.secrets.delete_secret().secret_id(&id).force_delete_without_recovery(true).send().await.expect("deleted");
+        seconds.fetch_add(301, Ordering::Relaxed);
+        assert!(secret.get().await.expect("kept").accepts(&new));
     });
 }
 

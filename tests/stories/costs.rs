@@ -6,7 +6,7 @@ use local_stand::{aws_tap::Fault, line_stand_in::Behaviour, stand::order_with};
 use serde_json::{Value, json};
 use shared::delivery::record::State;
 
-use crate::{id, story, story_alone, user};
+use crate::{id, posting, story, story_alone, user};
 
 #[test]
 fn a_warm_order_takes_four_calls_to_aws_and_one_to_line_in_three_steps() {
@@ -37,10 +37,7 @@ fn record_and_queue_are_written_at_the_same_time_and_neither_alone_is_enough() {
         for (held, other) in [("dynamodb.PutItem", "sqs.SendMessage"), ("sqs.SendMessage", "dynamodb.PutItem")] {
             let order = order_with(json!({}));
             let hold = stand.aws.tap().inject(Fault::Hold, held, id(&order), 1);
-            let posting = tokio::spawn({
-                let (stand, order) = (stand.clone(), order.clone());
-                async move { stand.post(&order).await }
-            });
+            let posting = posting(stand, &order);
             let arrived = || stand.aws.tap().calls_about(id(&order)).iter().any(|call| call.operation == other);
             while hold.hits() == 0 || !arrived() {
                 assert!(!posting.is_finished(), "{other} waits for {held}");

@@ -10,7 +10,7 @@ use local_stand::{
 use serde_json::{Value, json};
 use shared::delivery::record::State;
 
-use crate::{id, story, story_alone, user};
+use crate::{id, posting, story, story_alone, user};
 
 async fn settles_as_one_message(stand: &Stand, order: &Value) {
     stand.wait_for_record(id(order), "sent", |record| record.state == State::Sent).await;
@@ -19,10 +19,7 @@ async fn settles_as_one_message(stand: &Stand, order: &Value) {
 
 /// Kills `order-finished` as soon as it has come to where LINE holds it; returns what the order system was answered.
 async fn kill_when_held(stand: &Stand, order: &Value, target: local_stand::line_stand_in::Target) -> u16 {
-    let posting = tokio::spawn({
-        let (stand, order) = (stand.clone(), order.clone());
-        async move { stand.post(&order).await.status }
-    });
+    let posting = posting(stand, order);
     stand
         .line
         .wait_until("LINE holds a request and the order is durable", Duration::from_secs(20), |line| {
@@ -31,7 +28,7 @@ async fn kill_when_held(stand: &Stand, order: &Value, target: local_stand::line_
         })
         .await;
     assert!(stand.aws.kill("order-finished").expect("killed") > 0);
-    posting.await.expect("no panic")
+    posting.await.expect("no panic").status
 }
 
 #[test]
@@ -66,14 +63,11 @@ fn killed_after_line_took_it_and_before_it_was_written() {
         assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::AcceptThenDelay(Duration::from_secs(60))]);
-        let posting = tokio::spawn({
-            let (stand, order) = (Stand::clone(&stand), order.clone());
-            async move { stand.post(&order).await.status }
-        });
+        let posting = posting(&stand, &order);
         let taken = |line: &LineStandIn| !line.received_by(user(&order)).is_empty();
         stand.line.wait_until("LINE has taken it", Duration::from_secs(20), taken).await;
         assert!(stand.aws.kill("order-finished").expect("killed") > 0);
-        assert!(posting.await.expect("no panic") >= 500);
+        assert!(posting.await.expect("no panic").status >= 500);
         // The order system repeats the call at once, and again: the customer still has one message.
         assert_eq!(stand.post(&order).await.status, 202);
         settles_as_one_message(&stand, &order).await;
@@ -128,10 +122,7 @@ fn an_outcome_that_cannot_be_written_is_healed_by_the_queue() {
     story(async |stand| {
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::Delay(Duration::from_millis(300))]);
-        let posting = tokio::spawn({
-            let (stand, order) = (stand.clone(), order.clone());
-            async move { stand.post(&order).await }
-        });
+        let posting = posting(stand, &order);
         let pushed = |line: &LineStandIn| !line.pushes_to(user(&order)).is_empty();
         stand.line.wait_until("the push is out", Duration::from_secs(20), pushed).await;
         let fault = stand.aws.tap().inject(Fault::INTERNAL, "dynamodb.PutItem", id(&order), ALWAYS);
@@ -148,10 +139,7 @@ fn sent_is_written_over_whatever_another_worker_wrote_meanwhile() {
     story(async |stand| {
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::Hold]);
-        let posting = tokio::spawn({
-            let (stand, order) = (stand.clone(), order.clone());
-            async move { stand.post(&order).await }
-        });
+        let posting = posting(stand, &order);
         let held = |line: &LineStandIn| line.is_held(user(&order));
         stand.line.wait_until("the push is held", Duration::from_secs(20), held).await;
         let mut taken_over = stand.record(id(&order)).await.expect("a record");

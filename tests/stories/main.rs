@@ -29,9 +29,9 @@ mod webhooks;
 
 use std::sync::{Arc, LazyLock};
 
-use local_stand::stand::Stand;
+use local_stand::stand::{Reply, Stand};
 use serde_json::Value;
-use tokio::{runtime::Runtime, sync::OnceCell};
+use tokio::{runtime::Runtime, sync::OnceCell, task::JoinHandle};
 
 /// From a failed push to its retry, in seconds. Time-outs are derived from it: an attempt may take 3 s, a call to LINE 1.5 s.
 pub const RETRY_DELAY: &str = "6";
@@ -63,6 +63,12 @@ pub fn story_alone(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand
 async fn own_stand(parameters: &[(&str, &str)]) -> Stand {
     let parameters = [&[("RetryDelaySeconds", RETRY_DELAY)], parameters].concat();
     Stand::start(&parameters, false).await.expect("the stand comes up")
+}
+
+/// Posts an order while the story goes on.
+pub fn posting(stand: &Stand, order: &Value) -> JoinHandle<Reply> {
+    let (stand, order) = (stand.clone(), order.clone());
+    tokio::spawn(async move { stand.post(&order).await })
 }
 
 /// The order's id.

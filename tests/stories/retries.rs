@@ -13,7 +13,7 @@ use shared::{
 };
 use time::OffsetDateTime;
 
-use crate::{id, story, story_alone, user};
+use crate::{id, posting, story, story_alone, user};
 
 const DAY: Duration = Duration::from_secs(25 * 3600);
 
@@ -112,10 +112,7 @@ fn a_retry_while_the_first_push_still_runs_leaves_it_alone() {
     story(async |stand| {
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::Hold]);
-        let posting = tokio::spawn({
-            let (stand, order) = (stand.clone(), order.clone());
-            async move { stand.post(&order).await }
-        });
+        let posting = posting(stand, &order);
         let held =
             || stand.line.wait_until("the push is held", Duration::from_secs(20), |line| line.is_held(user(&order)));
         held().await;

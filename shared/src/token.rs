@@ -6,7 +6,7 @@
 //!
 //! * Whoever needs a token takes a usable one at once. Renewing ahead of its end is [`SharedToken::renew_ahead`]'s, beside
 //!   the work, so that no push waits for it.
-//! * The lease ends by itself: a holder that crashed blocks the others for seconds. Each failure in a row that was no
+//! * The lease ends by itself: a holder that crashed blocks the others for seconds, who wait for the first failure only. Each failure in a row that was no
 //!   refusal doubles the next lease, up to sixteen times the first.
 //! * A token that was asked for counts as issued from before the request until its end would come, because an answer can
 //!   be lost; only a refusal takes the count back. With [`Issuer::max_live`] counted, nobody asks: an issuer that takes
@@ -26,7 +26,7 @@ use aws_sdk_dynamodb::{
     Client,
     operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
     primitives::Blob,
-    types::AttributeValue,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
@@ -89,6 +89,9 @@ pub enum TokenError<E> {
     /// The token was refused although it is new: another would be refused too.
     #[error("the token was refused and is not replaced yet")]
     RefusedToo,
+    /// Another instance asks, and asking failed before: waiting for it would hold up everything else.
+    #[error("another instance asks for a token, and that failed before")]
+    Busy,
     /// So many tokens may be valid that the issuer would refuse another.
     #[error("as many tokens as the issuer allows may be valid: no other is asked for until one of them ends")]
     TooMany,
@@ -320,6 +323,9 @@ impl SharedToken {
                 *memory = Some(known.clone());
                 return Ok(known.token);
             }
+            if item.failures > 1 {
+                return Err(TokenError::Busy);
+            }
             tokio::time::sleep(POLL).await;
         }
     }
@@ -428,9 +434,22 @@ impl SharedToken {
             .expression_attribute_values(":live", numbers(&live))
             .expression_attribute_values(":serial", AttributeValue::N(item.serial.to_string()))
             .expression_attribute_values(":now", number(now_ms))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        Ok(condition_held(result)?.then_some(holder))
+        // The SDK repeats a call whose answer was lost, and then meets its own lease.
+        let is_ours = |item: &HashMap<String, AttributeValue>| {
+            item.get("lease_holder").is_some_and(|found| *found == AttributeValue::S(holder.clone()))
+        };
+        match &result {
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
+                    Ok(lost.item().is_some_and(is_ours).then_some(holder))
+                }
+                _ => Err(told(error)),
+            },
+            Ok(_) => Ok(Some(holder)),
+        }
     }
 
     async fn store(&self, key: &SealingKey, item: &Item, known: &Known, holder: &str) -> Result<(), String> {

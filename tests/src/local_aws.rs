@@ -219,25 +219,38 @@ impl LocalAws {
         binaries.iter().map(|binary| format!("--- {binary}\n{}", self.logs(binary))).collect()
     }
 
-    /// Kills every live process of the function as a crash would (SIGKILL); returns how many there were.
+    /// Kills every live process of the function as a crash would (SIGKILL), and waits until they are gone, so that the
+    /// next call is not handed to one of them; returns how many there were.
     pub fn kill(&self, binary: &str) -> anyhow::Result<usize> {
+        let live = self.live(binary)?;
+        if !live.is_empty() {
+            Command::new("kill").arg("-9").args(&live).status()?;
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.live(binary)?.iter().any(|pid| live.contains(pid)) {
+            ensure!(Instant::now() < deadline, "{binary} does not die");
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(live.len())
+    }
+
+    /// The live processes of a function. A number that was noted may belong to someone else by now: only those that still
+    /// run this program.
+    fn live(&self, binary: &str) -> anyhow::Result<Vec<String>> {
         let noted = self.stand.read(binary, "pids");
         let pids: Vec<_> = noted.lines().collect();
         if pids.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
-        // A number may belong to someone else by now: only those that still run this program.
         let executable = self.stand.binaries.get(binary).with_context(|| format!("there is no binary {binary}"))?;
         let listed = Command::new("ps").args(["-o", "pid=,args=", "-p", &pids.join(",")]).output();
         let listed = listed.context("cannot run ps, which tells the function's live processes")?;
-        let mut killed = 0;
-        for line in String::from_utf8_lossy(&listed.stdout).lines() {
-            let (pid, arguments) = line.trim().split_once(' ').unwrap_or_default();
-            if Path::new(arguments.trim()) == executable {
-                killed += usize::from(Command::new("kill").args(["-9", pid]).status()?.success());
-            }
-        }
-        Ok(killed)
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let is_ours = |line: &str| {
+            let (pid, arguments) = line.trim().split_once(' ')?;
+            (Path::new(arguments.trim()) == executable).then(|| pid.to_owned())
+        };
+        Ok(listed.lines().filter_map(is_ours).collect())
     }
 }
 

@@ -163,6 +163,18 @@ impl Stand {
         self.post_raw(&headers, order.to_string().into()).await
     }
 
+    /// Posts an order as the order system does: again, until there is an answer below 500. An environment that was killed a
+    /// moment ago may still be handed a call.
+    pub async fn post_until_taken(&self, order: &Value) -> Reply {
+        loop {
+            let reply = self.post(order).await;
+            if reply.status < 500 {
+                return reply;
+            }
+            sleep(POLL).await;
+        }
+    }
+
     /// Posts whatever it is given.
     ///
     /// # Panics

@@ -5,9 +5,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local_stand::{
     aws_tap::{ALWAYS, Fault},
-    line_stand_in::{Behaviour, Person, Target},
+    line_stand_in::{Behaviour, LineStandIn, Person, Target},
     sobot_stand_in::{PRINTED_MEDIA_ANSWER, error},
-    stand::{Stand, random_user},
+    stand::{Stand, order_with, random_user},
     webhook_sender::{WebhookSender, doubled_and_shuffled, event, message},
 };
 use serde_json::{Value, json};
@@ -274,6 +274,126 @@ fn a_verified_copy_replaces_what_a_forwarder_said() {
         deliver(WebhookSender::sobot(stand), &[changed, last]).await;
         let stored = stand.wait_for_events(&user, "the last one", |stored| stored.len() == 2).await;
         assert_eq!((stored[0].verified, stored[0].via), (true, Via::Line));
+    });
+}
+
+#[test]
+fn whose_event_it_is_only_lines_signature_decides() {
+    story(async |stand| {
+        let (author, other) = (random_user(), random_user());
+        let real = text(&author, AT, "what the author wrote");
+        let mut forged = text(&other, AT + 5, "what somebody says it was");
+        forged["message"]["id"] = real["message"]["id"].clone();
+        deliver(WebhookSender::sobot(stand), &[forged]).await;
+        stand.wait_for_events(&other, "the forged one", |stored| stored.len() == 1).await;
+        deliver(WebhookSender::line(stand), std::slice::from_ref(&real)).await;
+        let stored = stand.wait_for_events(&author, "the signed one", |stored| stored.len() == 1).await;
+        assert!(stored[0].verified && stand.events_of(&other).await.is_empty());
+        let unsend = event("unsend", &author, AT + 9, json!({ "unsend": { "messageId": message_id(&real) } }));
+        deliver(WebhookSender::line(stand), &[unsend]).await;
+        stand.wait_for_events(&author, "taken back", |stored| stored.iter().any(|one| one.unsent_at.is_some())).await;
+        assert!(stand.events_of(&author).await.iter().all(|one| one.content.is_none()));
+    });
+}
+
+#[test]
+fn a_text_whose_first_copy_had_no_id_does_not_outlive_its_unsend() {
+    story(async |stand| {
+        for unsend_comes_first in [false, true] {
+            let user = random_user();
+            let real = text(&user, AT, "to be taken back");
+            let mut odd = real.clone();
+            odd["message"].as_object_mut().expect("a message").remove("id");
+            deliver(WebhookSender::sobot(stand), &[odd]).await;
+            stand.wait_for_events(&user, "the odd one", |stored| stored.len() == 1).await;
+            let unsend = event("unsend", &user, AT + 9, json!({ "unsend": { "messageId": message_id(&real) } }));
+            let mut order = [vec![real], vec![unsend]];
+            if unsend_comes_first {
+                order.reverse();
+            }
+            let [first, second] = order;
+            deliver(WebhookSender::line(stand), &first).await;
+            stand.wait_for_events(&user, "the first", |stored| stored.iter().any(|one| one.verified)).await;
+            deliver(WebhookSender::line(stand), &second).await;
+            let gone = |stored: &[StoredEvent]| {
+                stored.len() == 2 && stored.iter().all(|one| one.verified && one.content.is_none())
+            };
+            let stored = stand.wait_for_events(&user, "gone", gone).await;
+            let raw = |one: &StoredEvent| one.event.clone().unwrap_or_default();
+            assert!(!stored.iter().any(|one| raw(one).contains("to be taken back")), "{stored:#?}");
+        }
+    });
+}
+
+#[test]
+fn a_media_url_that_comes_after_the_unsend_is_not_kept() {
+    story_alone(&[], async |stand| {
+        let user = random_user();
+        let picture = image(&user);
+        let late = stand.aws.tap().inject(Fault::Hold, "dynamodb.UpdateItem", "SET media_url", ALWAYS);
+        deliver(WebhookSender::sobot(&stand), std::slice::from_ref(&picture)).await;
+        while late.hits() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let unsend = event("unsend", &user, AT + 9, json!({ "unsend": { "messageId": message_id(&picture) } }));
+        deliver(WebhookSender::line(&stand), &[unsend]).await;
+        let unsent = |stored: &[StoredEvent]| stored.iter().any(|one| one.content.is_none() && one.unsent_at.is_some());
+        stand.wait_for_events(&user, "taken back", unsent).await;
+        drop(late);
+        stand.wait_for_an_empty_inbox().await;
+        assert!(stand.events_of(&user).await.iter().all(|one| one.media_url.is_none()));
+    });
+}
+
+#[test]
+fn a_signature_that_is_not_lines_leaves_a_forwarded_event_a_hint() {
+    story(async |stand| {
+        let user = random_user();
+        stand.line.mark(&user, Person::Blocked);
+        let forger = WebhookSender { secret: Some("0".repeat(32)), ..WebhookSender::sobot(stand) };
+        deliver(forger, &[follow(&user, AT)]).await;
+        let stored = stand.wait_for_events(&user, "stored", |stored| stored.len() == 1).await;
+        assert!(!stored[0].verified);
+        // LINE was asked, and says that this is no friend.
+        let asked = |line: &LineStandIn| !line.profiles_asked(&user).is_empty();
+        stand.line.wait_until("the profile is asked for", Duration::from_secs(30), asked).await;
+        deliver(WebhookSender::line(stand), &[text(&user, AT + 1, "x")]).await;
+        stand.wait_for_events(&user, "both", |stored| stored.len() == 2).await;
+        assert_eq!(stand.friend_state(&user).await, None);
+    });
+}
+
+#[test]
+fn a_sobot_that_gives_no_token_holds_up_nothing_that_needs_none() {
+    story_alone(&[], async |stand| {
+        let user = random_user();
+        stand.sobot.script_tokens(vec![error("999999", "unknown"); 200]);
+        let mut events: Vec<_> = (0..9).map(|_| image(&user)).collect();
+        events.push(text(&user, AT + 1, "needs no token"));
+        deliver(WebhookSender::sobot(&stand), &events).await;
+        stand.wait_for_an_empty_inbox().await;
+        assert_eq!(
+            stand.queue_depth("InboxDeadLetterQueueUrl").await.expect("a depth"),
+            9,
+            "the pictures, not the text"
+        );
+        assert!(stand.aws.logs("inbox").contains("batch handled"));
+        assert_eq!(stand.events_of(&user).await.len(), 10);
+    });
+}
+
+#[test]
+fn who_unfollows_gets_no_push_and_who_comes_back_gets_the_next() {
+    story(async |stand| {
+        let user = random_user();
+        let order = || order_with(json!({ "recipient": { "lineUserId": user } }));
+        let deliveries = [(unfollow(&user, AT), false, "suppressed"), (follow(&user, AT + 1), true, "sent")];
+        for (change, friend, delivery) in deliveries {
+            deliver(WebhookSender::line(stand), &[change]).await;
+            stand.wait_for_friend_state(&user, friend, "line_event").await;
+            assert_eq!(stand.post(&order()).await.body["delivery"], delivery);
+        }
+        assert_eq!(stand.line.received_by(&user).len(), 1);
     });
 }
 

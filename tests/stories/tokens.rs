@@ -54,7 +54,7 @@ async fn post_at_once(stand: &Stand, orders: usize) -> Vec<u16> {
     let posts: Vec<_> = (0..orders)
         .map(|_| {
             let stand = stand.clone();
-            tokio::spawn(async move { stand.post(&order_with(json!({}))).await.status })
+            tokio::spawn(async move { stand.post_until_taken(&order_with(json!({}))).await.status })
         })
         .collect();
     let mut statuses = Vec::new();
@@ -192,7 +192,7 @@ fn a_malformed_key_is_named_in_the_log_and_never_shown() {
             stand.put_secret("LineSecretArn", &secret).await.expect("written");
             stand.aws.kill("order-finished").expect("killed");
             let order = order_with(json!({}));
-            let reply = stand.post(&order).await;
+            let reply = stand.post_until_taken(&order).await;
             assert_eq!(reply.status, 202, "the order is safe in the queue: {}", reply.body);
             let logs = stand.aws.logs("order-finished");
             assert!(logs.contains(problem), "{problem}: {logs}");

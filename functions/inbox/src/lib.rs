@@ -7,13 +7,17 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent};
 use shared::inbox::{Inbox, queue::Envelope};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 use tracing::Instrument as _;
+
+/// An event that takes longer is left to the queue, so that it does not take its neighbours' answers with it.
+const MAX_TIME: Duration = Duration::from_secs(20);
 
 /// Handles a batch; the answer names the messages that stay in the queue.
 pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
@@ -28,7 +32,10 @@ pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<
                 let envelope = Arc::new(envelope);
                 for number in 0..envelope.events.len() {
                     let (inbox, envelope) = (Arc::clone(inbox), Arc::clone(&envelope));
-                    let take = async move { inbox.take(&envelope, &envelope.events[number]).await };
+                    let take = async move {
+                        let taken = inbox.take(&envelope, &envelope.events[number]);
+                        timeout(MAX_TIME, taken).await.unwrap_or_else(|_| Err("it took too long".to_owned()))
+                    };
                     message_ids.insert(tasks.spawn(take.in_current_span()).id(), message_id.clone());
                 }
             }

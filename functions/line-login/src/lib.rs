@@ -169,6 +169,9 @@ impl LineLogin {
             ("scope", "openid profile"),
             ("nonce", &login.nonce(&browser)),
             ("bot_prompt", &self.bot_prompt),
+            // LINE may skip its screens for a returning user. Then somebody else's link, once clicked, would move the user's
+            // LINE account to another member unasked; and nobody would be offered the official account.
+            ("prompt", "consent"),
             ("code_challenge", &login.code_challenge(&browser)),
             ("code_challenge_method", "S256"),
         ];

@@ -7,6 +7,7 @@
 //!
 //! A message and its pointer are written in one transaction that fails where the pointer says "unsent", and an unsend
 //! writes the pointer before it looks for the message. So in whichever order both arrive, no text outlives its unsend.
+//! An event with LINE's signature takes the place of one without, under its own user, with its own pointer.
 
 use std::collections::HashMap;
 
@@ -15,7 +16,8 @@ use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
     operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
     types::{
-        AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, builders::PutBuilder,
+        AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+        builders::PutBuilder,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -122,6 +124,16 @@ fn pointer_id(message_id: &str) -> String {
     format!("message#{message_id}")
 }
 
+fn pointer_to(event: &StoredEvent, message_id: &str) -> Pointer {
+    Pointer {
+        chat_id: pointer_id(message_id),
+        event_key: POINTER.to_owned(),
+        held_by: Some((event.chat_id.clone(), event.event_key.clone())),
+        unsent_at: None,
+        expire_at: event.expire_at,
+    }
+}
+
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stored {
@@ -156,23 +168,15 @@ impl Messages {
         };
         match stored {
             Stored::Known(known) if event.verified && !known.verified => {
-                self.verify(&known, event).await?;
-                Ok(Stored::Known(Box::new(StoredEvent { verified: true, ..*known })))
+                Ok(Stored::Known(Box::new(self.replace(&known, event).await?)))
             }
             stored => Ok(stored),
         }
     }
 
     async fn store_message(&self, event: &StoredEvent, message_id: &str) -> Result<Stored, String> {
-        let pointer = Pointer {
-            chat_id: pointer_id(message_id),
-            event_key: POINTER.to_owned(),
-            held_by: Some((event.chat_id.clone(), event.event_key.clone())),
-            unsent_at: None,
-            expire_at: event.expire_at,
-        };
         let put_pointer = self
-            .put(&pointer)?
+            .put(&pointer_to(event, message_id))?
             // One message is one item, even if its copies came under two event ids.
             .condition_expression(
                 "attribute_not_exists(chat_id) OR (held_by = :held AND attribute_not_exists(unsent_at))",
@@ -236,22 +240,60 @@ impl Messages {
         }
     }
 
-    /// Puts the verified copy's content in place of the other's.
-    async fn verify(&self, known: &StoredEvent, verified: &StoredEvent) -> Result<(), String> {
-        let mut next = match known.unsent_at {
-            Some(unsent_at) => verified.without_content(unsent_at),
-            None => verified.clone(),
-        };
-        next.chat_id.clone_from(&known.chat_id);
-        next.event_key.clone_from(&known.event_key);
-        next.media_url = next.media_url.or_else(|| known.media_url.clone());
-        let condition = match known.unsent_at {
-            Some(_) => "attribute_exists(unsent_at)",
-            // Unsent in this moment: the message comes again from the queue and finds it so.
-            None => "attribute_exists(chat_id) AND attribute_not_exists(unsent_at)",
-        };
-        let put = self.table.put_item().table_name(&self.table_name).set_item(Some(to_item(&next)?));
-        put.condition_expression(condition).send().await.map(|_| ()).map_err(not_written)
+    /// Puts the event with LINE's signature in place of one without, under its own key: what nobody signed decides neither
+    /// whose event it is nor what it says. Returns it as it stands then.
+    async fn replace(&self, known: &StoredEvent, verified: &StoredEvent) -> Result<StoredEvent, String> {
+        let mut next = verified.clone();
+        if known.message_id == next.message_id {
+            next.media_url = next.media_url.or_else(|| known.media_url.clone());
+        }
+        if let Some(unsent_at) = known.unsent_at {
+            next = next.without_content(unsent_at);
+        }
+        loop {
+            // Unsent in this moment: the event comes again from the queue and finds it so.
+            let still = if next.unsent_at.is_some() { "" } else { " AND attribute_not_exists(unsent_at)" };
+            let put_event = self
+                .put(&next)?
+                .condition_expression(format!("attribute_not_exists(chat_id) OR (verified = :false{still})"))
+                .expression_attribute_values(":false", AttributeValue::Bool(false));
+            let mut steps = vec![in_transaction(put_event)?];
+            if let (Some(message_id), Some(_)) = (&next.message_id, &next.content) {
+                let put_pointer = self
+                    .put(&pointer_to(&next, message_id))?
+                    .condition_expression(
+                        "attribute_not_exists(chat_id) OR (held_by IN (:known, :next) AND attribute_not_exists(unsent_at))",
+                    )
+                    .expression_attribute_values(":known", held_by(known))
+                    .expression_attribute_values(":next", held_by(&next));
+                steps.push(in_transaction(put_pointer)?);
+            }
+            if (&known.chat_id, &known.event_key) != (&next.chat_id, &next.event_key) {
+                let delete = Delete::builder()
+                    .table_name(&self.table_name)
+                    .set_key(Some(key(&known.chat_id, &known.event_key)))
+                    .condition_expression("attribute_not_exists(chat_id) OR verified = :false")
+                    .expression_attribute_values(":false", AttributeValue::Bool(false));
+                let delete = delete.build().map_err(|error| error.to_string())?;
+                steps.push(TransactWriteItem::builder().delete(delete).build());
+            }
+            let result = self.table.transact_write_items().set_transact_items(Some(steps)).send().await;
+            let error = match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+                Ok(_) => return Ok(next),
+                Err(error) => error,
+            };
+            let pointer = match &error {
+                TransactWriteItemsError::TransactionCanceledException(cancelled) if next.content.is_some() => {
+                    cancelled.cancellation_reasons().get(1).and_then(|reason| reason.item().cloned())
+                }
+                _ => None,
+            };
+            let pointer: Option<Pointer> = pointer.map(from_item).transpose()?;
+            match pointer.and_then(|pointer| pointer.unsent_at) {
+                Some(unsent_at) => next = next.without_content(unsent_at),
+                None => return Err(not_written(error)),
+            }
+        }
     }
 
     /// Removes what a message said, now and when it comes later.

@@ -132,7 +132,9 @@ impl Answer {
         if !(200..300).contains(&self.status) {
             return Err(LineError::Status { status: self.status, text: self.error_text() });
         }
-        serde_json::from_str(&self.body).map_err(|error| LineError::Malformed(error.to_string()))
+        // serde's text would quote a value.
+        serde_json::from_str(&self.body)
+            .map_err(|error| LineError::Malformed(format!("line {}, column {}", error.line(), error.column())))
     }
 }
 

@@ -192,7 +192,9 @@ pub struct ImageSet {
 impl Event {
     /// Reads an event. JSON that cannot be taken apart (nested too deep) is an unknown event with its text.
     pub fn parse(raw: &str) -> Self {
-        let Ok(mut event) = serde_json::from_str::<Value>(raw) else {
+        let parsed = serde_json::from_str::<Value>(raw);
+        let parsed = parsed.or_else(|_| serde_json::from_str(&without_lone_surrogates(raw)));
+        let Ok(mut event) = parsed else {
             return Self {
                 id: hash(raw.as_bytes()),
                 type_name: String::new(),
@@ -226,6 +228,28 @@ impl Event {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.at_ms) * 1_000_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
+}
+
+/// The same JSON with U+FFFD for each escape that is half a character: a text that was cut in the middle of an emoji.
+fn without_lone_surrogates(raw: &str) -> String {
+    let unit = |at: usize| {
+        let hex = raw.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(hex, 16).ok()
+    };
+    let (mut out, mut at) = (String::with_capacity(raw.len()), 0);
+    while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = match (unit(at), unit(at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => 0,
+            (Some(_), _) => 6,
+            // An escaped backslash is not the beginning of what follows it.
+            (None, _) if rest.starts_with("\\\\") => 2,
+            (None, _) => rest.chars().next().map_or(1, char::len_utf8),
+        };
+        out.push_str(if length == 0 { "\u{FFFD}" } else { &rest[..length] });
+        at += if length == 0 { 6 } else { length };
+    }
+    out
 }
 
 impl Source {
@@ -509,5 +533,16 @@ mod tests {
         assert_eq!(chat(json!({ "type": "group", "groupId": "C1" })), "C1");
         assert_eq!(chat(json!({ "type": "room", "roomId": "R1" })), "R1");
         assert_eq!(chat(json!(null)), "unknown");
+    }
+
+    #[test]
+    fn half_an_emoji_does_not_cost_the_event_its_identity() {
+        let raw = r#"{"type":"message","webhookEventId":"E1","replyToken":"r","timestamp":5,"source":{"type":"user","userId":"U1"},
+            "message":{"type":"text","id":"1","text":"a \\ud83d \ud83d\ude00 b \ud83d"}}"#;
+        let event = Event::parse(raw);
+        assert_eq!((event.id.as_str(), event.at_ms, event.source.chat_id()), ("E1", 5, "U1"));
+        assert!(!event.raw.contains("replyToken"));
+        let Kind::Message { content: Content::Text { text, .. }, .. } = &event.kind else { panic!("{event:?}") };
+        assert_eq!(text, "a \\ud83d 😀 b \u{FFFD}");
     }
 }

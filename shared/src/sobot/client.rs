@@ -74,7 +74,7 @@ impl SobotError {
 
 impl Refusal for SobotError {
     fn is_refusal(&self) -> bool {
-        !matches!(self, Self::NoAnswer(_) | Self::NoCode(_) | Self::Unknown(_))
+        !matches!(self, Self::NoAnswer(_) | Self::NoCode(_) | Self::Unknown(_) | Self::Lacks(_))
     }
 }
 

@@ -139,6 +139,10 @@ impl Login {
         if !matches!(bot_prompt.as_deref(), None | Some("normal" | "aggressive")) {
             return back("INVALID_REQUEST", "bot_prompt must be normal or aggressive");
         }
+        // `none` would show no screen at all.
+        if !matches!(take("prompt").as_deref(), None | Some("consent" | "login")) {
+            return back("INVALID_REQUEST", "prompt must be consent or login");
+        }
         let code_challenge = take("code_challenge").unwrap_or_default();
         let decoded = BASE64_URL_SAFE_NO_PAD.decode(&code_challenge).unwrap_or_default();
         if decoded.len() != 32 || take("code_challenge_method").as_deref() != Some("S256") {

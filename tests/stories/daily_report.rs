@@ -1,0 +1,293 @@
+//! The mail at nine, and the warning before the quota is gone.
+//!
+//! Reports are asked for by date, as the schedule does with its time, so no story depends on the day it is told.
+
+use local_stand::{
+    aws_tap::{ALWAYS, Fault},
+    line_stand_in::{Behaviour, Endpoint, Person},
+    stand::{Mail, Stand, order_with},
+};
+use serde_json::{Value, json};
+use time::{Date, Duration, OffsetDateTime, UtcOffset};
+
+use crate::{id, story_alone, user};
+
+/// The report's day here and now, in the default zone.
+fn today() -> Date {
+    OffsetDateTime::now_utc().to_offset(UtcOffset::from_hms(8, 0, 0).expect("an offset")).date()
+}
+
+fn compact(day: Date) -> String {
+    day.to_string().replace('-', "")
+}
+
+async fn report(stand: &Stand, event: Value) -> Value {
+    stand.invoke("DailyReportFunctionName", &event).await.expect("an answer")
+}
+
+async fn reports(stand: &Stand) -> Vec<Mail> {
+    let mails = stand.mails().await.expect("mails");
+    mails.into_iter().filter(|mail| mail.subject.starts_with("LINE 消息日报")).collect()
+}
+
+async fn warnings(stand: &Stand) -> Vec<Mail> {
+    stand.mails().await.expect("mails").into_iter().filter(|mail| mail.subject.starts_with("【预警】")).collect()
+}
+
+/// An ordinary day: yesterday and the day before are counted, the others are not.
+fn set_figures(stand: &Stand, date: Date) {
+    stand.line.set_quota(Some(200_000));
+    stand.line.set_usage(84_848);
+    for (days_ago, delivered, viewed, clicked) in [(1, 323, 234, 111), (2, 1000, 800, 400)] {
+        let day = compact(date - Duration::days(days_ago));
+        stand.line.set_statistics(Endpoint::PushesOfDay, &day, json!({ "status": "ready", "success": delivered }));
+        let overview = json!({ "overview": { "uniqueImpression": viewed, "uniqueClick": clicked } });
+        stand.line.set_statistics(Endpoint::UnitEvents, &format!("order_finish_{day}"), overview);
+    }
+    let yesterday = compact(date - Duration::DAY);
+    let followers = json!({ "status": "ready", "followers": 7620, "targetedReaches": 5848, "blocks": 237 });
+    stand.line.set_statistics(Endpoint::Followers, &yesterday, followers);
+}
+
+#[test]
+fn the_mail_of_an_ordinary_day_begins_with_the_five_lines() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        set_figures(&stand, date);
+        let answer = report(&stand, json!({ "scheduledTime": format!("{date}T01:00:00Z") })).await;
+        assert_eq!((&answer["report"], &answer["date"]), (&json!("sent"), &json!(date.to_string())), "{answer}");
+        let [mail] = &reports(&stand).await[..] else { panic!("one mail") };
+        let month = u8::from(date.month());
+        assert_eq!(mail.subject, format!("LINE 消息日报 {:02}{:02}", month, date.day()));
+        assert_eq!(mail.recipients, ["statistics@example.com", "operator@example.com"]);
+        assert_eq!(mail.sender, "report@example.com");
+        let mut lines = mail.text.lines();
+        assert_eq!(lines.next(), Some(format!("{month}月份消息余额：115152").as_str()));
+        assert_eq!(lines.next(), Some(format!("{month}月份消息发送数量：84848").as_str()));
+        let rest: Vec<_> = lines.skip_while(|line| !line.starts_with("昨日")).take(3).collect();
+        assert_eq!(rest, ["昨日消息到达数: 323", "昨日消息查看数: 234", "昨日消息点击数: 111"]);
+        for part in ["累计添加 7620, 当前屏蔽 237", "已使用 42.4%", "统计中", "少于20人"] {
+            assert!(mail.text.contains(part) && mail.html.contains(part), "{part}: {}", mail.text);
+        }
+        assert!(!mail.html.contains("<img") && !mail.html.contains("http"), "nothing to load");
+    });
+}
+
+#[test]
+fn two_schedulers_at_once_are_one_mail_and_a_resend_is_another() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        set_figures(&stand, date);
+        let event = json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        let (one, two) = tokio::join!(report(&stand, event.clone()), report(&stand, event.clone()));
+        let sent = [&one, &two].iter().filter(|answer| answer["report"] == "sent").count();
+        assert_eq!(sent, 1, "{one} {two}");
+        assert_eq!(report(&stand, event).await["report"], "already_sent");
+        assert_eq!(reports(&stand).await.len(), 1);
+        let again = report(&stand, json!({ "date": date.to_string(), "resend": true })).await;
+        assert_eq!(again["report"], "sent");
+        let mails = reports(&stand).await;
+        assert_eq!((mails.len(), &mails[0].text), (2, &mails[1].text));
+    });
+}
+
+#[test]
+fn a_failed_mail_is_sent_later_without_asking_line_twice() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        set_figures(&stand, date);
+        let event = json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        let fault =
+            stand.aws.tap().inject(Fault::Error(400, "MessageRejected"), "POST /v2/email/outbound-emails", "", ALWAYS);
+        let answer = report(&stand, event.clone()).await;
+        let error = answer["errorMessage"].as_str().expect("an error, so that Lambda tries again");
+        assert!(error.contains("SES refused"), "{error}");
+        drop(fault);
+        let insight = || {
+            let requests = stand.line.requests();
+            requests.iter().filter(|request| request.path.starts_with("/v2/bot/insight/")).count()
+        };
+        let asked = insight();
+        assert!(asked <= 15, "{asked} calls of 60 an hour");
+        assert_eq!(report(&stand, event).await["report"], "sent");
+        assert_eq!(insight(), asked, "what was read is kept");
+        assert_eq!(reports(&stand).await.len(), 1);
+    });
+}
+
+#[test]
+fn each_source_may_fail_alone() {
+    story_alone(&[], async |stand| {
+        let mut date = today();
+        for (endpoint, hidden, shown) in [
+            (Endpoint::Quota, "消息余额：115152", "昨日消息到达数: 323"),
+            (Endpoint::PushesOfDay, "昨日消息到达数: 323", "昨日消息查看数: 234"),
+            (Endpoint::UnitEvents, "昨日消息查看数: 234", "昨日消息到达数: 323"),
+            (Endpoint::Followers, "累计添加 7620", "昨日消息到达数: 323"),
+        ] {
+            set_figures(&stand, date);
+            stand.line.begin_an_hour();
+            stand.line.script(endpoint, [Behaviour::answer(500, r#"{"message":"Internal server error"}"#)]);
+            let answer = report(&stand, json!({ "date": date.to_string(), "resend": true })).await;
+            assert_eq!(answer["report"], "sent", "{endpoint:?}: {answer}");
+            let mail = reports(&stand).await.pop().expect("a mail");
+            assert!(
+                !mail.text.contains(hidden) && mail.text.contains("LINE answered 500"),
+                "{endpoint:?}: {}",
+                mail.text
+            );
+            assert!(mail.text.contains(shown), "{endpoint:?}: {}", mail.text);
+            // The figures of a day are kept, so each failure gets a day of its own; the month's are told today only.
+            date -= Duration::DAY;
+        }
+        // LINE gone altogether: the mail goes out with what is ours.
+        stand.line.script(Endpoint::Token, vec![Behaviour::answer(500, ""); 9]);
+        stand.line.revoke_all_tokens();
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert!(mail.text.contains("LINE 已接收: 0"));
+    });
+}
+
+#[test]
+fn our_own_count_tells_what_was_not_sent_and_where_line_differs() {
+    story_alone(&[("MaxRetries", "1")], async |stand| {
+        let unknown = order_with(json!({}));
+        stand.line.mark(user(&unknown), Person::Unknown);
+        let blocked = order_with(json!({}));
+        stand.set_friend(user(&blocked), false).await.expect("written");
+        for order in [&order_with(json!({})), &order_with(json!({})), &unknown, &blocked] {
+            assert_eq!(stand.post(order).await.status, 200);
+        }
+        let retried = order_with(json!({}));
+        stand.line.script(user(&retried), [Behaviour::answer(500, ""), Behaviour::answer(500, "")]);
+        assert_eq!(stand.post(&retried).await.status, 202);
+        stand.wait_for_record(id(&retried), "given up", |record| record.reason.is_some()).await;
+        while stand.queue_depth("PushRetryDeadLetterQueueUrl").await.expect("a depth") == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+
+        // They arrived on LINE's today, which is yesterday for tomorrow's mail.
+        let line_today = OffsetDateTime::now_utc().to_offset(UtcOffset::from_hms(9, 0, 0).expect("an offset")).date();
+        let date = line_today + Duration::DAY;
+        let day = compact(line_today);
+        stand.line.set_statistics(Endpoint::PushesOfDay, &day, json!({ "status": "ready", "success": 5 }));
+        assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        for line in [
+            "LINE 已接收: 2".to_owned(),
+            "其中重试过: 1".to_owned(),
+            "仍在处理: 1".to_owned(),
+            "未发送: not_a_friend 1".to_owned(),
+            format!("失败: refused_by_line 1 ({})", id(&unknown)),
+            "与 LINE 统计之差：-3".to_owned(),
+        ] {
+            assert!(mail.text.lines().any(|found| found == line), "{line}: {}", mail.text);
+        }
+        let dead = mail.text.lines().find(|line| line.starts_with("死信队列")).expect("the dead letters");
+        assert!(dead.contains("PushRetryDeadLetterQueue") && dead.contains(" 1"), "{dead}");
+    });
+}
+
+#[test]
+fn corrected_figures_are_marked_and_the_first_of_a_month_has_both() {
+    story_alone(&[], async |stand| {
+        // 31 December, then 1 January: a month of 31 days and a change of the year.
+        let last = Date::from_calendar_date(2026, time::Month::December, 31).expect("a day");
+        let first = last + Duration::DAY;
+        set_figures(&stand, last);
+        assert_eq!(report(&stand, json!({ "date": last.to_string() })).await["report"], "sent");
+        let corrected = compact(last - Duration::DAY);
+        stand.line.set_statistics(Endpoint::PushesOfDay, &corrected, json!({ "status": "ready", "success": 330 }));
+        stand.line.begin_an_hour();
+        assert_eq!(report(&stand, json!({ "date": first.to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert_eq!(mail.subject, "LINE 消息日报 0101");
+        let heads: Vec<_> = mail.text.lines().take(4).map(|line| line.split('：').next().unwrap_or_default()).collect();
+        assert_eq!(heads, ["1月份消息余额", "1月份消息发送数量", "12月份消息余额", "12月份消息发送数量"]);
+        assert!(mail.text.contains("12-30 | ▲330 | 234 | 111"), "{}", mail.text);
+        assert!(mail.text.contains("12-29 | 1000 | 800 | 400"), "{}", mail.text);
+        assert!(mail.text.contains("昨日消息到达数: 统计中"), "never zero");
+    });
+}
+
+#[test]
+fn broadcasts_that_the_operator_registered_are_told() {
+    story_alone(&[], async |stand| {
+        stand
+            .dynamodb
+            .put_item()
+            .table_name(stand.aws.output("ReportsTableName"))
+            .item("id", aws_sdk_dynamodb::types::AttributeValue::S("broadcasts".to_owned()))
+            .item("document", aws_sdk_dynamodb::types::AttributeValue::S(r#"["request-1","request-2"]"#.to_owned()))
+            .send()
+            .await
+            .expect("written");
+        let overview = json!({ "overview": { "delivered": 500, "uniqueImpression": 300, "uniqueClick": null } });
+        stand.line.set_statistics(Endpoint::BroadcastEvents, "request-1", overview);
+        assert_eq!(report(&stand, json!({ "date": "2026-09-08" })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert!(mail.text.contains("request-1: 到达 500, 查看 300, 点击 少于20人"), "{}", mail.text);
+        assert!(mail.text.contains("request-2: LINE 未提供"), "{}", mail.text);
+    });
+}
+
+#[test]
+fn a_wrong_date_is_named() {
+    story_alone(&[], async |stand| {
+        for (event, named) in [
+            (json!({ "date": "09/08" }), "date must be"),
+            (json!({ "scheduledTime": "nine" }), "scheduledTime must be"),
+        ] {
+            let answer = report(&stand, event).await;
+            assert!(answer["errorMessage"].as_str().is_some_and(|error| error.contains(named)), "{answer}");
+        }
+        assert!(stand.mails().await.expect("mails").is_empty());
+    });
+}
+
+#[test]
+fn each_threshold_warns_once_a_month() {
+    story_alone(&[], async |stand| {
+        stand.line.set_quota(Some(1000));
+        let run = async |usage, expected: Value| {
+            stand.line.set_usage(usage);
+            stand.line.begin_an_hour();
+            let answer = report(&stand, json!({ "date": "2026-09-08", "resend": true })).await;
+            assert_eq!(answer["warned"], expected, "{usage}: {answer}");
+        };
+        run(699, Value::Null).await;
+        run(700, json!(70)).await;
+        run(710, Value::Null).await;
+        run(1000, json!(100)).await;
+        run(1001, Value::Null).await;
+        let warnings = warnings(&stand).await;
+        let subjects: Vec<_> = warnings.iter().map(|mail| mail.subject.as_str()).collect();
+        assert_eq!(subjects, ["【预警】LINE 消息额度已用 70%", "【预警】LINE 消息额度已用 100%"]);
+        assert!(warnings[0].text.contains("月份消息余额：300"), "{}", warnings[0].text);
+    });
+}
+
+#[test]
+fn a_push_that_met_the_monthly_limit_warns_at_once_and_does_not_wait() {
+    story_alone(&[], async |stand| {
+        stand.line.set_quota(Some(10));
+        stand.line.set_usage(10);
+        // Nobody hears the warning at first: the push is answered all the same, and the queue keeps the warning.
+        let fault = stand.aws.tap().inject(Fault::INTERNAL, "POST /v2/email/outbound-emails", "", 3);
+        for _ in 0..3 {
+            assert_eq!(stand.post(&order_with(json!({}))).await.body["reason"], "quota_exhausted");
+        }
+        while fault.hits() < 3 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+        while warnings(&stand).await.is_empty() {
+            // On AWS the queue waits three minutes; the same event again is what it brings then.
+            let event = json!({ "Records": [{ "messageId": "m", "body": "{}" }] });
+            stand.invoke("QuotaWarningFunctionName", &event).await.expect("an answer");
+            assert!(tokio::time::Instant::now() < deadline, "nobody was warned");
+        }
+        stand.invoke("QuotaWarningFunctionName", &json!({ "Records": [] })).await.expect("an answer");
+        assert_eq!(warnings(&stand).await.len(), 1);
+    });
+}

@@ -195,15 +195,26 @@ fn corrected_figures_are_marked_and_the_first_of_a_month_has_both() {
         let last = Date::from_calendar_date(2026, time::Month::December, 31).expect("a day");
         let first = last + Duration::DAY;
         set_figures(&stand, last);
-        assert_eq!(report(&stand, json!({ "date": last.to_string() })).await["report"], "sent");
+        let at_nine = |date: Date| json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        assert_eq!(report(&stand, at_nine(last)).await["report"], "sent");
         let corrected = compact(last - Duration::DAY);
         stand.line.set_statistics(Endpoint::PushesOfDay, &corrected, json!({ "status": "ready", "success": 330 }));
         stand.line.begin_an_hour();
-        assert_eq!(report(&stand, json!({ "date": first.to_string() })).await["report"], "sent");
+        stand.line.set_usage(12);
+        assert_eq!(report(&stand, at_nine(first)).await["report"], "sent");
         let mail = reports(&stand).await.pop().expect("a mail");
         assert_eq!(mail.subject, "LINE 消息日报 0101");
-        let heads: Vec<_> = mail.text.lines().take(4).map(|line| line.split('：').next().unwrap_or_default()).collect();
-        assert_eq!(heads, ["1月份消息余额", "1月份消息发送数量", "12月份消息余额", "12月份消息发送数量"]);
+        let lines: Vec<_> = mail.text.lines().take(4).collect();
+        let of_december = "（以上次日报为准）";
+        assert_eq!(
+            lines,
+            [
+                "1月份消息余额：199988".to_owned(),
+                "1月份消息发送数量：12".to_owned(),
+                format!("12月份消息余额：115152{of_december}"),
+                format!("12月份消息发送数量：84848{of_december}"),
+            ]
+        );
         assert!(mail.text.contains("12-30 | ▲330 | 234 | 111"), "{}", mail.text);
         assert!(mail.text.contains("12-29 | 1000 | 800 | 400"), "{}", mail.text);
         assert!(mail.text.contains("昨日消息到达数: 统计中"), "never zero");

@@ -66,9 +66,9 @@ impl DailyReport {
     /// Makes the report that was asked for. An error makes Lambda try again.
     pub async fn handle(&self, event: LambdaEvent<Start>) -> Result<Value, Error> {
         let start = event.payload;
-        let today = self.day_of(self.clock.now())?;
         let date = self.date(&start)?;
-        let sent = self.report(date, date == today, start.resend).await;
+        let is_today = start.date.is_none() || date == self.day_of(self.clock.now())?;
+        let sent = self.report(date, is_today, start.resend).await;
         match &sent {
             Ok(answer) => tracing::info!(report.date = %date, answer = %answer, "report handled"),
             Err(error) => tracing::error!(report.date = %date, error, "report not sent"),

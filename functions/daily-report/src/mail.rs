@@ -306,3 +306,118 @@ fn as_html(
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use shared::{
+        delivery::day::{DayCount as OwnCount, Failed},
+        line::statistics::Followers,
+    };
+    use time::macros::{date, datetime};
+
+    use super::*;
+    use crate::figures::Broadcast;
+
+    fn figures() -> Figures {
+        let day = |day: Date, delivered, interaction| Day { day: day.to_string(), delivered, interaction };
+        let mut days = vec![
+            day(
+                date!(2026 - 09 - 07),
+                Source::Known(DayCount::Ready(323)),
+                Source::Known(Interaction { unique_impression: Some(234), unique_click: Some(111), delivered: None }),
+            ),
+            day(
+                date!(2026 - 09 - 06),
+                Source::Known(DayCount::Unready),
+                Source::Missing("LINE answered 500: <oops>".to_owned()),
+            ),
+        ];
+        days.extend((1..13).map(|ago| {
+            let count = Source::Known(DayCount::Ready(100 * ago));
+            day(
+                date!(2026 - 09 - 06) - time::Duration::days(ago.cast_signed()),
+                count,
+                Source::Known(Interaction::default()),
+            )
+        }));
+        let failed = Failed { count: 21, order_ids: vec!["R1".to_owned(), "R2".to_owned()] };
+        Figures {
+            date: "2026-09-08".to_owned(),
+            read_at: datetime!(2026-09-08 01:00:05 UTC),
+            month: Source::Known(Month { limit: Some(30_000), used: 14_000 }),
+            last_month: None,
+            days,
+            own: Source::Known(OwnCount {
+                sent: 320,
+                retried: 4,
+                open: 1,
+                suppressed: BTreeMap::from([("switched_off".to_owned(), 2)]),
+                failed: BTreeMap::from([("refused_by_line".to_owned(), failed)]),
+            }),
+            dead_letters: Source::Known(BTreeMap::from([("PushRetryDeadLetterQueue".to_owned(), 1)])),
+            followers: Source::Known(Some(Followers { followers: 7620, blocks: 237 })),
+            broadcasts: vec![Broadcast {
+                request_id: "request-1".to_owned(),
+                interaction: Source::Known(Interaction::default()),
+            }],
+        }
+    }
+
+    #[test]
+    fn the_mail_is_as_committed() {
+        let mut before = figures();
+        before.days[3].delivered = Source::Known(DayCount::Ready(1));
+        for (language, name) in [(Language::ZhCn, "zh-CN"), (Language::En, "en")] {
+            let mail = mail(&figures(), Some(&before), date!(2026 - 09 - 08), language);
+            for (part, extension) in [(&mail.text, "txt"), (&mail.html, "html")] {
+                let path = format!("{}/expected/{name}.{extension}", env!("CARGO_MANIFEST_DIR"));
+                // After a change that is meant: UPDATE_EXPECTED=1 cargo test -p daily-report, then read the difference.
+                if std::env::var_os("UPDATE_EXPECTED").is_some() {
+                    std::fs::write(&path, part).unwrap();
+                }
+                let expected = std::fs::read_to_string(&path).unwrap();
+                assert!(*part == expected, "{path} differs from:\n{part}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_html_says_what_the_text_says_and_is_escaped() {
+        let mail = mail(&figures(), None, date!(2026 - 09 - 08), Language::ZhCn);
+        assert_eq!(mail.subject, "LINE 消息日报 0908");
+        assert!(mail.html.contains("LINE answered 500: &lt;oops&gt;") && !mail.html.contains("<oops>"));
+        for line in
+            mail.text.lines().filter(|line| !line.is_empty() && !line.starts_with("==") && !line.contains(" | "))
+        {
+            assert!(mail.html.contains(&escaped(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_day_of_exhaustion_is_told_at_the_months_pace() {
+        let on = |limit, used, date| exhausted_on(Month { limit: Some(limit), used }, date);
+        assert_eq!(on(30_000, 14_000, date!(2026 - 09 - 08)), Some(date!(2026 - 09 - 16)));
+        assert_eq!(on(30_000, 7_000, date!(2026 - 09 - 08)), None, "it lasts");
+        assert_eq!(on(100, 100, date!(2026 - 09 - 01)), Some(date!(2026 - 09 - 01)));
+        assert_eq!(on(100, 99, date!(2026 - 09 - 01)), None, "one cannot tell on the 1st");
+        assert_eq!(on(100, 0, date!(2026 - 09 - 08)), None);
+        assert_eq!(exhausted_on(Month { limit: None, used: 9 }, date!(2026 - 09 - 08)), None);
+    }
+
+    #[test]
+    fn a_balance_is_never_negative_and_may_be_unlimited() {
+        let mut figures = figures();
+        figures.month = Source::Known(Month { limit: Some(10), used: 12 });
+        assert!(mail(&figures, None, date!(2026 - 09 - 08), Language::ZhCn).text.starts_with("9月份消息余额：0\n"));
+        figures.month = Source::Known(Month { limit: None, used: 12 });
+        assert!(mail(&figures, None, date!(2026 - 09 - 08), Language::ZhCn).text.starts_with("9月份消息余额：不限\n"));
+        figures.month = Source::Missing("LINE answered 503: ".to_owned());
+        assert!(
+            mail(&figures, None, date!(2026 - 09 - 08), Language::En)
+                .text
+                .starts_with("Messages left in month 9: missing: LINE")
+        );
+    }
+}

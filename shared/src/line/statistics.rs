@@ -26,11 +26,12 @@ pub enum DayCount {
 
 /// Views and clicks; `None` below 20 people, where LINE tells nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all(deserialize = "camelCase"))]
 pub struct Interaction {
     /// People who saw a message.
+    #[serde(alias = "uniqueImpression")]
     pub unique_impression: Option<u64>,
     /// People who opened a link in one.
+    #[serde(alias = "uniqueClick")]
     pub unique_click: Option<u64>,
     /// People who were reached: broadcasts only.
     #[serde(default)]

@@ -9,7 +9,7 @@
 //! * [`line`] - LINE's Messaging API: client, message limits, JWT assertion, authenticated channel
 //! * [`delivery`] - never lost, never twice: the record, the attempt, the table of outcomes
 //! * [`inbox`] - what users write and do: from the webhooks' queue to the operator's table
-//! * [`sobot`] - Sobot's API: its token, the content of messages
+//! * [`sobot`] - Sobot's API: its token, the content of messages, the mass sends
 //! * [`friend`] - whether a user is a friend of the official account, as far as known
 //! * [`link`] - which LINE user a member of the company is
 //! * [`link_token`] - the company's app says which member comes to link

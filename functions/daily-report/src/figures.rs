@@ -11,8 +11,11 @@ use shared::{
         client::Quota,
         statistics::{DayCount, Followers, Interaction},
     },
+    sobot::account::SobotAccount,
 };
 use time::{Date, OffsetDateTime};
+
+use crate::mass_sends::{self, MassSends};
 
 /// Days in the table: LINE corrects a day's figures for 14 days.
 pub const DAYS: usize = 14;
@@ -41,7 +44,7 @@ impl<T: Clone> Source<T> {
     }
 
     /// What an earlier attempt has read is not read again.
-    async fn or_read<F, E: ToString>(earlier: Option<&Self>, read: F) -> Self
+    pub(crate) async fn or_read<F, E: ToString>(earlier: Option<&Self>, read: F) -> Self
     where
         F: Future<Output = Result<T, E>>,
     {
@@ -113,6 +116,9 @@ pub struct Figures {
     pub dead_letters: Source<BTreeMap<String, u64>>,
     /// Yesterday's followers; `None` while LINE counts.
     pub followers: Source<Option<Followers>>,
+    /// Yesterday's mass sends; none on a stack without Sobot, and in a document of before.
+    #[serde(default)]
+    pub mass_sends: Option<MassSends>,
     /// What the operator registered.
     pub broadcasts: Vec<Broadcast>,
 }
@@ -129,6 +135,8 @@ impl Figures {
 pub struct Sources {
     /// LINE.
     pub channel: LineChannel,
+    /// Sobot.
+    pub sobot: SobotAccount,
     /// Our records.
     pub deliveries: Deliveries,
     /// The dead-letter queues' client.
@@ -155,6 +163,14 @@ impl Sources {
     pub async fn read(&self, date: Date, now: OffsetDateTime, known: &Known) -> Figures {
         let earlier = known.earlier.as_ref();
         let yesterday = date.previous_day().unwrap_or(date);
+        let mass_sends =
+            mass_sends::read(&self.sobot, yesterday, earlier.and_then(|figures| figures.mass_sends.as_ref()));
+        let (mass_sends, figures) = tokio::join!(mass_sends, self.read_line_and_own(date, yesterday, now, known));
+        Figures { mass_sends, ..figures }
+    }
+
+    async fn read_line_and_own(&self, date: Date, yesterday: Date, now: OffsetDateTime, known: &Known) -> Figures {
+        let earlier = known.earlier.as_ref();
         let token = self.channel.token().await.map_err(|error| error.to_string());
         let token = token.as_ref().map_err(Clone::clone);
         let client = &self.channel.client;
@@ -217,6 +233,7 @@ impl Sources {
             own,
             dead_letters,
             followers,
+            mass_sends: None,
             broadcasts,
         }
     }

@@ -1,12 +1,13 @@
 //! The mail at nine: figures of LINE and of our own, once a day, and the warning before the quota is gone.
 //!
 //! Scheduler and Lambda both start a report at least once; [`shared::once`] makes it one mail. Three steps: begin, read,
-//! send. What was read is kept before the mail goes out, so that a run that follows a failure asks LINE only for what is
-//! still missing (its insight endpoints allow 60 calls an hour; a report takes at most 25). One source may fail alone: the
-//! mail says which and why.
+//! send. What was read is kept before the mail goes out, so that a run that follows a failure asks LINE and Sobot only
+//! for what is still missing (LINE's insight endpoints allow 60 calls an hour; a report takes at most 25, and of Sobot at
+//! most 20 pages). One source may fail alone: the mail says which and why.
 
 pub mod figures;
 pub mod mail;
+pub mod mass_sends;
 pub mod words;
 
 use std::time::Duration;

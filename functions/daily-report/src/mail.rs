@@ -11,6 +11,7 @@ use time::{Date, UtcOffset, format_description::well_known::Rfc3339, macros::for
 
 use crate::{
     figures::{Day, Figures, Month, Source},
+    mass_sends::{Failure, Incomplete, MassSends, Task},
     words::{Words, words},
 };
 
@@ -38,6 +39,7 @@ pub fn mail(figures: &Figures, yesterday: Option<&Figures>, date: Date, language
     let sections: Vec<Section> =
         [quota(figures, date, words), own(figures, words), days(figures, yesterday, words), followers(figures, words)]
             .into_iter()
+            .chain(mass_sends(figures, words))
             .chain(broadcasts(figures, words))
             .collect();
     let read_at = figures.read_at.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_default();
@@ -207,6 +209,51 @@ fn followers(figures: &Figures, words: &'static Words) -> Section {
     Section { heading: words.followers, lines: vec![line], table: Vec::new(), note: None }
 }
 
+fn mass_sends(figures: &Figures, words: &'static Words) -> Option<Section> {
+    let MassSends { tasks, failures } = figures.mass_sends.as_ref()?;
+    let counts = |counts: [Option<u64>; 3]| {
+        let told = |count: Option<u64>| count.map_or("?".to_owned(), |count| count.to_string());
+        words.task_columns.iter().zip(counts).map(|(name, count)| format!("{name} {}", told(count))).collect::<Vec<_>>()
+    };
+    let cut = |read: u64, incomplete: &Option<Incomplete>| {
+        incomplete.map_or(String::new(), |Incomplete { total }| {
+            let ([before, after], total) = (words.only_read, total.map(|total| format!("{}{total}", words.in_all)));
+            format!(" ({before}{read}{after}{})", total.unwrap_or_default())
+        })
+    };
+    let more = |all: u64, listed: usize| {
+        let ([before, after], left) = (words.more, all.saturating_sub(listed as u64));
+        (left > 0).then(|| format!("{before}{left}{after}"))
+    };
+    let mut lines = Vec::new();
+    match tasks {
+        Source::Missing(why) => lines.push(format!("{}: {}{why}", words.tasks, words.missing)),
+        Source::Known(all) if all.read == 0 => lines.push(format!("{}: {}", words.tasks, words.none)),
+        Source::Known(all) => {
+            let sums = counts([all.estimated, all.sent, all.failed].map(Some)).join(", ");
+            lines.push(format!("{}: {}{}; {sums}", words.tasks, all.read, cut(all.read, &all.incomplete)));
+            let task = |task: &Task| {
+                format!("- {}: {}", task.name, counts([task.estimated, task.sent, task.failed]).join(", "))
+            };
+            lines.extend(all.named.iter().map(task));
+            lines.extend(more(all.read, all.named.len()));
+        }
+    }
+    match failures {
+        Source::Missing(why) => lines.push(format!("{}: {}{why}", words.failures, words.missing)),
+        Source::Known(all) if all.read == 0 && all.incomplete.is_none() => {
+            lines.push(format!("{}: {}", words.failures, words.none));
+        }
+        Source::Known(all) => {
+            lines.push(format!("{}: {}{}", words.failures, all.read, cut(all.read, &all.incomplete)));
+            let failure = |one: &Failure| format!("- {}, error_code {}: {}", one.task, one.error_code, one.count);
+            lines.extend(all.named.iter().map(failure));
+            lines.extend(more(all.kinds, all.named.len()));
+        }
+    }
+    Some(Section { heading: words.mass_sends, lines, table: Vec::new(), note: Some(words.mass_sends_note) })
+}
+
 fn broadcasts(figures: &Figures, words: &'static Words) -> Option<Section> {
     if figures.broadcasts.is_empty() {
         return None;
@@ -318,7 +365,10 @@ mod tests {
     use time::macros::{date, datetime};
 
     use super::*;
-    use crate::figures::Broadcast;
+    use crate::{
+        figures::Broadcast,
+        mass_sends::{Failures, Tasks},
+    };
 
     fn figures() -> Figures {
         let day = |day: Date, delivered, interaction| Day { day: day.to_string(), delivered, interaction };
@@ -358,6 +408,25 @@ mod tests {
             }),
             dead_letters: Source::Known(BTreeMap::from([("PushRetryDeadLetterQueue".to_owned(), 1)])),
             followers: Source::Known(Some(Followers { followers: 7620, blocks: 237 })),
+            mass_sends: Some(MassSends {
+                tasks: Source::Known(Tasks {
+                    read: 3,
+                    incomplete: None,
+                    estimated: 9,
+                    sent: 1,
+                    failed: 8,
+                    named: vec![
+                        Task { name: "群发123123".to_owned(), estimated: Some(7), sent: Some(1), failed: Some(6) },
+                        Task { name: "<走查>".to_owned(), estimated: Some(2), sent: None, failed: Some(2) },
+                    ],
+                }),
+                failures: Source::Known(Failures {
+                    read: 1000,
+                    incomplete: Some(Incomplete { total: Some(5231) }),
+                    kinds: 21,
+                    named: vec![Failure { task: "<走查>".to_owned(), error_code: "999999".to_owned(), count: 2 }],
+                }),
+            }),
             broadcasts: vec![Broadcast {
                 request_id: "request-1".to_owned(),
                 interaction: Source::Known(Interaction::default()),
@@ -393,6 +462,34 @@ mod tests {
         {
             assert!(mail.html.contains(&escaped(line)), "{line}");
         }
+    }
+
+    #[test]
+    fn without_sobot_nothing_is_said_of_it_and_each_of_its_lists_may_fail_alone() {
+        let text =
+            |mass_sends| mail(&Figures { mass_sends, ..figures() }, None, date!(2026 - 09 - 08), Language::En).text;
+        assert!(!text(None).contains("Sobot"));
+        let (tasks, failures) = (Source::Known(Tasks::default()), Source::Known(Failures::default()));
+        fn why<T>() -> Source<T> {
+            Source::Missing("Sobot did not answer".to_owned())
+        }
+        let quiet = text(Some(MassSends { tasks: tasks.clone(), failures }));
+        assert!(quiet.contains("\nMass sends: none\nFailed records: none\n"), "{quiet}");
+        let half = text(Some(MassSends { tasks, failures: why() }));
+        assert!(half.contains("\nMass sends: none\nFailed records: missing: Sobot did not answer\n"), "{half}");
+        let cut = Failures { incomplete: Some(Incomplete { total: None }), ..Failures::default() };
+        let cut = text(Some(MassSends { tasks: why(), failures: Source::Known(cut) }));
+        assert!(
+            cut.contains("\nMass sends: missing: Sobot did not answer\nFailed records: 0 (only the first 0 were read)")
+        );
+    }
+
+    #[test]
+    fn a_document_of_before_the_mass_sends_is_read() {
+        let mut document = serde_json::to_value(figures()).unwrap();
+        assert_eq!(serde_json::from_value::<Figures>(document.clone()).unwrap(), figures());
+        document.as_object_mut().unwrap().remove("mass_sends").unwrap();
+        assert_eq!(serde_json::from_value::<Figures>(document).unwrap(), Figures { mass_sends: None, ..figures() });
     }
 
     #[test]

@@ -12,6 +12,7 @@ use shared::{
     once::Once,
     quota_warning::QuotaWarning,
     settings::{self, Settings, parsed, required},
+    sobot::account::SobotAccount,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,6 +24,14 @@ async fn main() -> Result<(), Error> {
     let function = DailyReport {
         sources: Sources {
             channel: LineChannel::new(&aws, &settings, Clock::System)?,
+            sobot: SobotAccount::new(
+                &aws,
+                &required("SOBOT_API_BASE")?,
+                required("SOBOT_SECRET_ID")?,
+                settings.tokens_table.clone(),
+                settings.pace.call,
+                Clock::System,
+            )?,
             deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone()),
             sqs: aws_sdk_sqs::Client::new(&aws),
             dead_letter_queues: required("DEAD_LETTER_QUEUE_URLS")?.split(',').map(str::to_owned).collect(),

@@ -65,6 +65,22 @@ pub struct Words {
     pub added: &'static str,
     /// Blocking.
     pub blocking: &'static str,
+    /// Heading: mass sends.
+    pub mass_sends: &'static str,
+    /// Under the mass sends.
+    pub mass_sends_note: &'static str,
+    /// Mass sends in all.
+    pub tasks: &'static str,
+    /// Their messages: to be sent, sent, failed.
+    pub task_columns: [&'static str; 3],
+    /// Messages that failed, by task and code.
+    pub failures: &'static str,
+    /// Around the number of lines that are left out.
+    pub more: [&'static str; 2],
+    /// Around how many were read of a list that was not read to its end.
+    pub only_read: [&'static str; 2],
+    /// Before the length of that list.
+    pub in_all: &'static str,
     /// Heading: broadcasts.
     pub broadcasts: &'static str,
     /// LINE tells nothing of it.
@@ -106,6 +122,14 @@ const ZH_CN: Words = Words {
     followers: "好友",
     added: "累计添加",
     blocking: "当前屏蔽",
+    mass_sends: "昨日群发（智齿）",
+    mass_sends_note: "数据来源：智齿（按 GMT+8 日界）。",
+    tasks: "群发任务",
+    task_columns: ["预计", "成功", "失败"],
+    failures: "失败记录",
+    more: ["… 另有 ", " 项未列出"],
+    only_read: ["仅读取前 ", " 条"],
+    in_all: "，共 ",
     broadcasts: "群发统计",
     not_available: "LINE 未提供",
     source: "数据来源：",
@@ -144,6 +168,14 @@ const EN: Words = Words {
     followers: "Followers",
     added: "Ever added",
     blocking: "Blocking now",
+    mass_sends: "Yesterday's mass sends (Sobot)",
+    mass_sends_note: "Source: Sobot (days in GMT+8).",
+    tasks: "Mass sends",
+    task_columns: ["estimated", "sent", "failed"],
+    failures: "Failed records",
+    more: ["… and ", " more that are not listed"],
+    only_read: ["only the first ", " were read"],
+    in_all: ", in all ",
     broadcasts: "Broadcasts",
     not_available: "not available from LINE",
     source: "Source: ",

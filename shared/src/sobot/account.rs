@@ -41,13 +41,6 @@ pub enum AccountError {
     Call(#[from] SobotError),
 }
 
-impl AccountError {
-    /// Nobody has put Sobot's secret: this stack does without Sobot.
-    pub fn is_not_configured(&self) -> bool {
-        matches!(self, Self::Secret(SecretError::NotSet { .. }))
-    }
-}
-
 impl SobotAccount {
     /// Wires the account; nothing is called yet. No call takes longer than `timeout`.
     pub fn new(
@@ -69,6 +62,12 @@ impl SobotAccount {
             ),
             clock,
         })
+    }
+
+    /// Whether somebody has put Sobot's secret: a stack may do without Sobot. Whatever else is wrong with the secret, the
+    /// calls say.
+    pub async fn is_configured(&self) -> bool {
+        !matches!(self.secret.get().await, Err(SecretError::NotSet { .. }))
     }
 
     /// Where a message's content can be fetched.

@@ -47,7 +47,7 @@ pub enum SobotError {
     /// `999994`.
     #[error(
         "Sobot refuses the parameters (999994: {0}): check appId and appKey in Sobot's secret, and the channel id; \
-             if they are right, Sobot has changed its API"
+         if they are right, Sobot has changed its API"
     )]
     BadParameters(String),
     /// `999999`.

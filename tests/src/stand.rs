@@ -176,6 +176,16 @@ impl Stand {
         put.map(|_| ()).with_context(|| format!("cannot write the secret {id}"))
     }
 
+    /// Takes a secret's value away: as before the operator has put one.
+    pub async fn remove_secret(&self, output: &str) -> anyhow::Result<()> {
+        let id = self.aws.output(output);
+        let value = self.secrets.get_secret_value().secret_id(id).send().await?;
+        let version = value.version_id().context("a value without a version")?;
+        let update = self.secrets.update_secret_version_stage().secret_id(id).version_stage("AWSCURRENT");
+        update.remove_from_version_id(version).send().await?;
+        Ok(())
+    }
+
     /// Where the order system posts.
     pub fn orders_url(&self) -> String {
         format!("{}/orders/finished", self.aws.api_url())

@@ -5,12 +5,13 @@
 use local_stand::{
     aws_tap::{ALWAYS, Fault},
     line_stand_in::{Behaviour, Endpoint, Person},
+    sobot_stand_in::{List, ListBehaviour, SendRecord, Task, error},
     stand::{Mail, Stand, order_with},
 };
 use serde_json::{Value, json};
-use time::{Date, Duration, OffsetDateTime, UtcOffset};
+use time::{Date, Duration, OffsetDateTime, UtcOffset, macros::offset};
 
-use crate::{id, story_alone, user};
+use crate::{id, inbox::make_sobots_token_old, story_alone, user};
 
 /// The report's day here and now, in the default zone.
 fn today() -> Date {
@@ -302,5 +303,157 @@ fn a_push_that_met_the_monthly_limit_warns_at_once_and_does_not_wait() {
         }
         stand.invoke("QuotaWarningFunctionName", &json!({ "Records": [] })).await.expect("an answer");
         assert_eq!(warnings(&stand).await.len(), 1);
+    });
+}
+
+/// The first moment of a day of Sobot's.
+fn beginning(day: Date) -> OffsetDateTime {
+    day.midnight().assume_offset(offset!(+8))
+}
+
+fn task(name: &str, start: OffsetDateTime, counts: [u64; 3]) -> Task {
+    Task { id: format!("id of {name}"), name: name.to_owned(), start, counts }
+}
+
+fn failed(name: &str, time: OffsetDateTime) -> SendRecord {
+    let (task_id, task_name) = (format!("id of {name}"), name.to_owned());
+    SendRecord { task_id, task_name, time, status: "9", error_code: "999999" }
+}
+
+/// The mass sends' part of the mail, which its HTML has too.
+fn mass_sends(mail: &Mail) -> Vec<&str> {
+    let lines = mail.text.lines().skip_while(|line| !line.contains("昨日群发")).skip(1);
+    let lines: Vec<_> = lines.take_while(|line| !line.starts_with("数据来源")).collect();
+    for line in &lines {
+        assert!(mail.html.contains(line), "{line}: {}", mail.html);
+    }
+    lines
+}
+
+#[test]
+fn the_mass_sends_of_yesterday_are_told_from_all_pages() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        let yesterday = beginning(date - Duration::DAY);
+        let mut tasks: Vec<_> = (0..101).map(|n| task(&format!("群发{n}"), yesterday, [7, 1, 6])).collect();
+        tasks[100].start = beginning(date) - Duration::SECOND;
+        tasks.push(task("too early", yesterday - Duration::SECOND, [1; 3]));
+        tasks.push(task("too late", beginning(date), [1; 3]));
+        stand.sobot.set_tasks(tasks);
+        // 21 tasks of which messages failed, the first one often; the others' records are not for this mail.
+        let mut records: Vec<_> = (0..21).map(|n| failed(&format!("群发{n}"), yesterday)).collect();
+        records.extend(vec![failed("群发0", beginning(date) - Duration::SECOND); 100]);
+        records.push(failed("too early", yesterday - Duration::SECOND));
+        records.push(SendRecord { status: "2", error_code: "000000", ..failed("read", yesterday) });
+        records.push(SendRecord { error_code: "000000", ..failed("sent after all", yesterday) });
+        stand.sobot.set_records(records);
+
+        // The first mail fails: what was read of Sobot is kept, too.
+        let event = json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        let fault =
+            stand.aws.tap().inject(Fault::Error(400, "MessageRejected"), "POST /v2/email/outbound-emails", "", ALWAYS);
+        assert!(report(&stand, event.clone()).await["errorMessage"].is_string());
+        drop(fault);
+        assert_eq!(report(&stand, event).await["report"], "sent");
+        for list in [List::Tasks, List::Records] {
+            let asked = stand.sobot.list_asked(list);
+            let pages: Vec<_> =
+                asked.iter().map(|body| (body["page_no"].as_u64(), body["page_size"].as_u64())).collect();
+            assert_eq!(pages, [(Some(1), Some(100)), (Some(2), Some(100))], "{list:?}");
+        }
+        assert_eq!(stand.sobot.tokens_issued(), 1);
+
+        let [mail] = &reports(&stand).await[..] else { panic!("one mail") };
+        let lines = mass_sends(mail);
+        assert_eq!(lines[0], "群发任务: 101; 预计 707, 成功 101, 失败 606");
+        let tasks: Vec<_> = (0..101).map(|n| format!("- 群发{n}: 预计 7, 成功 1, 失败 6")).collect();
+        assert_eq!(lines[1..102], tasks);
+        assert_eq!(lines[102..104], ["失败记录: 121", "- 群发0, error_code 999999: 101"]);
+        assert_eq!(lines.len(), 102 + 1 + 20 + 1, "{lines:?}");
+        assert_eq!(lines.last(), Some(&"… 另有 1 项未列出"));
+    });
+}
+
+#[test]
+fn of_very_many_failed_records_the_mail_says_how_many_were_read() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        let yesterday = beginning(date - Duration::DAY);
+        stand.sobot.set_records(vec![failed("群发", yesterday); 1001]);
+        assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        let expected =
+            ["群发任务: 无", "失败记录: 1000 (仅读取前 1000 条，共 1001)", "- 群发, error_code 999999: 1000"];
+        assert_eq!(mass_sends(&mail), expected);
+        assert_eq!(stand.sobot.list_asked(List::Records).len(), 10);
+    });
+}
+
+#[test]
+fn sobot_may_fail_alone_and_is_asked_again_for_what_is_missing() {
+    story_alone(&[], async |stand| {
+        let mut date = today();
+        let answer = |code: &str| ListBehaviour::Answer(error(code, "原因"));
+        for (behaviours, why) in [
+            (vec![answer("900001")], "refused"),
+            (vec![answer("999994")], "999994: 原因"),
+            (vec![answer("999999")], "999999: 原因"),
+            (vec![answer("123456")], "undocumented code 123456 (原因)"),
+            (vec![ListBehaviour::Answer("<html>Bad Gateway</html>".to_owned())], "without a ret_code"),
+            (vec![ListBehaviour::Answer(r#"{"ret_code":"000000","items":7}"#.to_owned())], "no usable items"),
+            (vec![ListBehaviour::HangUp, ListBehaviour::HangUp], "did not answer"),
+        ] {
+            set_figures(&stand, date);
+            stand.line.begin_an_hour();
+            let yesterday = beginning(date - Duration::DAY);
+            stand.sobot.set_tasks([task("群发", yesterday, [7, 1, 6])]);
+            stand.sobot.set_records([failed("群发", yesterday)]);
+            stand.sobot.script_list(List::Tasks, behaviours);
+            let event = json!({ "date": date.to_string(), "resend": true });
+            assert_eq!(report(&stand, event.clone()).await["report"], "sent", "{why}");
+            let mail = reports(&stand).await.pop().expect("a mail");
+            let [tasks, records, record] = mass_sends(&mail)[..] else { panic!("{why}: {}", mail.text) };
+            assert!(tasks.starts_with("群发任务: 暂缺：") && tasks.contains(why), "{why}: {tasks}");
+            assert_eq!((records, record), ("失败记录: 1", "- 群发, error_code 999999: 1"), "{why}");
+            assert!(mail.text.contains("昨日消息到达数: 323"), "{why}: {}", mail.text);
+
+            let records_asked = stand.sobot.list_asked(List::Records).len();
+            stand.line.begin_an_hour();
+            assert_eq!(report(&stand, event).await["report"], "sent", "{why}");
+            let mail = reports(&stand).await.pop().expect("a mail");
+            assert_eq!(mass_sends(&mail)[0], "群发任务: 1; 预计 7, 成功 1, 失败 6", "{why}");
+            assert_eq!(stand.sobot.list_asked(List::Records).len(), records_asked, "{why}: what was read is kept");
+            date -= Duration::DAY;
+        }
+
+        // One lost answer is asked for again, and a token that somebody else ended is replaced: the mail has all.
+        make_sobots_token_old(&stand).await;
+        stand.sobot.end_the_token();
+        stand.sobot.script_list(List::Tasks, [ListBehaviour::HangUp]);
+        stand.line.begin_an_hour();
+        assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert_eq!(mass_sends(&mail), ["群发任务: 无", "失败记录: 无"]);
+        assert_eq!(stand.sobot.tokens_issued(), 2);
+    });
+}
+
+#[test]
+fn a_stack_without_sobot_does_not_look_broken() {
+    story_alone(&[], async |stand| {
+        stand.remove_secret("SobotSecretArn").await.expect("the secret has no value now");
+        set_figures(&stand, today());
+        assert_eq!(report(&stand, json!({ "date": today().to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        for said in ["智齿", "Sobot", "失败记录", "暂缺"] {
+            assert!(!mail.text.contains(said) && !mail.html.contains(said), "{said}: {}", mail.text);
+        }
+        assert!(stand.aws.logs("daily-report").contains("no mass sends in the report"));
+        // A secret that is there and wrong is said.
+        stand.put_secret("SobotSecretArn", &json!({ "appId": "1" })).await.expect("written");
+        let date = today() - Duration::DAY;
+        assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert!(mass_sends(&mail).iter().all(|line| line.contains("field appKey is missing")), "{}", mail.text);
     });
 }

@@ -145,9 +145,9 @@ async fn each<Q: Query>(
 impl Tasks {
     fn add(&mut self, task: mass_send::Task) {
         self.read += 1;
-        self.estimated += task.estimated.unwrap_or(0);
-        self.sent += task.sent.unwrap_or(0);
-        self.failed += task.failed.unwrap_or(0);
+        self.estimated = self.estimated.saturating_add(task.estimated.unwrap_or(0));
+        self.sent = self.sent.saturating_add(task.sent.unwrap_or(0));
+        self.failed = self.failed.saturating_add(task.failed.unwrap_or(0));
         if self.named.len() < MAX_TASKS {
             let name = name(&task.name, &task.id);
             self.named.push(Task { name, estimated: task.estimated, sent: task.sent, failed: task.failed });

@@ -44,7 +44,7 @@ pub struct Tasks {
     pub sent: u64,
     /// Messages that were not.
     pub failed: u64,
-    /// The first of them by name.
+    /// The first of them, each by itself.
     pub named: Vec<Task>,
 }
 
@@ -187,4 +187,38 @@ fn name(name: &str, otherwise: &str) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut tasks = Tasks::default();
+        for number in 0..=MAX_TASKS {
+            let item = format!(r#"{{"task_name":"a\nb{}","taskid":{number},"send_error_num":2}}"#, "字".repeat(99));
+            tasks.add(serde_json::from_str(&item).unwrap());
+        }
+        assert_eq!((tasks.read, tasks.failed, tasks.named.len()), (201, 402, MAX_TASKS));
+        assert_eq!(tasks.named[0].name, format!("a b{}…", "字".repeat(57)));
+        assert_eq!(tasks.named[0].sent, None, "not told is not zero");
+    }
+
+    #[test]
+    fn failures_are_counted_by_task_and_code() {
+        let mut kinds = Kinds::default();
+        for item in [
+            r#"{"taskid":"1","task_name":"same","error_code":"999999"}"#,
+            r#"{"taskid":"2","task_name":"same","error_code":"999999"}"#,
+            r#"{"taskid":"2","task_name":"same","error_code":"999999"}"#,
+            r#"{"taskid":"2"}"#,
+        ] {
+            kinds.add(serde_json::from_str(item).unwrap());
+        }
+        let failures = kinds.into_failures(4, None);
+        let named = failures.named.iter().map(|one| (one.task.as_str(), one.error_code.as_str(), one.count));
+        assert_eq!(named.collect::<Vec<_>>(), [("same", "999999", 2), ("same", "999999", 1), ("2", "?", 1)]);
+        assert_eq!(failures.kinds, 3);
+    }
 }

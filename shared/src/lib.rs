@@ -9,12 +9,15 @@
 //! * [`line`] - LINE's Messaging API: client, message limits, JWT assertion, authenticated channel
 //! * [`delivery`] - never lost, never twice: the record, the attempt, the table of outcomes
 //! * [`inbox`] - what users write and do: from the webhooks' queue to the operator's table
-//! * [`sobot`] - Sobot's API: its token, the content of messages
+//! * [`sobot`] - Sobot's API: its token, the content of messages, the mass sends
 //! * [`friend`] - whether a user is a friend of the official account, as far as known
 //! * [`link`] - which LINE user a member of the company is
 //! * [`link_token`] - the company's app says which member comes to link
 //! * [`used_token`] - a link token belongs to the browser that used it first
 //! * [`unlink`] - a member and a LINE user part
+//! * [`mail`] - mail through SES
+//! * [`once`] - what is done once although it is started at least once
+//! * [`quota_warning`] - one mail per threshold of the month's quota
 //! * [`switch`] - the switch per order status
 //! * [`token`] - one access token shared by every instance of every function
 //! * [`secrets`] - what Secrets Manager holds, in memory
@@ -33,10 +36,13 @@ pub mod line;
 pub mod link;
 pub mod link_token;
 pub mod log;
+pub mod mail;
 pub mod message;
 pub mod metric;
 pub mod money;
+pub mod once;
 pub mod order;
+pub mod quota_warning;
 pub mod secrets;
 pub mod settings;
 pub mod sobot;

@@ -71,6 +71,8 @@ pub struct Settings {
     pub friends_table: String,
     /// The table of links.
     pub links_table: String,
+    /// Where a push tells that the month's messages are used up.
+    pub quota_warning_queue_url: String,
 }
 
 impl Settings {
@@ -90,6 +92,7 @@ impl Settings {
             tokens_table: required("TOKENS_TABLE")?,
             friends_table: required("FRIENDS_TABLE")?,
             links_table: required("LINKS_TABLE")?,
+            quota_warning_queue_url: required("QUOTA_WARNING_QUEUE_URL")?,
         })
     }
 }

@@ -29,6 +29,8 @@ use crate::{
 
 /// The sample order of the order system, as API Gateway hands it to the function.
 const SAMPLE_EVENT: &str = include_str!("../../events/order-finished.json");
+/// Verified with SES on every stand.
+const REPORT_SENDER: &str = "report@example.com";
 /// How often a state is looked at that nobody announces.
 pub const POLL: Duration = Duration::from_millis(100);
 
@@ -70,6 +72,36 @@ pub struct Reply {
     pub body: Value,
 }
 
+/// A mail as it went out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// From.
+    pub sender: String,
+    /// To.
+    pub recipients: Vec<String>,
+    /// Subject.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+}
+
+impl Mail {
+    fn from_json(mail: &Value) -> anyhow::Result<Self> {
+        let text =
+            |name: &str| mail[name].as_str().map(str::to_owned).with_context(|| format!("a mail without {name}"));
+        let recipients = mail["To"].as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned));
+        Ok(Self {
+            sender: text("Source")?,
+            recipients: recipients.collect(),
+            subject: text("Subject")?,
+            text: text("BodyText")?,
+            html: text("BodyHtml")?,
+        })
+    }
+}
+
 impl Stand {
     /// Brings up a stand of its own. `parameters` are the template's; LINE's and Sobot's addresses are set in any case.
     pub async fn start(parameters: &[(&str, &str)], verbose: bool) -> anyhow::Result<Self> {
@@ -86,6 +118,9 @@ impl Stand {
             ("LoginReturnUrls", "https://app.example/line".to_owned()),
             ("SobotApiBase", sobot.base_url()),
             ("OfficialAccountId", "@abc1234".to_owned()),
+            ("ReportRecipients", "statistics@example.com,operator@example.com".to_owned()),
+            ("ReportSender", REPORT_SENDER.to_owned()),
+            ("ReportSenderIdentity", REPORT_SENDER.to_owned()),
         ];
         all.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let aws = LocalAws::start(&all, verbose).await?;
@@ -103,6 +138,12 @@ impl Stand {
             order_key: random_key(),
             link_token_secret: random_key(),
         };
+        let mail = aws_sdk_sesv2::Client::new(&config);
+        mail.create_email_identity()
+            .email_identity(REPORT_SENDER)
+            .send()
+            .await
+            .context("the sender is not verified")?;
         stand.put_secret("LineSecretArn", &stand.line.secret()).await?;
         stand.put_secret("LoginSecretArn", &stand.login_secret()).await?;
         stand.put_secret("SobotSecretArn", &stand.sobot.secret()).await?;
@@ -149,6 +190,16 @@ impl Stand {
         let id = self.aws.output(output);
         let put = self.secrets.put_secret_value().secret_id(id).secret_string(value.to_string()).send().await;
         put.map(|_| ()).with_context(|| format!("cannot write the secret {id}"))
+    }
+
+    /// Takes a secret's value away: as before the operator has put one.
+    pub async fn remove_secret(&self, output: &str) -> anyhow::Result<()> {
+        let id = self.aws.output(output);
+        let value = self.secrets.get_secret_value().secret_id(id).send().await?;
+        let version = value.version_id().context("a value without a version")?;
+        let update = self.secrets.update_secret_version_stage().secret_id(id).version_stage("AWSCURRENT");
+        update.remove_from_version_id(version).send().await?;
+        Ok(())
     }
 
     /// Where the order system posts.
@@ -309,6 +360,22 @@ impl Stand {
             ensure!(Instant::now() < deadline, "no dead letter about {needle}");
             sleep(POLL).await;
         }
+    }
+
+    /// Invokes a function, named by the stack's output, and waits for what it returns; an error of the function comes back as
+    /// its error object.
+    pub async fn invoke(&self, output: &str, event: &Value) -> anyhow::Result<Value> {
+        let url = format!("{}/2015-03-31/functions/{}/invocations", self.aws.endpoint(), self.aws.output(output));
+        let response = self.http.post(url).body(event.to_string()).send().await?;
+        Ok(serde_json::from_slice(&response.bytes().await?)?)
+    }
+
+    /// The mails sent so far, oldest first.
+    pub async fn mails(&self) -> anyhow::Result<Vec<Mail>> {
+        let url = format!("{}/_ministack/ses/messages", self.aws.endpoint());
+        let all: Value = serde_json::from_slice(&self.http.get(url).send().await?.bytes().await?)?;
+        let of_accounts = all["messages"].as_object().into_iter().flatten();
+        of_accounts.flat_map(|(_, mails)| mails.as_array().into_iter().flatten()).map(Mail::from_json).collect()
     }
 
     /// How many messages a queue holds, visible or not.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use local_stand::{stand::Stand, webhook_sender::sign};
+use local_stand::webhook_sender::sign;
 use serde_json::{Value, json};
 use shared::delivery::record::State;
 
@@ -39,12 +39,6 @@ fn expected(file: &str) -> (&'static str, Value) {
     }
 }
 
-async fn invoke(stand: &Stand, function: &str, event: &Value) -> Value {
-    let url = format!("{}/2015-03-31/functions/{}/invocations", stand.aws.endpoint(), stand.aws.output(function));
-    let response = stand.http.post(url).body(event.to_string()).send().await.expect("the emulator answers");
-    serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON")
-}
-
 #[test]
 fn every_event_file_drives_its_function() {
     story_alone(&[], async |stand| {
@@ -74,7 +68,7 @@ fn every_event_file_drives_its_function() {
             if event["pathParameters"]["key"] == "the-webhook-key" {
                 event["pathParameters"]["key"] = json!(stand.sobot.webhook_key());
             }
-            let got = invoke(&stand, function, &event).await;
+            let got = stand.invoke(function, &event).await.expect("an answer");
             if answer["statusCode"].is_null() {
                 assert_eq!(got, answer, "{file}");
                 for record in event["Records"].as_array().expect("records") {

@@ -51,7 +51,7 @@ async fn whole_table(stand: &Stand) -> Vec<std::collections::HashMap<String, Att
 }
 
 /// As if Sobot's token had been issued an hour ago.
-async fn make_sobots_token_old(stand: &Stand) {
+pub async fn make_sobots_token_old(stand: &Stand) {
     let time = time::OffsetDateTime::now_utc().unix_timestamp() - 3600;
     let update = stand.dynamodb.update_item().table_name(stand.aws.output("TokensTableName"));
     update

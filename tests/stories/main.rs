@@ -5,6 +5,7 @@
 //! * [`recipients`] - whom an order reaches: members, friends, and those who are neither
 //! * [`retries`] - the queue, the dead-letter queue, redrive, the switch, the key's 24 hours
 //! * [`crashes`] - processes killed, AWS failing at each step
+//! * [`daily_report`] - the mail at nine, and the warning before the quota is gone
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
@@ -18,6 +19,7 @@
 mod contract;
 mod costs;
 mod crashes;
+mod daily_report;
 mod events;
 mod inbox;
 mod login;

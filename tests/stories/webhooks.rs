@@ -290,11 +290,7 @@ fn sobots_address_exists_for_who_knows_its_key_only() {
 #[test]
 fn without_sobots_secret_lines_webhooks_work_and_sobots_address_does_not_exist() {
     story_alone(&[], async |stand| {
-        let id = stand.aws.output("SobotSecretArn");
-        let value = stand.secrets.get_secret_value().secret_id(id).send().await.expect("a value");
-        let version = value.version_id().expect("a version");
-        let update = stand.secrets.update_secret_version_stage().secret_id(id).version_stage("AWSCURRENT");
-        update.remove_from_version_id(version).send().await.expect("the secret has no value now");
+        stand.remove_secret("SobotSecretArn").await.expect("the secret has no value now");
         let user = random_user();
         answered(&WebhookSender::sobot(&stand).deliver(&[text(&user, "forged")]).await, 404);
         let picture = message(&user, AT, json!({ "type": "image", "contentProvider": { "type": "line" } }));

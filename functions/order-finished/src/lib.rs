@@ -12,11 +12,7 @@ use lambda_http::{
 };
 use serde_json::json;
 use shared::{
-    delivery::{
-        Delivery, First, Report,
-        queue::RetryQueue,
-        record::{Reason, State},
-    },
+    delivery::{Delivery, First, Report, queue::RetryQueue, record::State},
     order::{self, MAX_BODY_BYTES, Order, StatusChange},
     secrets::{CallerKeys, Secret},
 };
@@ -116,23 +112,10 @@ fn told(order: &Order, report: &Report) -> Response<Body> {
     };
     let mut body = json!({ "orderId": order.id.as_str(), "delivery": delivery });
     if let Some(reason) = report.reason {
-        body["reason"] = json!(reason_name(reason));
+        body["reason"] = json!(reason.name());
     }
     if let Some(request_id) = &report.line_request_id {
         body["lineRequestId"] = json!(request_id);
     }
     json_response(status, "application/json", &body)
-}
-
-/// Part of the contract: a name here changes only with it.
-fn reason_name(reason: Reason) -> &'static str {
-    match reason {
-        Reason::RefusedByLine => "refused_by_line",
-        Reason::QuotaExhausted => "quota_exhausted",
-        Reason::SwitchedOff => "switched_off",
-        Reason::NotAFriend => "not_a_friend",
-        Reason::NotLinked => "not_linked",
-        Reason::RetriesExhausted => "retries_exhausted",
-        Reason::RetryKeyExpired => "retry_key_expired",
-    }
 }

@@ -36,6 +36,7 @@
 //! * Clock skew: a lease is longer than a function may run, by more seconds than AWS's clocks differ; if that ever fails,
 //!   two workers send the same key and LINE answers the second 409. The key's life is cut by ten minutes.
 
+pub mod day;
 pub mod outcome;
 pub mod queue;
 pub mod record;
@@ -58,6 +59,7 @@ use crate::{
     link::Links,
     message::{PushRequest, order_finished},
     order::{FINISH, LineUserId, Order, Recipient},
+    quota_warning::QuotaAlert,
     settings::Settings,
     switch::{self, Switches},
 };
@@ -70,6 +72,7 @@ pub struct Delivery {
     friends: Friends,
     links: Links,
     channel: LineChannel,
+    quota_alert: QuotaAlert,
     settings: Settings,
     clock: Clock,
 }
@@ -160,6 +163,11 @@ impl Delivery {
             friends: Friends::new(dynamodb.clone(), settings.friends_table.clone()),
             links: Links::new(dynamodb, settings.links_table.clone()),
             channel: LineChannel::new(aws, &settings, clock)?,
+            quota_alert: QuotaAlert::new(
+                aws_sdk_sqs::Client::new(aws),
+                settings.quota_warning_queue_url.clone(),
+                clock,
+            ),
             settings,
             clock,
         })
@@ -361,7 +369,14 @@ impl Delivery {
             error = record.last_error.as_deref(),
             "delivery attempted"
         );
-        self.write_outcome(record).await.inspect_err(|error| {
+        let exhausted = record.reason == Some(Reason::QuotaExhausted);
+        let tell = async {
+            if exhausted {
+                self.quota_alert.tell().await;
+            }
+        };
+        let (written, ()) = tokio::join!(self.write_outcome(record), tell);
+        written.inspect_err(|error| {
             tracing::error!(
                 order.id = record.order_id,
                 error,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     aws_error::{code_and_message, told},
+    line::statistics::line_day,
     order::{FINISH, LineUserId, Order, StatusChange, parse_bytes},
 };
 
@@ -55,7 +56,7 @@ impl State {
 }
 
 /// Why a delivery stands where it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// LINE refused the request; `last_error` has its text.
@@ -72,6 +73,21 @@ pub enum Reason {
     RetriesExhausted,
     /// The retry key is too old.
     RetryKeyExpired,
+}
+
+impl Reason {
+    /// Its name in the HTTP contract, in records and in mails: it changes only with all of them.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RefusedByLine => "refused_by_line",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::SwitchedOff => "switched_off",
+            Self::NotAFriend => "not_a_friend",
+            Self::NotLinked => "not_linked",
+            Self::RetriesExhausted => "retries_exhausted",
+            Self::RetryKeyExpired => "retry_key_expired",
+        }
+    }
 }
 
 /// One request to LINE and what came of it.
@@ -102,6 +118,10 @@ pub struct DeliveryRecord {
     pub order_id: String,
     /// Sort key: the order's status.
     pub status: String,
+    /// LINE's day on which the order arrived, such as `2026-09-01`; the index `by_day` is over it and the state.
+    pub day: String,
+    /// How many requests went to LINE for it.
+    pub attempt_count: u32,
     /// Grows with every write; a write names the revision that it read.
     pub revision: u64,
     /// Where the delivery stands.
@@ -204,6 +224,8 @@ impl DeliveryRecord {
         Self {
             order_id: order.id.to_string(),
             status: FINISH.to_owned(),
+            day: line_day(now).to_string(),
+            attempt_count: 0,
             revision: 1,
             state: State::Pending,
             reason: None,
@@ -308,14 +330,15 @@ impl DeliveryRecord {
             self.attempts.remove(1);
         }
         self.attempts.push(attempt);
+        self.attempt_count += 1;
     }
 }
 
 /// The table.
 #[derive(Debug)]
 pub struct Deliveries {
-    table: Client,
-    table_name: String,
+    pub(super) table: Client,
+    pub(super) table_name: String,
 }
 
 /// What became of a new record.

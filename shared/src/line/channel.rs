@@ -38,9 +38,9 @@ pub enum ChannelError {
     Token(#[from] TokenError<LineError>),
 }
 
-/// A profile could not be had: nobody knows whether the user is a friend.
+/// A figure or a profile could not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum ProfileError {
+pub enum AnswerError {
     /// No token.
     #[error(transparent)]
     Channel(#[from] ChannelError),
@@ -113,7 +113,7 @@ impl LineChannel {
     }
 
     /// A friend's profile; `None` for a user who is no friend now.
-    pub async fn profile(&self, user: &LineUserId) -> Result<Option<Profile>, ProfileError> {
+    pub async fn profile(&self, user: &LineUserId) -> Result<Option<Profile>, AnswerError> {
         let token = self.token().await?;
         match self.client.profile(&token, user).await {
             Err(LineError::Status { status: 401, .. }) => {
@@ -127,6 +127,12 @@ impl LineChannel {
     /// The channel's id.
     pub async fn channel_id(&self) -> Result<String, SecretError> {
         Ok(self.secret.get().await?.signer.channel_id().to_owned())
+    }
+
+    /// The month's ceiling and what is used of it.
+    pub async fn month(&self) -> Result<(Quota, u64), AnswerError> {
+        let token = self.token().await?;
+        Ok(tokio::try_join!(self.client.quota(&token), self.client.consumption(&token))?)
     }
 
     async fn issue(&self, secret: &Arc<LineChannelSecret>) -> Result<crate::token::IssuedToken, LineError> {

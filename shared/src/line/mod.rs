@@ -1,7 +1,7 @@
 //! LINE's Messaging API and LINE Login.
 //!
 //! * [`client`] - one function per endpoint, one log line per call
-//! * [`statistics`] - the days and units that LINE counts by
+//! * [`statistics`] - what LINE counted: messages, views, clicks, followers
 //! * [`objects`] - message objects that cannot be built beyond LINE's limits
 //! * [`assertion`] - the JWT that a channel access token is issued for
 //! * [`signature`] - proof that a webhook comes from LINE

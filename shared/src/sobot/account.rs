@@ -7,7 +7,11 @@ use aws_config::SdkConfig;
 use crate::{
     clock::Clock,
     secrets::{Secret, SecretError, SobotSecret},
-    sobot::client::{SobotClient, SobotError},
+    sobot::{
+        client::{SobotClient, SobotError},
+        mass_send::{Page, Query},
+        pages::Pages,
+    },
     token::{AccessToken, Issuer, Refusal as _, SharedToken, TokenError},
 };
 
@@ -60,14 +64,35 @@ impl SobotAccount {
         })
     }
 
-    /// Where a message's content can be fetched. A token that Sobot does not know any more is replaced once.
+    /// Whether somebody has put Sobot's secret: a stack may do without Sobot. Whatever else is wrong with the secret, the
+    /// calls say.
+    pub async fn is_configured(&self) -> bool {
+        !matches!(self.secret.get().await, Err(SecretError::NotSet { .. }))
+    }
+
+    /// Where a message's content can be fetched.
     pub async fn media_url(&self, message_id: &str, channel_id: &str) -> Result<String, AccountError> {
+        self.ask(|token| async move { self.client.media_url(&token, message_id, channel_id).await }).await
+    }
+
+    /// A list, page by page; of an endless one no more than `max_pages`.
+    pub fn pages<Q: Query>(&self, query: Q, max_pages: u32) -> Pages<'_, Q> {
+        Pages::new(self, query, max_pages)
+    }
+
+    /// One page of a list; the first is 1.
+    pub(super) async fn page<Q: Query>(&self, query: &Q, number: u32) -> Result<Page<Q::Item>, AccountError> {
+        self.ask(|token| async move { self.client.page(&token, query, number).await }).await
+    }
+
+    /// Asks. A token that Sobot does not know any more is replaced once.
+    async fn ask<T, F>(&self, call: impl Fn(AccessToken) -> F) -> Result<T, AccountError>
+    where
+        F: Future<Output = Result<T, SobotError>>,
+    {
         let token = self.token().await?;
-        match self.client.media_url(&token, message_id, channel_id).await {
-            Err(error) if error.is_about_the_token() => {
-                let token = self.token_instead_of(&token).await?;
-                Ok(self.client.media_url(&token, message_id, channel_id).await?)
-            }
+        match call(token.clone()).await {
+            Err(error) if error.is_about_the_token() => Ok(call(self.token_instead_of(&token).await?).await?),
             result => Ok(result?),
         }
     }

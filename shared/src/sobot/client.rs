@@ -1,7 +1,8 @@
 //! The wire to Sobot: one function per endpoint, one log line per call.
 //!
 //! Source: Sobot, "LINE API". An error comes as `ret_code` in the body, whatever the HTTP status; the codes are
-//! [`SobotError`]. Every call but the token's carries the token in the header `token`.
+//! [`SobotError`]. Every call but the token's carries the token in the header `token`, only reads, and is repeated once if
+//! no answer came; a second request for a token would end the first one's.
 
 use std::{
     fmt::Write as _,
@@ -44,7 +45,10 @@ pub enum SobotError {
     #[error("Sobot's token is not valid any more (900002): fetch a new one")]
     TokenInvalid,
     /// `999994`.
-    #[error("Sobot refuses the parameters (999994: {0}): check appId and appKey in Sobot's secret, and the channel id")]
+    #[error(
+        "Sobot refuses the parameters (999994: {0}): check appId and appKey in Sobot's secret, and the channel id; \
+         if they are right, Sobot has changed its API"
+    )]
     BadParameters(String),
     /// `999999`.
     #[error("Sobot has an unknown problem (999999: {0}): try again later, then ask Sobot's support")]
@@ -63,6 +67,14 @@ pub enum SobotError {
     /// A success that lacks what it should hold.
     #[error("Sobot's answer has no usable {0}")]
     Lacks(&'static str),
+}
+
+/// A success.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Value,
+    /// The body as it came: [`Value`] would round a number beyond 64 bits.
+    pub(super) text: String,
 }
 
 impl SobotError {
@@ -93,7 +105,7 @@ impl SobotClient {
         let sign = sign(&secret.app_id, &create_time, secret.reveal_app_key());
         let query = [("appid", secret.app_id.as_str()), ("create_time", &create_time), ("sign", &sign)];
         let answer = self.call(PATH, self.request(Method::GET, PATH, None).query(&query)).await?;
-        issued_token(&answer)
+        issued_token(&answer.body)
     }
 
     /// `GET /chat-line/api/line/get_media_content`: where a message's picture, video, sound or file can be fetched.
@@ -106,11 +118,11 @@ impl SobotClient {
     ) -> Result<String, SobotError> {
         const PATH: &str = "/chat-line/api/line/get_media_content";
         let query = [("messageid", message_id), ("appid", channel_id)];
-        let answer = self.call(PATH, self.request(Method::GET, PATH, Some(token)).query(&query)).await?;
-        first_url(&answer["item"]).ok_or(SobotError::Lacks("item with an http(s) URL"))
+        let answer = self.ask(PATH, || self.request(Method::GET, PATH, Some(token)).query(&query)).await?;
+        first_url(&answer.body["item"]).ok_or(SobotError::Lacks("item with an http(s) URL"))
     }
 
-    fn request(&self, method: Method, path: &str, token: Option<&AccessToken>) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str, token: Option<&AccessToken>) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         // A token that is no header value cannot be Sobot's; without the header Sobot answers 900001.
         match token.and_then(|token| HeaderValue::from_str(token.reveal()).ok()) {
@@ -122,8 +134,19 @@ impl SobotClient {
         }
     }
 
-    /// The body of a success.
-    async fn call(&self, endpoint: &'static str, request: RequestBuilder) -> Result<Value, SobotError> {
+    /// A call that only reads: once more if no answer came.
+    pub(super) async fn ask(
+        &self,
+        endpoint: &'static str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Answer, SobotError> {
+        match self.call(endpoint, request()).await {
+            Err(SobotError::NoAnswer(_)) => self.call(endpoint, request()).await,
+            result => result,
+        }
+    }
+
+    async fn call(&self, endpoint: &'static str, request: RequestBuilder) -> Result<Answer, SobotError> {
         let started = Instant::now();
         let result = async {
             // The error's own text would show the address, and with it the signature.
@@ -144,7 +167,7 @@ impl SobotClient {
             duration_ms,
             "Sobot answered"
         );
-        result
+        result.map(|body| Answer { body, text })
     }
 }
 

@@ -1,9 +1,13 @@
 //! Sobot's API: the customer service system that the account's messages pass through.
 //!
 //! * [`client`] - one function per endpoint, one log line per call
-//! * [`account`] - the credential with its shared token: what the content of a message is asked for through
+//! * [`mass_send`] - the lists of mass sends and of what became of them for each recipient
+//! * [`account`] - the credential with its shared token: what everything is asked for through
+//! * [`pages`] - a list, page by page
 //!
 //! Sobot's page contradicts itself in places; what is read here is read in every form that the page shows.
 
 pub mod account;
 pub mod client;
+pub mod mass_send;
+pub mod pages;

@@ -5,6 +5,7 @@
 //! * `channel_token` - channel access tokens by signed assertion
 //! * `push` - the push endpoint: retry keys, quota, delivery; `push_rules` and `flex_rules` - its body
 //! * `profile` - the profile endpoint, which tells of friends only
+//! * `statistics` - what LINE counted
 //! * `scripts` - what a test wants LINE to do wrong, and held requests
 //! * `json_node`, `strict_json` - reading a body and naming what is wrong in it
 //!
@@ -18,6 +19,7 @@ mod profile;
 mod push;
 mod push_rules;
 mod scripts;
+mod statistics;
 mod strict_json;
 
 use std::{
@@ -32,7 +34,7 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
-use self::{channel_token::ChannelTokens, login::Login, push::RetryKey};
+use self::{channel_token::ChannelTokens, login::Login, push::RetryKey, statistics::Statistics};
 pub use self::{
     login::{Choice, Forgery},
     scripts::{Behaviour, ReleaseAs, Target},
@@ -70,6 +72,14 @@ pub enum Endpoint {
     Consumption,
     /// `GET /v2/bot/profile/{userId}`; scripted by user.
     Profile,
+    /// `GET /v2/bot/message/delivery/push`
+    PushesOfDay,
+    /// `GET /v2/bot/insight/followers`
+    Followers,
+    /// `GET /v2/bot/insight/message/event/aggregation`
+    UnitEvents,
+    /// `GET /v2/bot/insight/message/event`
+    BroadcastEvents,
 }
 
 impl Endpoint {
@@ -84,6 +94,10 @@ impl Endpoint {
             "/v2/bot/message/quota" => (Method::GET, Self::Quota),
             "/v2/bot/message/quota/consumption" => (Method::GET, Self::Consumption),
             _ if path.starts_with(profile::PATH) => (Method::GET, Self::Profile),
+            "/v2/bot/message/delivery/push" => (Method::GET, Self::PushesOfDay),
+            "/v2/bot/insight/followers" => (Method::GET, Self::Followers),
+            "/v2/bot/insight/message/event/aggregation" => (Method::GET, Self::UnitEvents),
+            "/v2/bot/insight/message/event" => (Method::GET, Self::BroadcastEvents),
             _ => return Err(StatusCode::NOT_FOUND),
         };
         if *method == allowed { Ok(endpoint) } else { Err(StatusCode::METHOD_NOT_ALLOWED) }
@@ -201,6 +215,7 @@ struct State {
     quota: Option<u64>,
     usage: u64,
     unit_names: HashSet<String>,
+    statistics: Statistics,
     last_message_id: u64,
     scripts: HashMap<Target, VecDeque<Behaviour>>,
     held: HashMap<Target, VecDeque<oneshot::Sender<ReleaseAs>>>,
@@ -241,6 +256,7 @@ impl LineStandIn {
                 quota: None,
                 usage: 0,
                 unit_names: HashSet::new(),
+                statistics: Statistics::default(),
                 last_message_id: 561_230_966_842_064_897,
                 scripts: HashMap::new(),
                 held: HashMap::new(),
@@ -338,6 +354,16 @@ impl LineStandIn {
     /// The messages sent this month.
     pub fn usage(&self) -> u64 {
         self.inner.read(|state| state.usage)
+    }
+
+    /// Sets what a statistics endpoint answers for a day (`20260907`), a unit or a request id.
+    pub fn set_statistics(&self, endpoint: Endpoint, key: &str, answer: Value) {
+        self.inner.change(|state| state.statistics.set(endpoint, key, answer));
+    }
+
+    /// Begins another hour for the insight endpoints' 60 calls.
+    pub fn begin_an_hour(&self) {
+        self.inner.change(|state| state.statistics.begin_an_hour());
     }
 
     /// Adds behaviours for the next valid requests of a recipient's pushes (`"U…"`), of a user's profile or of an
@@ -491,6 +517,9 @@ impl Inner {
             Endpoint::Profile => self.profile(request.uri().path()).await,
             Endpoint::Consumption => {
                 self.play(target, |state| reply(StatusCode::OK, &json!({ "totalUsage": state.usage }))).await
+            }
+            Endpoint::PushesOfDay | Endpoint::Followers | Endpoint::UnitEvents | Endpoint::BroadcastEvents => {
+                self.play(target, |state| state.statistics.answer(endpoint, request)).await
             }
         }
     }

@@ -1,0 +1,253 @@
+//! The figures of one report: what was read, from where, and what could not be.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    aws_error::told,
+    delivery::{day::DayCount as OwnCount, record::Deliveries},
+    line::{
+        channel::LineChannel,
+        client::Quota,
+        statistics::{DayCount, Followers, Interaction},
+    },
+    sobot::account::SobotAccount,
+};
+use time::{Date, OffsetDateTime};
+
+use crate::mass_sends::{self, MassSends};
+
+/// Days in the table: LINE corrects a day's figures for 14 days.
+pub const DAYS: usize = 14;
+
+/// A figure, or why there is none. One source may fail alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source<T> {
+    /// It was read.
+    Known(T),
+    /// It could not be, because of this.
+    Missing(String),
+}
+
+impl<T: Clone> Source<T> {
+    fn from<E: ToString>(result: Result<T, E>) -> Self {
+        result.map_or_else(|error| Self::Missing(error.to_string()), Self::Known)
+    }
+
+    /// The figure, if there is one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Missing(_) => None,
+        }
+    }
+
+    /// What an earlier attempt has read is not read again.
+    pub(crate) async fn or_read<F, E: ToString>(earlier: Option<&Self>, read: F) -> Self
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        match earlier.and_then(Self::known) {
+            Some(value) => Self::Known(value.clone()),
+            None => Self::from(read.await),
+        }
+    }
+}
+
+/// The month's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Month {
+    /// The ceiling; none on a plan without one.
+    pub limit: Option<u64>,
+    /// Sent this month, by every way; approximate.
+    pub used: u64,
+}
+
+impl Month {
+    /// What is left; none without a ceiling.
+    pub fn balance(self) -> Option<u64> {
+        self.limit.map(|limit| limit.saturating_sub(self.used))
+    }
+
+    /// As the quota's client has it.
+    pub fn quota(self) -> Quota {
+        self.limit.map_or(Quota::Unlimited, Quota::Limited)
+    }
+}
+
+/// One of the 14 days.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// LINE's day, `2026-09-07`.
+    pub day: String,
+    /// Pushes that LINE sent.
+    pub delivered: Source<DayCount>,
+    /// Views and clicks of finished orders' messages.
+    pub interaction: Source<Interaction>,
+}
+
+/// A broadcast that the operator registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broadcast {
+    /// The request id of the broadcast.
+    pub request_id: String,
+    /// What LINE tells of it.
+    pub interaction: Source<Interaction>,
+}
+
+/// All figures of one report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The day of the mail, in the report's zone.
+    pub date: String,
+    /// When they were read.
+    #[serde(with = "time::serde::rfc3339")]
+    pub read_at: OffsetDateTime,
+    /// The month of the mail's day.
+    pub month: Source<Month>,
+    /// On the 1st: the month before, as the last report of it had it.
+    pub last_month: Option<Source<Month>>,
+    /// The 14 days before the mail's day, the latest first.
+    pub days: Vec<Day>,
+    /// Our own count of yesterday.
+    pub own: Source<OwnCount>,
+    /// Messages in the dead-letter queues, by queue.
+    pub dead_letters: Source<BTreeMap<String, u64>>,
+    /// Yesterday's followers; `None` while LINE counts.
+    pub followers: Source<Option<Followers>>,
+    /// Yesterday's mass sends; none on a stack without Sobot, and in a document of before.
+    #[serde(default)]
+    pub mass_sends: Option<MassSends>,
+    /// What the operator registered.
+    pub broadcasts: Vec<Broadcast>,
+}
+
+impl Figures {
+    /// Yesterday.
+    pub fn yesterday(&self) -> Option<&Day> {
+        self.days.first()
+    }
+}
+
+/// Where the figures come from.
+#[derive(Debug)]
+pub struct Sources {
+    /// LINE.
+    pub channel: LineChannel,
+    /// Sobot.
+    pub sobot: SobotAccount,
+    /// Our records.
+    pub deliveries: Deliveries,
+    /// The dead-letter queues' client.
+    pub sqs: aws_sdk_sqs::Client,
+    /// Their URLs.
+    pub dead_letter_queues: Vec<String>,
+}
+
+/// What other reports and the operator have to say about this one.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// What an earlier attempt of the same report has read.
+    pub earlier: Option<Figures>,
+    /// Yesterday's report.
+    pub yesterday: Option<Figures>,
+    /// Request ids of broadcasts.
+    pub broadcasts: Vec<String>,
+    /// Whether the report is today's: LINE tells the month's figures only as they are now.
+    pub is_today: bool,
+}
+
+impl Sources {
+    /// Reads everything for the report of `date`. Never fails as a whole.
+    pub async fn read(&self, date: Date, now: OffsetDateTime, known: &Known) -> Figures {
+        let earlier = known.earlier.as_ref();
+        let yesterday = date.previous_day().unwrap_or(date);
+        let mass_sends =
+            mass_sends::read(&self.sobot, yesterday, earlier.and_then(|figures| figures.mass_sends.as_ref()));
+        let (mass_sends, figures) = tokio::join!(mass_sends, self.read_line_and_own(date, yesterday, now, known));
+        Figures { mass_sends, ..figures }
+    }
+
+    async fn read_line_and_own(&self, date: Date, yesterday: Date, now: OffsetDateTime, known: &Known) -> Figures {
+        let earlier = known.earlier.as_ref();
+        let token = self.channel.token().await.map_err(|error| error.to_string());
+        let token = token.as_ref().map_err(Clone::clone);
+        let client = &self.channel.client;
+
+        let month = Source::or_read(earlier.map(|figures| &figures.month), async {
+            if !known.is_today {
+                return Err("LINE tells it on the day itself only".to_owned());
+            }
+            let (quota, used) = self.channel.month().await.map_err(|error| error.to_string())?;
+            let limit = match quota {
+                Quota::Limited(limit) => Some(limit),
+                Quota::Unlimited => None,
+            };
+            Ok::<_, String>(Month { limit, used })
+        });
+        let own = Source::or_read(earlier.map(|figures| &figures.own), self.deliveries.count_day(yesterday));
+        let dead_letters = async { Source::from(self.dead_letters().await) };
+        let followers = Source::or_read(earlier.map(|figures| &figures.followers), async {
+            client.followers(token.clone()?, yesterday).await.map_err(|error| error.to_string())
+        });
+        let (month, own, dead_letters, followers) = tokio::join!(month, own, dead_letters, followers);
+
+        let mut days = Vec::new();
+        let mut day = date;
+        for _ in 0..DAYS {
+            day = day.previous_day().unwrap_or(day);
+            let name = day.to_string();
+            let before = earlier.and_then(|figures| figures.days.iter().find(|before| before.day == name));
+            let (delivered, interaction) = tokio::join!(
+                Source::or_read(before.map(|before| &before.delivered), async {
+                    client.pushes_of_day(token.clone()?, day).await.map_err(|error| error.to_string())
+                }),
+                Source::or_read(before.map(|before| &before.interaction), async {
+                    client.unit_interaction(token.clone()?, day).await.map_err(|error| error.to_string())
+                }),
+            );
+            days.push(Day { day: name, delivered, interaction });
+        }
+
+        let mut broadcasts = Vec::new();
+        for request_id in &known.broadcasts {
+            let before =
+                earlier.and_then(|figures| figures.broadcasts.iter().find(|one| one.request_id == *request_id));
+            let interaction = Source::or_read(before.map(|before| &before.interaction), async {
+                client.broadcast_interaction(token.clone()?, request_id).await.map_err(|error| error.to_string())
+            });
+            broadcasts.push(Broadcast { request_id: request_id.clone(), interaction: interaction.await });
+        }
+
+        let last_month = (date.day() == 1).then(|| match known.yesterday.as_ref().map(|report| &report.month) {
+            Some(month) => month.clone(),
+            None => Source::Missing("no report of yesterday".to_owned()),
+        });
+        Figures {
+            date: date.to_string(),
+            read_at: now,
+            month,
+            last_month,
+            days,
+            own,
+            dead_letters,
+            followers,
+            mass_sends: None,
+            broadcasts,
+        }
+    }
+
+    async fn dead_letters(&self) -> Result<BTreeMap<String, u64>, String> {
+        use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages as Count;
+        let mut depths = BTreeMap::new();
+        for url in &self.dead_letter_queues {
+            let name = url.rsplit('/').next().unwrap_or(url).to_owned();
+            let answer = self.sqs.get_queue_attributes().queue_url(url).attribute_names(Count).send().await;
+            let answer = answer.map_err(|error| format!("{name}: {}", told(&error)))?;
+            let depth = answer.attributes().and_then(|all| all.get(&Count)?.parse().ok());
+            depths.insert(name, depth.unwrap_or(0));
+        }
+        Ok(depths)
+    }
+}

@@ -1,0 +1,163 @@
+//! The mail at nine: figures of LINE and of our own, once a day, and the warning before the quota is gone.
+//!
+//! Scheduler and Lambda both start a report at least once; [`shared::once`] makes it one mail. Three steps: begin, read,
+//! send. What was read is kept before the mail goes out, so that a run that follows a failure asks LINE and Sobot only
+//! for what is still missing (LINE's insight endpoints allow 60 calls an hour; a report takes at most 25, and of Sobot at
+//! most 20 pages). One source may fail alone: the mail says which and why.
+
+pub mod figures;
+pub mod mail;
+pub mod mass_sends;
+pub mod words;
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use lambda_runtime::{Error, LambdaEvent};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::{
+    clock::Clock,
+    mail::Mailer,
+    once::{Begun, Once},
+    quota_warning::QuotaWarning,
+    wording::Language,
+};
+use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+
+use crate::figures::{Figures, Known, Sources};
+
+/// Longer than the function may run, shorter than Lambda's second retry is away.
+const LEASE: Duration = Duration::from_secs(150);
+/// The most broadcasts that a report asks for.
+const MAX_BROADCASTS: usize = 10;
+
+/// What starts a report: the schedule with its time, or an operator with a date.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Start {
+    /// The schedule's time, RFC 3339.
+    pub scheduled_time: Option<String>,
+    /// The day of the mail, `2026-09-08`, whatever the schedule says.
+    pub date: Option<String>,
+    /// Also when that day's mail was sent.
+    pub resend: bool,
+}
+
+/// The function with what it calls.
+#[derive(Debug)]
+pub struct DailyReport {
+    /// Where figures come from.
+    pub sources: Sources,
+    /// The reports' table.
+    pub once: Once,
+    /// The list that reads it.
+    pub mailer: Mailer,
+    /// The warning, to the same list.
+    pub warning: QuotaWarning,
+    /// `zh-CN` or `en`.
+    pub language: Language,
+    /// The zone whose days the mails are for.
+    pub zone: TimeZone,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl DailyReport {
+    /// Makes the report that was asked for. An error makes Lambda try again.
+    pub async fn handle(&self, event: LambdaEvent<Start>) -> Result<Value, Error> {
+        let start = event.payload;
+        let date = self.date(&start)?;
+        let is_today = start.date.is_none() || date == self.day_of(self.clock.now())?;
+        let sent = self.report(date, is_today, start.resend).await;
+        match &sent {
+            Ok(answer) => tracing::info!(report.date = %date, answer = %answer, "report handled"),
+            Err(error) => tracing::error!(report.date = %date, error, "report not sent"),
+        }
+        let warned = self.warn().await.inspect_err(|error| tracing::error!(error, "the quota could not be watched"));
+        let mut answer = sent?;
+        answer["warned"] = json!(warned?);
+        Ok(answer)
+    }
+
+    fn day_of(&self, time: OffsetDateTime) -> Result<Date, Error> {
+        let local = jiff::Timestamp::from_second(time.unix_timestamp())?.to_zoned(self.zone.clone()).date();
+        let month = u8::try_from(local.month())?.try_into()?;
+        Ok(Date::from_calendar_date(local.year().into(), month, u8::try_from(local.day())?)?)
+    }
+
+    fn date(&self, start: &Start) -> Result<Date, Error> {
+        if let Some(date) = &start.date {
+            return Date::parse(date, format_description!("[year]-[month]-[day]"))
+                .map_err(|_| format!("date must be a day such as 2026-09-08, not {date:?}").into());
+        }
+        match &start.scheduled_time {
+            Some(time) => {
+                let time = OffsetDateTime::parse(time, &Rfc3339)
+                    .map_err(|_| format!("scheduledTime must be an RFC 3339 time, not {time:?}"))?;
+                self.day_of(time)
+            }
+            None => self.day_of(self.clock.now()),
+        }
+    }
+
+    async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Value, String> {
+        let id = |date: Date| format!("report#{date}");
+        let kept = match self.once.begin(&id(date), LEASE, resend).await? {
+            Begun::Mine(kept) => kept,
+            Begun::Done => return Ok(json!({ "date": date.to_string(), "report": "already_sent" })),
+            Begun::Busy => return Err("another run is at this report".to_owned()),
+        };
+        let sent = self.read_and_send(&id(date), kept, date, is_today, id(date.previous_day().unwrap_or(date))).await;
+        match sent {
+            Ok(message_id) => {
+                self.once.done(&id(date)).await?;
+                Ok(json!({ "date": date.to_string(), "report": "sent", "messageId": message_id }))
+            }
+            Err(error) => {
+                self.once.give_back(&id(date)).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_and_send(
+        &self,
+        id: &str,
+        kept: Option<String>,
+        date: Date,
+        is_today: bool,
+        id_of_yesterday: String,
+    ) -> Result<String, String> {
+        // A document of another version is as good as none: the figures are read again.
+        let figures = |document: Option<String>| serde_json::from_str::<Figures>(&document?).ok();
+        let known = Known {
+            earlier: figures(kept),
+            yesterday: figures(self.once.document(&id_of_yesterday).await?),
+            broadcasts: self.registered_broadcasts().await?,
+            is_today,
+        };
+        let figures = self.sources.read(date, self.clock.now(), &known).await;
+        let document = serde_json::to_string(&figures).map_err(|error| error.to_string())?;
+        self.once.keep(id, &document).await?;
+        let mail = mail::mail(&figures, known.yesterday.as_ref(), date, self.language);
+        self.mailer.send(&mail).await.map_err(|error| error.to_string())
+    }
+
+    /// Request ids of broadcasts, registered by the operator under `broadcasts` as a JSON list; the latest come last.
+    async fn registered_broadcasts(&self) -> Result<Vec<String>, String> {
+        let Some(list) = self.once.document("broadcasts").await? else { return Ok(Vec::new()) };
+        match serde_json::from_str::<Vec<String>>(&list) {
+            Ok(mut ids) => Ok(ids.split_off(ids.len().saturating_sub(MAX_BROADCASTS))),
+            Err(_) => {
+                tracing::warn!("the document of `broadcasts` must be a JSON list of request ids; none is reported");
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    async fn warn(&self) -> Result<Option<u64>, String> {
+        let (quota, used) = self.sources.channel.month().await.map_err(|error| error.to_string())?;
+        self.warning.check(quota, used, self.clock.now()).await
+    }
+}

@@ -1,0 +1,47 @@
+//! Wires `daily-report`.
+
+use daily_report::{DailyReport, figures::Sources};
+use jiff::tz::TimeZone;
+use lambda_runtime::{Error, run, service_fn};
+use shared::{
+    clock::Clock,
+    delivery::record::Deliveries,
+    line::channel::LineChannel,
+    log,
+    mail::Mailer,
+    once::Once,
+    quota_warning::QuotaWarning,
+    settings::{self, Settings, parsed, required},
+    sobot::account::SobotAccount,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::start("daily-report");
+    let aws = settings::aws().await;
+    let settings = Settings::from_env()?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let function = DailyReport {
+        sources: Sources {
+            channel: LineChannel::new(&aws, &settings, Clock::System)?,
+            sobot: SobotAccount::new(
+                &aws,
+                &required("SOBOT_API_BASE")?,
+                required("SOBOT_SECRET_ID")?,
+                settings.tokens_table.clone(),
+                settings.pace.call,
+                Clock::System,
+            )?,
+            deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone()),
+            sqs: aws_sdk_sqs::Client::new(&aws),
+            dead_letter_queues: required("DEAD_LETTER_QUEUE_URLS")?.split(',').map(str::to_owned).collect(),
+        },
+        once: Once::new(dynamodb, required("REPORTS_TABLE")?, Clock::System),
+        mailer: Mailer::from_env(&aws)?,
+        warning: QuotaWarning::from_env(&aws, Clock::System)?,
+        language: parsed("REPORT_LANGUAGE")?,
+        zone: TimeZone::get(&required("REPORT_TIME_ZONE")?)?,
+        clock: Clock::System,
+    };
+    run(service_fn(|event| Box::pin(function.handle(event)))).await
+}

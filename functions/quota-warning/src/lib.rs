@@ -1,0 +1,37 @@
+//! Told by a push that LINE refused for the monthly limit: looks at LINE's figures and warns, once per threshold and month.
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use lambda_runtime::{Error, LambdaEvent};
+use shared::{clock::Clock, line::channel::LineChannel, quota_warning::QuotaWarning};
+
+/// The function with what it calls.
+#[derive(Debug)]
+pub struct QuotaWarningFunction {
+    /// LINE.
+    pub channel: LineChannel,
+    /// The warning.
+    pub warning: QuotaWarning,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl QuotaWarningFunction {
+    /// Handles a batch: its messages all say the same, so one look serves them all, and they stay or go together.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+        let mut response = SqsBatchResponse::default();
+        if let Err(error) = self.warn().await {
+            tracing::error!(error, "nobody was warned, the queue keeps it");
+            for message in event.payload.records {
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = message.message_id.unwrap_or_default();
+                response.batch_item_failures.push(failure);
+            }
+        }
+        Ok(response)
+    }
+
+    async fn warn(&self) -> Result<(), String> {
+        let (quota, used) = self.channel.month().await.map_err(|error| error.to_string())?;
+        self.warning.check(quota, used, self.clock.now()).await.map(|_| ())
+    }
+}

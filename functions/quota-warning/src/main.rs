@@ -1,0 +1,23 @@
+//! Wires `quota-warning`.
+
+use lambda_runtime::{Error, run, service_fn};
+use quota_warning::QuotaWarningFunction;
+use shared::{
+    clock::Clock,
+    line::channel::LineChannel,
+    log,
+    quota_warning::QuotaWarning,
+    settings::{self, Settings},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::start("quota-warning");
+    let aws = settings::aws().await;
+    let function = QuotaWarningFunction {
+        channel: LineChannel::new(&aws, &Settings::from_env()?, Clock::System)?,
+        warning: QuotaWarning::from_env(&aws, Clock::System)?,
+        clock: Clock::System,
+    };
+    run(service_fn(|event| Box::pin(function.handle(event)))).await
+}

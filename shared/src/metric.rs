@@ -9,9 +9,19 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 /// The namespace of every metric of this stack.
 pub const NAMESPACE: &str = "line-notifications";
 
+/// `template.yaml` has an alarm on it.
+const QUOTA_THRESHOLD: &str = "QuotaThreshold";
+
 /// Counts one. `property` tells more to whoever reads the line; it is no dimension, so its values may be anything.
 pub fn count(service: &str, metric: &str, property: (&str, &str)) {
     let line = line(service, metric, property, OffsetDateTime::now_utc());
+    let _ = std::io::stdout().write_all(format!("{line}\n").as_bytes());
+}
+
+/// The highest threshold of the month's quota that was reached, in per cent; 0 below all of them.
+pub fn quota_threshold(reached: u64) {
+    let mut line = line("quota-warning", QUOTA_THRESHOLD, ("unit", "percent"), OffsetDateTime::now_utc());
+    line[QUOTA_THRESHOLD] = json!(reached);
     let _ = std::io::stdout().write_all(format!("{line}\n").as_bytes());
 }
 

@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     line::{client::Quota, statistics::line_day},
     mail::{Mail, Mailer},
+    metric,
     once::{Begun, Once},
     settings::{SettingError, parsed, required},
     wording::Language,
@@ -79,6 +80,7 @@ impl QuotaWarning {
     /// Warns of the highest threshold that was reached and not warned of this month; returns it if a mail went out.
     pub async fn check(&self, quota: Quota, used: u64, now: OffsetDateTime) -> Result<Option<u64>, String> {
         let reached = self.thresholds.reached(quota, used);
+        metric::quota_threshold(reached.last().copied().unwrap_or(0));
         let (Some(highest), Quota::Limited(limit)) = (reached.last(), quota) else { return Ok(None) };
         let id = |share: &u64| format!("warning#{}#{share}", month(now));
         match self.once.begin(&id(highest), LEASE, false).await? {
@@ -136,7 +138,7 @@ fn mail(share: u64, limit: u64, used: u64, now: OffsetDateTime, language: Langua
     let text = lines.join("\n") + "\n";
     let paragraphs: String = lines.iter().map(|line| format!("<p>{line}</p>")).collect();
     let html = format!(
-        "<!DOCTYPE html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\">\
+        "<!DOCTYPE html><html lang=\"{}\"><head><meta charset=\"utf-8\"/><meta name=\"color-scheme\" content=\"light dark\"/>\
          <title>{subject}</title></head><body style=\"font:16px/1.6 sans-serif\">{paragraphs}</body></html>",
         language.tag()
     );

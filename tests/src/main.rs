@@ -5,7 +5,7 @@ use std::{collections::HashSet, process::ExitCode, time::Duration};
 use anyhow::{Context as _, ensure};
 use local_stand::{
     line_screen,
-    line_stand_in::Behaviour,
+    line_stand_in::{Behaviour, Endpoint},
     stand::{Stand, order_with, random_user, sample_order},
     webhook_sender::{WebhookSender, event, message},
 };
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use shared::{
     delivery::record::{DeliveryRecord, State},
     inbox::messages::StoredEvent,
+    line::statistics::{compact, order_finish_unit},
 };
 use tokio::time::sleep;
 
@@ -77,6 +78,7 @@ async fn run(once: bool) -> anyhow::Result<()> {
     show_record(&stand, &order).await?;
 
     show_a_customer(&stand, &mut shown).await?;
+    show_the_report(&stand).await?;
 
     if once {
         return Ok(());
@@ -122,6 +124,27 @@ async fn show_a_customer(stand: &Stand, shown: &mut HashSet<String>) -> anyhow::
     stand.wait_for_friend_state(&user, false, "line_event").await;
     let order = order_with(json!({ "orderId": "R20200714-0005", "recipient": { "memberId": member } }));
     println!("{}", stand.post(&order).await.body);
+    Ok(())
+}
+
+/// The mail at nine, with figures for yesterday, in the terminal and as a file for the browser.
+async fn show_the_report(stand: &Stand) -> anyhow::Result<()> {
+    heading("At nine the operators get a mail");
+    let now = time::OffsetDateTime::now_utc();
+    let today = now.to_offset(time::UtcOffset::from_hms(8, 0, 0)?).date();
+    let yesterday = today.previous_day().context("no day before today")?;
+    stand.line.set_quota(Some(200_000));
+    stand.line.set_usage(84_848);
+    let pushes = json!({ "status": "ready", "success": 323 });
+    stand.line.set_statistics(Endpoint::PushesOfDay, &compact(yesterday), pushes);
+    let seen = json!({ "overview": { "uniqueImpression": 234, "uniqueClick": 111 } });
+    stand.line.set_statistics(Endpoint::UnitEvents, &order_finish_unit(yesterday), seen);
+    let answer = stand.invoke("DailyReportFunctionName", &json!({ "date": today.to_string() })).await?;
+    let mail = stand.mails().await?.pop().with_context(|| format!("no mail: {answer}"))?;
+    let file = std::env::current_exe()?.with_file_name("daily-report.html");
+    std::fs::write(&file, &mail.html)?;
+    println!("To: {}\nSubject: {}\n\n{}", mail.recipients.join(", "), mail.subject, mail.text);
+    println!("As the mail program shows it: file://{}", file.display());
     Ok(())
 }
 

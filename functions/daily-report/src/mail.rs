@@ -315,8 +315,8 @@ fn as_html(
     language: Language,
 ) -> String {
     let mut html = format!(
-        "<!DOCTYPE html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\"><title>{subject}</title>\
+        "<!DOCTYPE html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\"/><meta name=\"viewport\" \
+         content=\"width=device-width\"/><meta name=\"color-scheme\" content=\"light dark\"/><title>{subject}</title>\
          <style>{STYLE}</style></head>\n<body><main><h1>{subject}</h1>\n",
         language.tag()
     );
@@ -490,6 +490,19 @@ mod tests {
         assert_eq!(serde_json::from_value::<Figures>(document.clone()).unwrap(), figures());
         document.as_object_mut().unwrap().remove("mass_sends").unwrap();
         assert_eq!(serde_json::from_value::<Figures>(document).unwrap(), Figures { mass_sends: None, ..figures() });
+    }
+
+    #[test]
+    fn the_html_is_well_formed() {
+        for language in [Language::ZhCn, Language::En] {
+            let html = mail(&figures(), None, date!(2026 - 09 - 08), language).html;
+            // Written so that it is XML as well: every element is closed, every attribute quoted, nothing nested wrongly.
+            let xml = html.strip_prefix("<!DOCTYPE html>\n").expect("a doctype");
+            let document = roxmltree::Document::parse(xml).expect("well-formed");
+            let count = |name: &str| document.descendants().filter(|node| node.has_tag_name(name)).count();
+            assert_eq!((count("html"), count("h1"), count("table"), count("img"), count("script")), (1, 1, 1, 0, 0));
+            assert!(document.root_element().has_attribute("lang"));
+        }
     }
 
     #[test]

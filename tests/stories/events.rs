@@ -35,10 +35,9 @@ fn expected(file: &str) -> (&'static str, Value) {
             "InboxFunctionName",
             json!({ "batchItemFailures": [{ "itemIdentifier": "2e1424d4-f796-459a-8184-9c92662be6da" }] }),
         ),
-        // The placeholder is no link token, and the state is nobody's: a page for people, no redirect.
-        "login.json" | "login-callback-refused.json" => {
-            ("LineLoginFunctionName", json!({ "statusCode": 400, "delivery": null }))
-        }
+        // The placeholder is no link token, and the customer said no: pages for people.
+        "login.json" => ("LineLoginFunctionName", json!({ "statusCode": 400, "delivery": null })),
+        "login-callback-refused.json" => ("LineLoginFunctionName", json!({ "statusCode": 403, "delivery": null })),
         "daily-report.json" | "daily-report-resend.json" => ("DailyReportFunctionName", json!({ "report": "sent" })),
         "quota-warning.json" => ("QuotaWarningFunctionName", json!({ "batchItemFailures": [] })),
         other => panic!("no story tells what events/{other} is for"),

@@ -145,7 +145,7 @@ const EN: Words = Words {
     clicked: "Clicked yesterday: ",
     unlimited: "unlimited",
     unready: "being counted",
-    few: "fewer than 20 people",
+    few: "under 20",
     missing: "missing: ",
     quota: "This month's quota",
     share: "Used",

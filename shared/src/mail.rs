@@ -1,6 +1,8 @@
 //! Mail through SES, and what its refusals mean for an operator.
 
-use aws_config::SdkConfig;
+use std::time::Duration;
+
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sesv2::{
     Client,
     error::ProvideErrorMetadata as _,
@@ -11,6 +13,9 @@ use crate::{
     aws_error::told,
     settings::{SettingError, parsed, required},
 };
+
+/// Longer than SES takes on a bad day, shorter than any lease of who sends.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A list of mail addresses, at most the 50 that SES takes in one mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +77,12 @@ pub struct MailError {
 impl Mailer {
     /// Wires the mail from the environment of a function.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, SettingError> {
-        Ok(Self::new(Client::new(aws), required("REPORT_SENDER")?, parsed("REPORT_RECIPIENTS")?))
+        // A repeated call would be a second mail: SES cannot know it again. So it gets time and one attempt.
+        let once = aws_sdk_sesv2::config::Builder::from(aws)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build());
+        let client = Client::from_conf(once.build());
+        Ok(Self::new(client, required("REPORT_SENDER")?, parsed("REPORT_RECIPIENTS")?))
     }
 
     /// Sends from `sender` to `recipients`.
@@ -116,6 +126,9 @@ fn advice(code: &str, message: &str) -> &'static str {
         }
         "LimitExceededException" | "TooManyRequestsException" => {
             "the account's SES sending quota is used up; it is tried again"
+        }
+        "AccessDeniedException" => {
+            "the function may send from ReportSenderIdentity only; in the SES sandbox recipients' identities count, too"
         }
         "NotFoundException" | "BadRequestException" => "check ReportSender and ReportRecipients",
         _ => "SES did not answer as it should; it is tried again",

@@ -84,15 +84,19 @@ impl QuotaWarning {
         let (Some(highest), Quota::Limited(limit)) = (reached.last(), quota) else { return Ok(None) };
         let id = |share: &u64| format!("warning#{}#{share}", month(now));
         match self.once.begin(&id(highest), LEASE, false).await? {
-            Begun::Done | Begun::Busy => return Ok(None),
+            Begun::Done => return Ok(None),
+            // Or it was this call, whose answer was lost: whoever looks again after the lease finds out.
+            Begun::Busy => return Err("another run is at this warning".to_owned()),
             Begun::Mine(_) => {}
         }
         if let Err(error) = self.mailer.send(&mail(*highest, limit, used, now, self.language)).await {
-            self.once.give_back(&id(highest)).await?;
+            if let Err(problem) = self.once.give_back(&id(highest)).await {
+                tracing::warn!(error = problem, "the lease ends by itself");
+            }
             return Err(error.to_string());
         }
-        // The lower ones are over with it.
-        for share in &reached {
+        // The lower ones are over with it; the one that was mailed is marked first.
+        for share in reached.iter().rev() {
             self.once.done(&id(share)).await?;
         }
         tracing::warn!(quota.limit = limit, quota.used = used, quota.threshold = highest, "warned of the quota");

@@ -1,6 +1,6 @@
 //! The figures of one report: what was read, from where, and what could not be.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -14,11 +14,15 @@ use shared::{
     sobot::account::SobotAccount,
 };
 use time::{Date, OffsetDateTime};
+use tokio::time::{Instant, timeout_at};
 
 use crate::mass_sends::{self, MassSends};
 
 /// Days in the table: LINE corrects a day's figures for 14 days.
 pub const DAYS: usize = 14;
+
+/// Figures are read within this time, so that a LINE or Sobot that answers nothing leaves time for the mail.
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(60);
 
 /// A figure, or why there is none. One source may fail alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,14 +47,14 @@ impl<T: Clone> Source<T> {
         }
     }
 
-    /// What an earlier attempt has read is not read again.
-    pub(crate) async fn or_read<F, E: ToString>(earlier: Option<&Self>, read: F) -> Self
+    /// What an earlier attempt has read is not read again; what takes too long is missing.
+    pub(crate) async fn or_read<F, E: ToString>(earlier: Option<&Self>, deadline: Instant, read: F) -> Self
     where
         F: Future<Output = Result<T, E>>,
     {
-        match earlier.and_then(Self::known) {
-            Some(value) => Self::Known(value.clone()),
-            None => Self::from(read.await),
+        match (earlier.and_then(Self::known), timeout_at(deadline, read)) {
+            (Some(value), _) => Self::Known(value.clone()),
+            (None, reading) => reading.await.map_or_else(|_| Self::Missing("no answer in time".to_owned()), Self::from),
         }
     }
 }
@@ -150,6 +154,8 @@ pub struct Sources {
 pub struct Known {
     /// What an earlier attempt of the same report has read.
     pub earlier: Option<Figures>,
+    /// The month's figures as they were on the report's day: LINE tells them on that day only.
+    pub month_then: Option<Source<Month>>,
     /// Yesterday's report.
     pub yesterday: Option<Figures>,
     /// Request ids of broadcasts.
@@ -171,11 +177,10 @@ impl Sources {
 
     async fn read_line_and_own(&self, date: Date, yesterday: Date, now: OffsetDateTime, known: &Known) -> Figures {
         let earlier = known.earlier.as_ref();
-        let token = self.channel.token().await.map_err(|error| error.to_string());
-        let token = token.as_ref().map_err(Clone::clone);
-        let client = &self.channel.client;
+        let deadline = Instant::now() + MAX_TIME;
 
-        let month = Source::or_read(earlier.map(|figures| &figures.month), async {
+        let month_then = if known.is_today { earlier.map(|figures| &figures.month) } else { known.month_then.as_ref() };
+        let month = Source::or_read(month_then, deadline, async {
             if !known.is_today {
                 return Err("LINE tells it on the day itself only".to_owned());
             }
@@ -186,12 +191,18 @@ impl Sources {
             };
             Ok::<_, String>(Month { limit, used })
         });
-        let own = Source::or_read(earlier.map(|figures| &figures.own), self.deliveries.count_day(yesterday));
+        // First, because it replaces a token that LINE refuses.
+        let month = month.await;
+        let token = self.channel.token().await.map_err(|error| error.to_string());
+        let token = token.as_ref().map_err(Clone::clone);
+        let client = &self.channel.client;
+
+        let own = Source::or_read(earlier.map(|figures| &figures.own), deadline, self.deliveries.count_day(yesterday));
         let dead_letters = async { Source::from(self.dead_letters().await) };
-        let followers = Source::or_read(earlier.map(|figures| &figures.followers), async {
+        let followers = Source::or_read(earlier.map(|figures| &figures.followers), deadline, async {
             client.followers(token.clone()?, yesterday).await.map_err(|error| error.to_string())
         });
-        let (month, own, dead_letters, followers) = tokio::join!(month, own, dead_letters, followers);
+        let (own, dead_letters, followers) = tokio::join!(own, dead_letters, followers);
 
         let mut days = Vec::new();
         let mut day = date;
@@ -200,10 +211,10 @@ impl Sources {
             let name = day.to_string();
             let before = earlier.and_then(|figures| figures.days.iter().find(|before| before.day == name));
             let (delivered, interaction) = tokio::join!(
-                Source::or_read(before.map(|before| &before.delivered), async {
+                Source::or_read(before.map(|before| &before.delivered), deadline, async {
                     client.pushes_of_day(token.clone()?, day).await.map_err(|error| error.to_string())
                 }),
-                Source::or_read(before.map(|before| &before.interaction), async {
+                Source::or_read(before.map(|before| &before.interaction), deadline, async {
                     client.unit_interaction(token.clone()?, day).await.map_err(|error| error.to_string())
                 }),
             );
@@ -214,7 +225,7 @@ impl Sources {
         for request_id in &known.broadcasts {
             let before =
                 earlier.and_then(|figures| figures.broadcasts.iter().find(|one| one.request_id == *request_id));
-            let interaction = Source::or_read(before.map(|before| &before.interaction), async {
+            let interaction = Source::or_read(before.map(|before| &before.interaction), deadline, async {
                 client.broadcast_interaction(token.clone()?, request_id).await.map_err(|error| error.to_string())
             });
             broadcasts.push(Broadcast { request_id: request_id.clone(), interaction: interaction.await });
@@ -246,7 +257,8 @@ impl Sources {
             let answer = self.sqs.get_queue_attributes().queue_url(url).attribute_names(Count).send().await;
             let answer = answer.map_err(|error| format!("{name}: {}", told(&error)))?;
             let depth = answer.attributes().and_then(|all| all.get(&Count)?.parse().ok());
-            depths.insert(name, depth.unwrap_or(0));
+            let depth = depth.ok_or_else(|| format!("{name}: no count"))?;
+            depths.insert(name, depth);
         }
         Ok(depths)
     }

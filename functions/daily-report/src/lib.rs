@@ -30,7 +30,7 @@ use crate::figures::{Figures, Known, Sources};
 /// Longer than the function may run, shorter than Lambda's second retry is away.
 const LEASE: Duration = Duration::from_secs(150);
 /// The most broadcasts that a report asks for.
-const MAX_BROADCASTS: usize = 10;
+const MAX_BROADCASTS: usize = 5;
 
 /// What starts a report: the schedule with its time, or an operator with a date.
 #[derive(Debug, Default, Deserialize)]
@@ -76,7 +76,12 @@ impl DailyReport {
         }
         let warned = self.warn().await.inspect_err(|error| tracing::error!(error, "the quota could not be watched"));
         let mut answer = sent?;
-        answer["warned"] = json!(warned?);
+        match warned {
+            Ok(warned) => answer["warned"] = json!(warned),
+            // Another try would send the mail again, which was asked for once.
+            Err(error) if start.resend => answer["warnError"] = json!(error),
+            Err(error) => return Err(error.into()),
+        }
         Ok(answer)
     }
 
@@ -88,8 +93,14 @@ impl DailyReport {
 
     fn date(&self, start: &Start) -> Result<Date, Error> {
         if let Some(date) = &start.date {
-            return Date::parse(date, format_description!("[year]-[month]-[day]"))
-                .map_err(|_| format!("date must be a day such as 2026-09-08, not {date:?}").into());
+            let day = Date::parse(date, format_description!("[year]-[month]-[day]"))
+                .map_err(|_| format!("date must be a day such as 2026-09-08, not {date:?}"))?;
+            // It would count as sent when its morning comes.
+            return if day > self.day_of(self.clock.now())? {
+                Err("date must not be in the future".into())
+            } else {
+                Ok(day)
+            };
         }
         match &start.scheduled_time {
             Some(time) => {
@@ -108,36 +119,36 @@ impl DailyReport {
             Begun::Done => return Ok(json!({ "date": date.to_string(), "report": "already_sent" })),
             Begun::Busy => return Err("another run is at this report".to_owned()),
         };
-        let sent = self.read_and_send(&id(date), kept, date, is_today, id(date.previous_day().unwrap_or(date))).await;
+        // A document of another version is as good as none: the figures are read again.
+        let figures = |document: Option<String>| serde_json::from_str::<Figures>(&document?).ok();
+        let kept = figures(kept);
+        let known = async {
+            Ok::<_, String>(Known {
+                month_then: kept.as_ref().map(|figures| figures.month.clone()),
+                // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was read.
+                earlier: kept.filter(|_| !resend),
+                yesterday: figures(self.once.document(&id(date.previous_day().unwrap_or(date))).await?),
+                broadcasts: self.registered_broadcasts().await?,
+                is_today,
+            })
+        };
+        let sent = async { self.read_and_send(&id(date), &known.await?, date).await }.await;
         match sent {
             Ok(message_id) => {
                 self.once.done(&id(date)).await?;
                 Ok(json!({ "date": date.to_string(), "report": "sent", "messageId": message_id }))
             }
             Err(error) => {
-                self.once.give_back(&id(date)).await?;
+                if let Err(problem) = self.once.give_back(&id(date)).await {
+                    tracing::warn!(error = problem, "the lease ends by itself");
+                }
                 Err(error)
             }
         }
     }
 
-    async fn read_and_send(
-        &self,
-        id: &str,
-        kept: Option<String>,
-        date: Date,
-        is_today: bool,
-        id_of_yesterday: String,
-    ) -> Result<String, String> {
-        // A document of another version is as good as none: the figures are read again.
-        let figures = |document: Option<String>| serde_json::from_str::<Figures>(&document?).ok();
-        let known = Known {
-            earlier: figures(kept),
-            yesterday: figures(self.once.document(&id_of_yesterday).await?),
-            broadcasts: self.registered_broadcasts().await?,
-            is_today,
-        };
-        let figures = self.sources.read(date, self.clock.now(), &known).await;
+    async fn read_and_send(&self, id: &str, known: &Known, date: Date) -> Result<String, String> {
+        let figures = self.sources.read(date, self.clock.now(), known).await;
         let document = serde_json::to_string(&figures).map_err(|error| error.to_string())?;
         self.once.keep(id, &document).await?;
         let mail = mail::mail(&figures, known.yesterday.as_ref(), date, self.language);

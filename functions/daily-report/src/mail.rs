@@ -102,10 +102,12 @@ fn quota(figures: &Figures, date: Date, words: &'static Words) -> Section {
         Source::Known(month @ Month { limit: Some(limit), used }) => {
             let share = (u128::from(*used) * 1000).checked_div(u128::from(*limit)).unwrap_or(1000);
             let pace = match exhausted_on(*month, date) {
-                Some(day) => format!("{}{day}", words.exhausted_on),
-                None => words.lasts.to_owned(),
+                Some(day) => Some(format!("{}{day}", words.exhausted_on)),
+                // On the 1st there is no pace yet.
+                None => (date.day() > 1).then(|| words.lasts.to_owned()),
             };
-            vec![format!("{} {}.{}% ({used} / {limit})", words.share, share / 10, share % 10), pace]
+            let used = format!("{} {}.{}% ({used} / {limit})", words.share, share / 10, share % 10);
+            [Some(used), pace].into_iter().flatten().collect()
         }
     };
     Section { heading: words.quota, lines, table: Vec::new(), note: None }

@@ -8,8 +8,9 @@ use shared::sobot::{
     mass_send::{self, MessageStatus, Query, RecordQuery, SendRecord, Span, TaskQuery},
 };
 use time::Date;
+use tokio::time::Instant;
 
-use crate::figures::Source;
+use crate::figures::{MAX_TIME, Source};
 
 /// The most pages of a list that Sobot is asked for, 100 items each.
 const MAX_PAGES: u32 = 10;
@@ -99,14 +100,15 @@ pub async fn read(sobot: &SobotAccount, day: Date, earlier: Option<&MassSends>) 
         return None;
     }
     let time = Some(Span::day(day));
+    let deadline = Instant::now() + MAX_TIME;
     // One after the other: both need the token, and a Sobot that is ill is not asked twice at once.
-    let tasks = Source::or_read(earlier.map(|all| &all.tasks), async {
+    let tasks = Source::or_read(earlier.map(|all| &all.tasks), deadline, async {
         let mut tasks = Tasks::default();
         tasks.incomplete = each(sobot, TaskQuery { time, ..TaskQuery::default() }, |task| tasks.add(task)).await?;
         Ok::<_, String>(tasks)
     })
     .await;
-    let failures = Source::or_read(earlier.map(|all| &all.failures), async {
+    let failures = Source::or_read(earlier.map(|all| &all.failures), deadline, async {
         let (mut read, mut kinds) = (0, Kinds::default());
         let query = RecordQuery { time, message_status: Some(MessageStatus::Failed), ..RecordQuery::default() };
         let count = |record: SendRecord| {

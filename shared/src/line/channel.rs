@@ -132,7 +132,14 @@ impl LineChannel {
     /// The month's ceiling and what is used of it.
     pub async fn month(&self) -> Result<(Quota, u64), AnswerError> {
         let token = self.token().await?;
-        Ok(tokio::try_join!(self.client.quota(&token), self.client.consumption(&token))?)
+        let read = async |token| tokio::try_join!(self.client.quota(token), self.client.consumption(token));
+        match read(&token).await {
+            Err(LineError::Status { status: 401, .. }) => {
+                let token = self.token_instead_of(&token).await?;
+                Ok(read(&token).await?)
+            }
+            result => Ok(result?),
+        }
     }
 
     async fn issue(&self, secret: &Arc<LineChannelSecret>) -> Result<crate::token::IssuedToken, LineError> {

@@ -78,6 +78,8 @@ impl Friends {
         at: OffsetDateTime,
         source: Source,
     ) -> Result<bool, String> {
+        // Of two copies of one event the one with LINE's signature stays, whichever comes last.
+        let older = if source == Source::ConfirmedEvent { "<" } else { "<=" };
         let at_ms = AttributeValue::N((at.unix_timestamp_nanos() / 1_000_000).to_string());
         let result = self
             .table
@@ -87,7 +89,7 @@ impl Friends {
             .item("friend", AttributeValue::Bool(friendship == Friendship::Friend))
             .item("at_ms", at_ms.clone())
             .item("source", AttributeValue::S(source.name().to_owned()))
-            .condition_expression("attribute_not_exists(line_user_id) OR at_ms <= :at")
+            .condition_expression(format!("attribute_not_exists(line_user_id) OR at_ms {older} :at"))
             .expression_attribute_values(":at", at_ms)
             .send()
             .await;

@@ -413,7 +413,7 @@ impl SharedToken {
         if item.lease_until_ms > now_ms {
             return Ok(None);
         }
-        let holder = Uuid::from_u128(u128::from_le_bytes(random_bytes())).to_string();
+        let holder = random_name();
         let until_ms = milliseconds(now + item.next_lease(self.issuer.lease));
         let mut live = item.live(now);
         // Where there is no limit, there is nothing to count.
@@ -517,10 +517,11 @@ fn numbers(values: &[i64]) -> AttributeValue {
     AttributeValue::L(values.iter().copied().map(number).collect())
 }
 
-fn random_bytes() -> [u8; 16] {
+/// A name that nobody else has, for who holds something.
+pub(crate) fn random_name() -> String {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
-    bytes
+    Uuid::from_bytes(bytes).to_string()
 }
 
 #[cfg(test)]

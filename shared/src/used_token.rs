@@ -20,9 +20,8 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use crate::{aws_error::told, friend::Friendship};
+use crate::{aws_error::told, friend::Friendship, token::random_name};
 
 /// An item stays this long after its token's end: longer than a login that was begun in the token's last second.
 const KEPT_FOR: time::Duration = time::Duration::hours(1);
@@ -120,9 +119,7 @@ impl UsedTokens {
     /// Takes the exchange of a code. `code` is its hash.
     pub async fn begin_exchange(&self, jti: &str, holder: &str, code: &str) -> Result<Exchange, String> {
         // The SDK repeats a call whose answer was lost: the second one must know its own work.
-        let mut bytes = [0; 16];
-        aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
-        let taker = Uuid::from_bytes(bytes).to_string();
+        let taker = random_name();
         let result = self
             .table
             .update_item()

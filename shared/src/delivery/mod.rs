@@ -194,8 +194,13 @@ impl Delivery {
     pub async fn first(&self, order: &Order, queue: &RetryQueue) -> Result<First, NotDurable> {
         let deadline = self.deadline();
         let mut record = self.new_record(order).await.map_err(NotDurable)?;
-        let (created, queued, obstacle, ()) =
-            tokio::join!(self.deliveries.create(&record), queue.send(order), self.obstacle(&record), self.warm_up());
+        // What the channel lacks, the push will tell; the switch is read with the obstacle.
+        let (created, queued, obstacle, _) = tokio::join!(
+            self.deliveries.create(&record),
+            queue.send(order),
+            self.obstacle(&record),
+            self.channel.warm_up()
+        );
         match (created.map_err(NotDurable)?, queued) {
             (Created::New, Ok(message_id)) => {
                 record.retry_message_id = message_id;

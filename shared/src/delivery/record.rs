@@ -56,7 +56,7 @@ impl State {
 }
 
 /// Why a delivery stands where it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// LINE refused the request; `last_error` has its text.

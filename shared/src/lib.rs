@@ -25,7 +25,7 @@
 //! * [`aws_error`] - what went wrong with a call to AWS, safe for a log
 //! * [`clock`] - the present time as a value
 //! * [`log`] - JSON log lines
-//! * [`metric`] - counts for CloudWatch
+//! * [`metric`] - measurements for CloudWatch
 
 pub mod aws_error;
 pub mod clock;

@@ -24,7 +24,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// Starts logging for a function; `AWS_LAMBDA_LOG_LEVEL` decides from which level on, `info` by default.
+use crate::metric;
+
+/// Starts logging and measuring for a function; `AWS_LAMBDA_LOG_LEVEL` decides from which level on, `info` by default.
 pub fn start(service: &'static str) {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| level.parse().ok());
     let level: LevelFilter = level.unwrap_or(LevelFilter::INFO);
@@ -35,6 +37,7 @@ pub fn start(service: &'static str) {
         .with_target("shared", level)
         .with_target(service.replace('-', "_"), level);
     tracing_subscriber::registry().with(filter).with(JsonLines { service, invocations: AtomicU64::new(0) }).init();
+    metric::start(service);
 }
 
 struct JsonLines {

@@ -1,64 +1,277 @@
-//! Counts for CloudWatch, as lines on stdout in its embedded metric format (CloudWatch: "Specification: Embedded metric
-//! format"). CloudWatch makes the metric of the line; no call is made.
+//! Measurements for CloudWatch, as lines on stdout in its embedded metric format (CloudWatch: "Specification: Embedded
+//! metric format"). CloudWatch makes the metric of the line; no call is made.
+//!
+//! Every metric has the dimension `stack`, so that two stacks in one account and region never mix, and at most one more:
+//! each set of values is a metric of its own and costs money. Whatever else a line tells is a property, which costs nothing.
+//! `template.yaml` has alarms and a dashboard on these names; a story holds the two against each other.
 
-use std::io::Write as _;
+use std::{io::Write as _, sync::OnceLock, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{delivery::record::Reason, line::client::Quota};
 
 /// The namespace of every metric of this stack.
 pub const NAMESPACE: &str = "line-notifications";
 
-/// `template.yaml` has an alarm on it.
-const QUOTA_THRESHOLD: &str = "QuotaThreshold";
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// LINE accepted an order's message.
+    Sent,
+    /// An attempt did not settle a delivery: its message stays in the retry queue, or went to the dead-letter queue.
+    Retried,
+    /// An order's message was not pushed, on purpose.
+    Suppressed,
+    /// An order's message will never be pushed by itself.
+    Failed,
+    /// How long LINE took for a push, or until nobody waited any longer.
+    PushLatency,
+    /// What is left of the month's messages; may be below zero.
+    QuotaLeft,
+    /// The highest share of the month's quota in `WarningThresholds` that was reached, in per cent; 0 below all of them.
+    QuotaThreshold,
+    /// An issuer gave a new access token.
+    TokenRenewed,
+    /// A function's process started.
+    ColdStart,
+    /// The mail of a day went out.
+    ReportSent,
+    /// Whether the mail of the day was missing when it was looked for: 1, or 0.
+    ReportMissing,
+    /// A webhook told of an event that has no meaning here.
+    UnknownEvent,
+}
 
-/// Counts one. `property` tells more to whoever reads the line; it is no dimension, so its values may be anything.
-pub fn count(service: &str, metric: &str, property: (&str, &str)) {
-    let line = line(service, metric, property, OffsetDateTime::now_utc());
+const PER_STACK: &[&str] = &["stack"];
+
+impl Metric {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Sent,
+        Self::Retried,
+        Self::Suppressed,
+        Self::Failed,
+        Self::PushLatency,
+        Self::QuotaLeft,
+        Self::QuotaThreshold,
+        Self::TokenRenewed,
+        Self::ColdStart,
+        Self::ReportSent,
+        Self::ReportMissing,
+        Self::UnknownEvent,
+    ];
+
+    /// Its name in CloudWatch.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "Sent",
+            Self::Retried => "Retried",
+            Self::Suppressed => "Suppressed",
+            Self::Failed => "Failed",
+            Self::PushLatency => "PushLatency",
+            Self::QuotaLeft => "QuotaLeft",
+            Self::QuotaThreshold => "QuotaThreshold",
+            Self::TokenRenewed => "TokenRenewed",
+            Self::ColdStart => "ColdStart",
+            Self::ReportSent => "ReportSent",
+            Self::ReportMissing => "ReportMissing",
+            Self::UnknownEvent => "UnknownEvent",
+        }
+    }
+
+    /// The sets of dimensions that it is measured by.
+    pub fn dimensions(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::Failed => &[PER_STACK, &["stack", "reason"]],
+            Self::TokenRenewed => &[&["stack", "issuer"]],
+            Self::ColdStart => &[&["stack", "service"]],
+            _ => &[PER_STACK],
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::PushLatency => "Milliseconds",
+            Self::QuotaThreshold => "Percent",
+            _ => "Count",
+        }
+    }
+}
+
+/// A function's process started: notes whose measurements follow, and counts it.
+pub fn start(service: &'static str) {
+    if SERVICE.set(service).is_ok() {
+        put(&[(Metric::ColdStart, json!(1))], &[]);
+    }
+}
+
+/// LINE accepted a message.
+pub fn sent() {
+    put(&[(Metric::Sent, json!(1))], &[]);
+}
+
+/// An attempt did not settle a delivery.
+pub fn retried(reason: Option<Reason>) {
+    put(&[(Metric::Retried, json!(1))], &[("reason", reason.map_or("not_taken", Reason::name))]);
+}
+
+/// A message was not pushed, on purpose.
+pub fn suppressed(reason: Option<Reason>) {
+    put(&[(Metric::Suppressed, json!(1))], &[("reason", reason.map_or("unknown", Reason::name))]);
+}
+
+/// A message will never be pushed by itself.
+pub fn failed(reason: Option<Reason>) {
+    put(&[(Metric::Failed, json!(1))], &[("reason", reason.map_or("unknown", Reason::name))]);
+}
+
+/// A call that pushes is over; `status` is LINE's, or none where LINE did not answer.
+pub fn push_latency(took: Duration, status: Option<u16>) {
+    let status = status.map_or("none".to_owned(), |status| status.to_string());
+    put(&[(Metric::PushLatency, json!(milliseconds(took)))], &[("http.status", &status)]);
+}
+
+/// What LINE says of the month, and the highest threshold that was reached, in per cent; 0 below all of them.
+pub fn quota(quota: Quota, used: u64, threshold: u64) {
+    let mut values = vec![(Metric::QuotaThreshold, json!(threshold))];
+    if let Quota::Limited(limit) = quota {
+        values.push((Metric::QuotaLeft, json!(i128::from(limit) - i128::from(used))));
+    }
+    put(&values, &[]);
+}
+
+/// This issuer gave a new token.
+pub fn token_renewed(issuer: &str) {
+    put(&[(Metric::TokenRenewed, json!(1))], &[("issuer", issuer)]);
+}
+
+/// The mail of a day went out.
+pub fn report_sent() {
+    put(&[(Metric::ReportSent, json!(1))], &[]);
+}
+
+/// The mail of the day was looked for.
+pub fn report_missing(missing: bool) {
+    put(&[(Metric::ReportMissing, json!(u8::from(missing)))], &[]);
+}
+
+/// A webhook told of an event of this type.
+pub fn unknown_event(event_type: &str) {
+    put(&[(Metric::UnknownEvent, json!(1))], &[("event_type", event_type)]);
+}
+
+static SERVICE: OnceLock<&str> = OnceLock::new();
+
+fn put(values: &[(Metric, Value)], properties: &[(&str, &str)]) {
+    static STACK: OnceLock<String> = OnceLock::new();
+    // CloudWatch drops a metric whose dimension is empty.
+    let stack = STACK.get_or_init(|| std::env::var("STACK_NAME").unwrap_or_else(|_| "unknown".to_owned()));
+    let service = SERVICE.get().copied().unwrap_or("unknown");
+    let line = line(values, properties, stack, service, OffsetDateTime::now_utc());
+    // One write a line: lines of concurrent records never mix.
     let _ = std::io::stdout().write_all(format!("{line}\n").as_bytes());
 }
 
-/// The highest threshold of the month's quota that was reached, in per cent; 0 below all of them.
-pub fn quota_threshold(reached: u64) {
-    let mut line = line("quota-warning", QUOTA_THRESHOLD, ("unit", "percent"), OffsetDateTime::now_utc());
-    line[QUOTA_THRESHOLD] = json!(reached);
-    let _ = std::io::stdout().write_all(format!("{line}\n").as_bytes());
-}
-
-fn line(service: &str, metric: &str, (name, value): (&str, &str), now: OffsetDateTime) -> Value {
-    // Cut by characters: the value may come from outside.
-    let value: String = value.chars().take(64).collect();
-    json!({
+fn line(
+    values: &[(Metric, Value)],
+    properties: &[(&str, &str)],
+    stack: &str,
+    service: &str,
+    now: OffsetDateTime,
+) -> Value {
+    let mut line = Map::new();
+    for (name, value) in properties {
+        line.insert((*name).to_owned(), plain(value).into());
+    }
+    for (metric, value) in values {
+        line.insert(metric.name().to_owned(), value.clone());
+    }
+    let directive = |(metric, _): &(Metric, Value)| {
+        json!({
+            "Namespace": NAMESPACE,
+            "Dimensions": metric.dimensions(),
+            "Metrics": [{ "Name": metric.name(), "Unit": metric.unit() }],
+        })
+    };
+    let head = json!({
         "_aws": {
             "Timestamp": i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [["service"]],
-                "Metrics": [{ "Name": metric, "Unit": "Count" }],
-            }],
+            "CloudWatchMetrics": values.iter().map(directive).collect::<Vec<_>>(),
         },
         "timestamp": now.format(&Rfc3339).unwrap_or_default(),
         "level": "INFO",
         "message": "metric",
         "service": service,
-        metric: 1,
-        name: value,
-    })
+        "stack": stack,
+    });
+    if let Value::Object(head) = head {
+        line.extend(head);
+    }
+    line.into()
+}
+
+/// A value may come from outside: no more of it than a name has.
+fn plain(value: &str) -> String {
+    let known = |letter: &char| letter.is_ascii_alphanumeric() || "_-./".contains(*letter);
+    value.chars().filter(known).take(64).collect()
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn line_of(values: &[(Metric, Value)], properties: &[(&str, &str)]) -> Value {
+        line(values, properties, "a-stack", "a-function", OffsetDateTime::UNIX_EPOCH)
+    }
+
     #[test]
-    fn the_line_names_its_metric_where_cloudwatch_looks_for_it() {
-        let line = line("inbox", "UnknownEvent", ("event_type", &"x".repeat(99)), OffsetDateTime::UNIX_EPOCH);
-        let directive = &line["_aws"]["CloudWatchMetrics"][0];
-        let name = directive["Metrics"][0]["Name"].as_str().unwrap();
-        assert_eq!((name, &line[name], &line["_aws"]["Timestamp"]), ("UnknownEvent", &json!(1), &json!(0)));
-        for dimension in directive["Dimensions"][0].as_array().unwrap() {
-            assert!(line[dimension.as_str().unwrap()].is_string());
+    fn cloudwatch_finds_every_metric_with_its_dimensions_in_the_line() {
+        for metric in Metric::ALL {
+            let line = line_of(&[(metric, json!(7))], &[("reason", "refused_by_line"), ("issuer", "line")]);
+            assert_eq!(line["_aws"]["Timestamp"], 0);
+            let [directive] = &line["_aws"]["CloudWatchMetrics"].as_array().unwrap()[..] else { panic!("{line}") };
+            assert_eq!(directive["Namespace"], NAMESPACE);
+            let name = directive["Metrics"][0]["Name"].as_str().unwrap();
+            assert_eq!((name, &line[name]), (metric.name(), &json!(7)));
+            for set in directive["Dimensions"].as_array().unwrap() {
+                let set: Vec<_> = set.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+                assert_eq!(set[0], "stack", "{metric:?}");
+                assert!(set.len() <= 2, "{metric:?}: each further dimension multiplies the metrics");
+                assert!(set.iter().all(|name| line[*name].as_str().is_some_and(|value| !value.is_empty())), "{line}");
+            }
         }
-        assert_eq!(line["event_type"].as_str().unwrap().len(), 64);
+    }
+
+    #[test]
+    fn two_metrics_of_one_line_keep_their_units() {
+        let line = line_of(&[(Metric::QuotaThreshold, json!(70)), (Metric::QuotaLeft, json!(-3))], &[]);
+        let units: Vec<_> = line["_aws"]["CloudWatchMetrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|directive| directive["Metrics"][0]["Unit"].as_str().unwrap())
+            .collect();
+        assert_eq!(units, ["Percent", "Count"]);
+        assert_eq!(line["QuotaLeft"], -3);
+    }
+
+    #[test]
+    fn a_value_from_outside_is_cut_to_a_name_and_replaces_nothing() {
+        let wild = format!("a {}\n\"b\"🔋{}", '\u{0}', "x".repeat(99));
+        let line = line_of(&[(Metric::UnknownEvent, json!(1))], &[("event_type", &wild), ("stack", "another")]);
+        assert_eq!(line["event_type"], format!("ab{}", "x".repeat(62)));
+        assert_eq!((&line["stack"], &line["UnknownEvent"]), (&json!("a-stack"), &json!(1)));
+    }
+
+    #[test]
+    fn a_latency_is_in_whole_milliseconds() {
+        assert_eq!([1_999, 0].map(|micros| milliseconds(Duration::from_micros(micros))), [1, 0]);
+        assert_eq!(milliseconds(Duration::MAX), u64::MAX);
     }
 }

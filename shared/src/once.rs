@@ -105,9 +105,18 @@ impl Once {
 
     /// The document kept with it.
     pub async fn document(&self, id: &str) -> Result<Option<String>, String> {
+        Ok(self.item(id).await?.and_then(|item| text(&item, "document")))
+    }
+
+    /// Whether it was done.
+    pub async fn is_done(&self, id: &str) -> Result<bool, String> {
+        Ok(self.item(id).await?.is_some_and(|item| item.contains_key("done_at")))
+    }
+
+    async fn item(&self, id: &str) -> Result<Option<Item>, String> {
         let get = self.table.get_item().table_name(&self.table_name).key("id", AttributeValue::S(id.to_owned()));
-        let answer = get.send().await.map_err(|error| format!("{id} could not be read: {}", told(&error)))?;
-        Ok(answer.item.and_then(|item| text(&item, "document")))
+        let answer = get.consistent_read(true).send().await;
+        Ok(answer.map_err(|error| format!("{id} could not be read: {}", told(&error)))?.item)
     }
 
     fn update(&self, id: &str) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {

@@ -32,7 +32,7 @@ use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::{aws_error::told, clock::Clock};
+use crate::{aws_error::told, clock::Clock, metric};
 
 /// A token this near to its end is not used any more: the call it is for takes time, and clocks differ.
 const MARGIN: time::Duration = time::Duration::seconds(60);
@@ -342,6 +342,7 @@ impl SharedToken {
                 let issued_at = self.clock.now();
                 let expires_at = issued_at + issued.life.min(MAX_LIFE);
                 let known = Known { token: issued.token, serial: item.serial + 1, issued_at, expires_at };
+                metric::token_renewed(self.issuer.name);
                 // The token is good even if it cannot be stored: this instance uses it, another makes its own.
                 if let Err(what) = self.store(key, item, &known, holder).await {
                     tracing::warn!(issuer = self.issuer.name, error = what, "the new token could not be shared");

@@ -11,6 +11,7 @@
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
+//! * [`metrics`] - what CloudWatch reads in the logs
 //! * [`events`] - every file of `events/` drives its function
 //!
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
@@ -23,6 +24,7 @@ mod daily_report;
 mod events;
 mod inbox;
 mod login;
+mod metrics;
 mod outcomes;
 mod recipients;
 mod retries;

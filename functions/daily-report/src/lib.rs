@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use shared::{
     clock::Clock,
     mail::Mailer,
+    metric,
     once::{Begun, Once},
     quota_warning::QuotaWarning,
     wording::Language,
@@ -42,6 +43,8 @@ pub struct Start {
     pub date: Option<String>,
     /// Also when that day's mail was sent.
     pub resend: bool,
+    /// Only looks whether that day's mail was sent, and tells CloudWatch.
+    pub check: bool,
 }
 
 /// The function with what it calls.
@@ -68,6 +71,9 @@ impl DailyReport {
     pub async fn handle(&self, event: LambdaEvent<Start>) -> Result<Value, Error> {
         let start = event.payload;
         let date = self.date(&start)?;
+        if start.check {
+            return Ok(self.check(date).await?);
+        }
         let is_today = start.date.is_none() || date == self.day_of(self.clock.now())?;
         let sent = self.report(date, is_today, start.resend).await;
         match &sent {
@@ -83,6 +89,18 @@ impl DailyReport {
             Err(error) => return Err(error.into()),
         }
         Ok(answer)
+    }
+
+    /// Looks whether the day's mail was sent. An error makes Lambda look again: whoever cannot look knows nothing.
+    async fn check(&self, date: Date) -> Result<Value, String> {
+        let sent = self.once.is_done(&id_of(date)).await?;
+        metric::report_missing(!sent);
+        if sent {
+            tracing::info!(report.date = %date, "the report was sent");
+        } else {
+            tracing::error!(report.date = %date, "the report was not sent");
+        }
+        Ok(json!({ "date": date.to_string(), "report": if sent { "already_sent" } else { "missing" } }))
     }
 
     fn day_of(&self, time: OffsetDateTime) -> Result<Date, Error> {
@@ -113,8 +131,7 @@ impl DailyReport {
     }
 
     async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Value, String> {
-        let id = |date: Date| format!("report#{date}");
-        let kept = match self.once.begin(&id(date), LEASE, resend).await? {
+        let kept = match self.once.begin(&id_of(date), LEASE, resend).await? {
             Begun::Mine(kept) => kept,
             Begun::Done => return Ok(json!({ "date": date.to_string(), "report": "already_sent" })),
             Begun::Busy => return Err("another run is at this report".to_owned()),
@@ -127,19 +144,20 @@ impl DailyReport {
                 month_then: kept.as_ref().map(|figures| figures.month.clone()),
                 // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was read.
                 earlier: kept.filter(|_| !resend),
-                yesterday: figures(self.once.document(&id(date.previous_day().unwrap_or(date))).await?),
+                yesterday: figures(self.once.document(&id_of(date.previous_day().unwrap_or(date))).await?),
                 broadcasts: self.registered_broadcasts().await?,
                 is_today,
             })
         };
-        let sent = async { self.read_and_send(&id(date), &known.await?, date).await }.await;
+        let sent = async { self.read_and_send(&id_of(date), &known.await?, date).await }.await;
         match sent {
             Ok(message_id) => {
-                self.once.done(&id(date)).await?;
+                metric::report_sent();
+                self.once.done(&id_of(date)).await?;
                 Ok(json!({ "date": date.to_string(), "report": "sent", "messageId": message_id }))
             }
             Err(error) => {
-                if let Err(problem) = self.once.give_back(&id(date)).await {
+                if let Err(problem) = self.once.give_back(&id_of(date)).await {
                     tracing::warn!(error = problem, "the lease ends by itself");
                 }
                 Err(error)
@@ -171,4 +189,9 @@ impl DailyReport {
         let (quota, used) = self.sources.channel.month().await.map_err(|error| error.to_string())?;
         self.warning.check(quota, used, self.clock.now()).await
     }
+}
+
+/// What the mail of a day stands under in the reports' table.
+fn id_of(date: Date) -> String {
+    format!("report#{date}")
 }

@@ -58,6 +58,7 @@ use crate::{
     line::{channel::LineChannel, client::Answer},
     link::Links,
     message::{PushRequest, order_finished},
+    metric,
     order::{FINISH, LineUserId, Order, Recipient},
     quota_warning::QuotaAlert,
     settings::Settings,
@@ -204,12 +205,17 @@ impl Delivery {
         match (created.map_err(NotDurable)?, queued) {
             (Created::New, Ok(message_id)) => {
                 record.retry_message_id = message_id;
-                if !record.state.is_settled() {
+                if record.state.is_settled() {
+                    count(&record);
+                } else {
                     self.attempt(&mut record, obstacle, false, deadline, false).await.ok();
                 }
                 Ok(First::Stands(Report::from(&record)))
             }
-            (Created::New, Err(_)) if record.state.is_settled() => Ok(First::Stands(Report::from(&record))),
+            (Created::New, Err(_)) if record.state.is_settled() => {
+                count(&record);
+                Ok(First::Stands(Report::from(&record)))
+            }
             (Created::New, Err(what)) => {
                 // Nothing was pushed and nothing will be: the caller's next try need not wait for the lease.
                 record.release();
@@ -265,7 +271,9 @@ impl Delivery {
                 match self.deliveries.create(&record).await? {
                     Created::New => {
                         tracing::warn!(order.id = %order.id, "no record stood for a queued order, it was made now");
-                        if !record.state.is_settled() {
+                        if record.state.is_settled() {
+                            count(&record);
+                        } else {
                             let obstacle = self.obstacle(&record).await;
                             self.attempt(&mut record, obstacle, false, deadline, last).await?;
                         }
@@ -292,7 +300,11 @@ impl Delivery {
                 record.settle(State::Expired, Some(Reason::RetryKeyExpired));
                 let written = self.deliveries.replace(&mut record, now).await?;
                 tracing::error!(order.id = %order.id, written, "expired: nobody knows whether LINE took it");
-                return Ok(if written { Retried::Settled } else { Retried::Again });
+                if !written {
+                    return Ok(Retried::Again);
+                }
+                count(&record);
+                return Ok(Retried::Settled);
             }
             Decision::PushUnderNewKey => {
                 let user = record.line_user_id.as_deref().ok_or("a record without a recipient is not settled")?;
@@ -381,13 +393,20 @@ impl Delivery {
             }
         };
         let (written, ()) = tokio::join!(self.write_outcome(record), tell);
-        written.inspect_err(|error| {
-            tracing::error!(
-                order.id = record.order_id,
-                error,
-                "the outcome could not be written, the queue will heal it"
-            );
-        })
+        match written {
+            Ok(true) => count(record),
+            // Whoever wrote the outcome that stands has counted it.
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(
+                    order.id = record.order_id,
+                    error,
+                    "the outcome could not be written, the queue will heal it"
+                );
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     async fn push(&self, record: &DeliveryRecord, request_is_out: &mut bool) -> Outcome {
@@ -432,18 +451,18 @@ impl Delivery {
     }
 
     /// Writes what the attempt did. If another worker has written meanwhile, `sent` is written over it; anything else gives
-    /// way, and `record` becomes what stands.
-    async fn write_outcome(&self, record: &mut DeliveryRecord) -> Result<(), String> {
+    /// way, and `record` becomes what stands: then the answer is false.
+    async fn write_outcome(&self, record: &mut DeliveryRecord) -> Result<bool, String> {
         while !self.deliveries.replace(record, self.clock.now()).await? {
             let stands = self.deliveries.get(&record.order_id, &record.status).await?;
             let stands = stands.ok_or("the record is gone")?;
             if record.state != State::Sent || stands.state == State::Sent {
                 *record = stands;
-                return Ok(());
+                return Ok(false);
             }
             record.revision = stands.revision;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn deadline(&self) -> Instant {
@@ -469,6 +488,17 @@ impl Delivery {
         let message = order_finished(order, self.settings.message_style, self.settings.default_language)
             .map_err(|error| format!("no message could be made: {error}"))?;
         serde_json::to_string(&PushRequest::new(user, message, now)).map_err(|error| error.to_string())
+    }
+}
+
+/// Counts where a delivery stands now, as the record says it.
+fn count(record: &DeliveryRecord) {
+    match record.state {
+        State::Sent => metric::sent(),
+        State::Retrying => metric::retried(record.reason),
+        State::Suppressed => metric::suppressed(record.reason),
+        State::Failed | State::Expired => metric::failed(record.reason),
+        State::Pending => {}
     }
 }
 

@@ -42,9 +42,6 @@ use crate::{
     sobot::account::SobotAccount,
 };
 
-/// The metric of events and messages that we do not know.
-pub const UNKNOWN_EVENT: &str = "UnknownEvent";
-
 /// What the inbox needs to know beside what every function that calls LINE does.
 #[derive(Clone, Debug)]
 pub struct InboxSettings {
@@ -175,9 +172,9 @@ impl Inbox {
 
 fn count_unknown(event: &Event) {
     match &event.kind {
-        Kind::Unknown => metric::count("inbox", UNKNOWN_EVENT, ("event_type", &event.type_name)),
+        Kind::Unknown => metric::unknown_event(&event.type_name),
         Kind::Message { content: Content::Unknown { message_type }, .. } => {
-            metric::count("inbox", UNKNOWN_EVENT, ("event_type", &format!("message/{message_type}")));
+            metric::unknown_event(&format!("message/{message_type}"));
         }
         _ => {}
     }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    metric,
     order::LineUserId,
     token::{AccessToken, IssuedToken, Refusal},
 };
@@ -154,7 +155,10 @@ impl LineClient {
             .header("x-line-retry-key", retry_key.hyphenated().to_string())
             .header(CONTENT_TYPE, "application/json")
             .body(body.to_owned());
-        self.call("/v2/bot/message/push", request).await
+        let started = Instant::now();
+        let result = self.call("/v2/bot/message/push", request).await;
+        metric::push_latency(started.elapsed(), result.as_ref().ok().map(|answer| answer.status));
+        result
     }
 
     /// `GET /v2/bot/message/quota`.

@@ -1,6 +1,6 @@
 //! What a function's policy allows, held against each of its calls: the emulator asks nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +29,32 @@ pub fn denied(permissions: &Permissions, caller: &str, operation: &str, body: &s
     let needed = needed(operation, &serde_json::from_str(body).unwrap_or_default());
     let missing = needed.into_iter().find(|(action, resource)| !allows(action, resource))?;
     Some(format!("{caller} may not {} on {}", missing.0, missing.1))
+}
+
+/// What the policies allow and none of these calls - caller, operation, body - needed.
+pub fn unused<'a>(
+    permissions: &Permissions,
+    calls: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
+) -> BTreeSet<String> {
+    let used: BTreeSet<(&str, String, String)> = calls
+        .flat_map(|(caller, operation, body)| {
+            let needed = needed(operation, &serde_json::from_str(body).unwrap_or_default());
+            needed.into_iter().map(move |(action, resource)| (caller, action, resource))
+        })
+        .collect();
+    let is_used = |caller: &str, action: &str, allowed: &str| {
+        used.iter().any(|(by, done, on)| *by == caller && done == action && is_resource(allowed, on))
+    };
+    permissions
+        .iter()
+        .flat_map(|(caller, statements)| statements.iter().map(move |statement| (caller, statement)))
+        .flat_map(|(caller, statement)| {
+            statement.actions.iter().map(move |action| (caller, action, &statement.resources))
+        })
+        .flat_map(|(caller, action, resources)| resources.iter().map(move |resource| (caller, action, resource)))
+        .filter(|(caller, action, resource)| !is_used(caller, action, resource))
+        .map(|(caller, action, resource)| format!("{caller}: {action} on {resource}"))
+        .collect()
 }
 
 fn is_resource(allowed: &str, resource: &str) -> bool {
@@ -99,6 +125,21 @@ mod tests {
         assert!(!denied("dynamodb.TransactWriteItems", transaction("Put")));
         assert!(denied("dynamodb.TransactWriteItems", transaction("Delete")));
         assert!(denied("dynamodb.TransactWriteItems", transaction("ConditionCheck")));
+    }
+
+    #[test]
+    fn what_nobody_needed_is_named() {
+        let put = json!({ "TableName": "orders" }).to_string();
+        let query = json!({ "TableName": "orders", "IndexName": "by_day" }).to_string();
+        let calls = [
+            ("f", "dynamodb.PutItem", put.as_str()),
+            ("f", "dynamodb.Query", &query),
+            ("another", "sqs.SendMessage", r#"{"QueueUrl":"http://queue"}"#),
+            ("f", "POST /v2/email/outbound-emails", "{}"),
+        ];
+        let unused = |calls: &[(&str, &str, &str)]| unused(&permissions(), calls.iter().copied());
+        assert_eq!(unused(&calls).into_iter().collect::<Vec<_>>(), ["f: sqs:SendMessage on http://queue"]);
+        assert_eq!(unused(&[]).len(), 4);
     }
 
     #[test]

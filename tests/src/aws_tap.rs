@@ -3,6 +3,7 @@
 //! The functions get it as `AWS_ENDPOINT_URL`. What it passes on, it passes on unchanged, both ways.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -16,7 +17,7 @@ use hyper::{
 use tokio::sync::watch;
 
 use crate::{
-    aws_policy::{Permissions, denied},
+    aws_policy::{Permissions, denied, unused},
     http_server::{Answer, HangUp, HttpServer},
 };
 
@@ -127,6 +128,16 @@ impl AwsTap {
     /// The calls that were not allowed.
     pub fn denied(&self) -> Vec<String> {
         lock(&self.state).denied.clone()
+    }
+
+    /// What the policies allow and no call so far needed.
+    pub fn unused_permissions(&self) -> BTreeSet<String> {
+        let state = lock(&self.state);
+        let calls = state.calls.iter();
+        unused(
+            &state.permissions,
+            calls.map(|call| (call.caller.as_str(), call.operation.as_str(), call.body.as_str())),
+        )
     }
 
     /// Every call so far, in order of arrival.

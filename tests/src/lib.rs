@@ -4,6 +4,7 @@
 //! * [`local_aws`] - the emulated AWS with `template.yaml` deployed to it
 //! * [`aws_tap`] - what the functions' calls to AWS pass through: it notes them, and can make them go wrong
 //! * [`aws_policy`] - what each function's policy allows, held against its calls
+//! * [`template`] - `template.yaml` as data
 //! * [`http_server`] - the loopback server under every stand-in
 //! * [`line_stand_in`] - LINE's API, refusing what LINE refuses
 //! * [`sobot_stand_in`] - Sobot's API, with the errors and the slips of its documentation
@@ -12,6 +13,7 @@
 //! * [`line_screen`] - a received message as the customer sees it, for a terminal
 //! * [`public_api`] - the HTTP API under an origin that is known before it is deployed
 //! * [`browser`] - a real browser
+//! * [`sam_local`] - what `sam local invoke` needs to work with a stand
 //! * [`channel_key`] - a fresh assertion signing key
 
 pub mod aws_policy;
@@ -24,6 +26,8 @@ pub mod line_screen;
 pub mod line_stand_in;
 pub mod local_aws;
 pub mod public_api;
+pub mod sam_local;
 pub mod sobot_stand_in;
 pub mod stand;
+pub mod template;
 pub mod webhook_sender;

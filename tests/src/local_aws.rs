@@ -38,6 +38,7 @@ pub struct LocalAws {
     tap: AwsTap,
     endpoint: String,
     outputs: BTreeMap<String, String>,
+    environments: BTreeMap<String, BTreeMap<String, String>>,
     api_url: String,
 }
 
@@ -50,6 +51,15 @@ pub struct Prepared {
     python: PathBuf,
     /// Where the stands work: `local-aws` in Cargo's target directory.
     home: PathBuf,
+}
+
+impl Prepared {
+    /// A command that runs a Python program with the packages of `requirements.txt` and nothing of the user's.
+    pub fn python(&self) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg("-I"); // whatever PYTHONPATH says
+        command
+    }
 }
 
 /// Builds the workspace's binaries and makes the emulator's Python environment, unless all that is there already; once
@@ -109,7 +119,7 @@ fn python_environment(home: &Path) -> anyhow::Result<PathBuf> {
     let lock = File::create(home.join("lock")).context("cannot create the lock file")?;
     lock.lock().context("cannot lock the emulator's environment")?;
     if !complete.exists() {
-        eprintln!("installing the emulated AWS, once (110 MB): {}", environment.display());
+        eprintln!("installing the emulated AWS, once (260 MB): {}", environment.display());
         if environment.exists() {
             fs::remove_dir_all(&environment).context("cannot remove the half-made environment")?;
         }
@@ -169,13 +179,18 @@ impl LocalAws {
         let (stand, up) = tokio::task::spawn_blocking(move || Stand::start(&prepared, order, verbose)).await??;
         let api_url = up.api_url.context("the template has no HTTP API")?;
         tap.enforce(up.permissions);
-        Ok(Self { stand, tap, endpoint, outputs: up.outputs, api_url })
+        Ok(Self { stand, tap, endpoint, outputs: up.outputs, environments: up.environments, api_url })
     }
 
     /// An output of the stack; panics, naming the outputs there are, if the template has no such one.
     pub fn output(&self, name: &str) -> &str {
         let known = || self.outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         self.outputs.get(name).unwrap_or_else(|| panic!("template.yaml has no output {name}, only {}", known()))
+    }
+
+    /// The variables of each function, by its name in the template.
+    pub fn environments(&self) -> &BTreeMap<String, BTreeMap<String, String>> {
+        &self.environments
     }
 
     /// The HTTP API as this machine reaches it, without a trailing slash.
@@ -260,6 +275,7 @@ struct Up {
     outputs: BTreeMap<String, String>,
     api_url: Option<String>,
     permissions: BTreeMap<String, Vec<Statement>>,
+    environments: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// The running `local_aws.py` and its directory.
@@ -278,8 +294,8 @@ impl Stand {
         let work_dir = prepared.home.join(run);
         fs::create_dir_all(&work_dir).with_context(|| format!("cannot create {}", work_dir.display()))?;
         order["work_dir"] = json!(work_dir);
-        let mut child = Command::new(&prepared.python)
-            .arg("-I") // whatever PYTHONPATH says
+        let mut child = prepared
+            .python()
             .arg(tests().join("local_aws.py"))
             .arg(OsString::from(order.to_string()))
             .stdin(Stdio::piped())

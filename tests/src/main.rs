@@ -1,11 +1,12 @@
 //! The whole stack on one machine, doing its main job: `cargo run`, or `cargo run -- --once` to leave at the end.
 
-use std::{collections::HashSet, process::ExitCode, time::Duration};
+use std::{collections::HashSet, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use local_stand::{
     line_screen,
     line_stand_in::{Behaviour, Endpoint},
+    sam_local,
     stand::{Stand, order_with, random_user, sample_order},
     webhook_sender::{WebhookSender, event, message},
 };
@@ -83,8 +84,10 @@ async fn run(once: bool) -> anyhow::Result<()> {
     if once {
         return Ok(());
     }
+    sam_local::let_containers_in(&stand).await?;
+    let variables = sam_local::write_variables(&stand)?;
     heading("Your turn");
-    println!("{}", instructions(&stand));
+    println!("{}", instructions(&stand, &variables));
     loop {
         show_received(&stand, &mut shown);
         sleep(Duration::from_millis(300)).await;
@@ -188,7 +191,7 @@ async fn show_record(stand: &Stand, order: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn instructions(stand: &Stand) -> String {
+fn instructions(stand: &Stand, variables: &Path) -> String {
     let order = json!({
         "orderId": "R20200714-0003", "status": "finish",
         "recipient": { "lineUserId": "U0123456789abcdef0123456789abcdef" },
@@ -201,9 +204,13 @@ fn instructions(stand: &Stand) -> String {
          curl -i '{}' \\\n  -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \\\n  -d '{order}'\n\n\
          The same again: the same answer, and no second message. Another fee under the same id: 409.\n\
          Link the member member-1 with a LINE user, in a browser on this machine (within ten minutes):\n\n{}\n\n\
+         A function in a container of its own (README.md, One function alone):\n\n\
+         sam local invoke PushRetryFunction -e events/push-retry.json --region ap-northeast-1 \\\n  \
+         --add-host host.docker.internal:host-gateway --env-vars {}\n\n\
          Ctrl-C ends everything.",
         stand.orders_url().replace('$', "%24"),
         stand.order_key,
         stand.login_url("member-1"),
+        variables.display(),
     )
 }

@@ -399,18 +399,32 @@ fn a_state_that_is_not_this_logins_ends_it_before_line_is_asked() {
 #[test]
 fn a_callback_that_comes_twice_is_exchanged_once() {
     story(async |stand| {
-        let (member, user) = (member(), random_user());
-        let (mut visitor, callback) = up_to_the_callback(stand, &member, &user).await;
-        let slow = Target::Login(Endpoint::Exchange, user.clone());
-        stand.line.script(slow, [Behaviour::AcceptThenDelay(Duration::from_millis(800))]);
-        let mut twin = Visitor::new(stand);
-        twin.cookie = visitor.cookie.clone();
-        let (one, two) = tokio::join!(visitor.get(&callback), twin.get(&callback));
-        one.is_page(200, "You are connected");
-        two.is_page(200, "You are connected");
+        let (mut visitor, callback) = call_back_twice_at_once(stand, &member(), &random_user()).await;
         visitor.get(&callback).await.is_page(200, "You are connected");
         assert_eq!(exchanges(stand, &callback), 1);
     });
+}
+
+/// A whole login whose callback comes twice, the second time while the first is still under way.
+async fn call_back_twice_at_once(stand: &Stand, member: &str, user: &str) -> (Visitor, String) {
+    let (mut visitor, callback) = up_to_the_callback(stand, member, user).await;
+    let slow = Target::Login(Endpoint::Exchange, user.to_owned());
+    stand.line.script(slow, [Behaviour::AcceptThenDelay(Duration::from_millis(800))]);
+    let mut twin = Visitor::new(stand);
+    twin.cookie = visitor.cookie.clone();
+    let (one, two) = tokio::join!(visitor.get(&callback), twin.get(&callback));
+    one.is_page(200, "You are connected");
+    two.is_page(200, "You are connected");
+    (visitor, callback)
+}
+
+/// Drives `line-login` through all that it may do.
+pub async fn drive_line_login(stand: &Stand) {
+    // The second login of a member takes the place of the first.
+    let member = member();
+    log_in(stand, &member, &random_user()).await.is_page(200, "You are connected");
+    log_in(stand, &member, &random_user()).await.is_page(200, "You are connected");
+    call_back_twice_at_once(stand, "M-twice", &random_user()).await;
 }
 
 #[test]

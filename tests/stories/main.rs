@@ -11,6 +11,8 @@
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
+//! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
+//! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`metrics`] - what CloudWatch reads in the logs
 //! * [`events`] - every file of `events/` drives its function
 //!
@@ -26,8 +28,10 @@ mod inbox;
 mod login;
 mod metrics;
 mod outcomes;
+mod permissions;
 mod recipients;
 mod retries;
+mod template;
 mod tokens;
 mod webhooks;
 

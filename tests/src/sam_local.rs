@@ -1,0 +1,68 @@
+//! What `sam local invoke` needs to work with a running stand: its file of environment variables, and a way for a
+//! container to what listens on this machine.
+//!
+//! A container knows this machine as `host.docker.internal`, once `sam` is told `--add-host
+//! host.docker.internal:host-gateway`. Docker Desktop leads that to 127.0.0.1; on Linux it is the address of Docker's
+//! bridge, on which nothing of the stand listens: so its ports are passed on from there.
+
+use std::{collections::BTreeMap, fs, io::ErrorKind, path::PathBuf};
+
+use anyhow::Context as _;
+use serde_json::json;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
+use url::Url;
+
+use crate::stand::Stand;
+
+const HOST: &str = "host.docker.internal";
+/// Docker's bridge, as Docker sets it up.
+const BRIDGE: &str = "172.17.0.1";
+
+/// Writes the variables of every function, as a container has to see them; returns the file.
+pub fn write_variables(stand: &Stand) -> anyhow::Result<PathBuf> {
+    let outside = |value: &str| value.replace("127.0.0.1", HOST);
+    let endpoint = outside(&stand.aws.tap().base_url());
+    let functions: BTreeMap<_, _> = stand
+        .aws
+        .environments()
+        .iter()
+        .map(|(function, variables)| {
+            let mut variables: BTreeMap<_, _> =
+                variables.iter().map(|(name, value)| (name.as_str(), outside(value))).collect();
+            variables.insert("AWS_ENDPOINT_URL", endpoint.clone());
+            (function, variables)
+        })
+        .collect();
+    let directory = std::env::current_exe()?.ancestors().nth(2).context("no target directory")?.join("local-aws");
+    let file = directory.join("sam-local.json");
+    fs::write(&file, serde_json::to_string_pretty(&json!(functions))?)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
+}
+
+/// Passes what containers send to Docker's bridge on to 127.0.0.1, port by port, as long as the process lives; where there
+/// is no bridge, there is nothing to do.
+pub async fn let_containers_in(stand: &Stand) -> anyhow::Result<()> {
+    for address in [stand.aws.tap().base_url(), stand.line.base_url(), stand.sobot.base_url()] {
+        let port = Url::parse(&address)?.port().context("an address without a port")?;
+        let listener = match TcpListener::bind((BRIDGE, port)).await {
+            Ok(listener) => listener,
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable => return Ok(()),
+            Err(error) => return Err(error).with_context(|| format!("cannot listen on {BRIDGE}:{port}")),
+        };
+        tokio::spawn(async move {
+            while let Ok((mut from, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    // Either side may hang up at any time.
+                    if let Ok(mut to) = TcpStream::connect(("127.0.0.1", port)).await {
+                        let _ = copy_bidirectional(&mut from, &mut to).await;
+                    }
+                });
+            }
+        });
+    }
+    Ok(())
+}

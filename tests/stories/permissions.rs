@@ -1,0 +1,113 @@
+//! Every permission that `template.yaml` gives is needed: each function is driven through all that it may do, and what no
+//! call needed has to go from the template. That nothing else is done, every story sees at its end.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local_stand::{
+    aws_tap::Fault,
+    line_stand_in::Behaviour,
+    stand::{POLL, Stand, order_with, random_user},
+    webhook_sender::{WebhookSender, event, message},
+};
+use serde_json::{Value, json};
+use shared::delivery::record::State;
+use tokio::time::sleep;
+
+use crate::{id, login, story_alone, user};
+
+#[test]
+fn every_permission_is_needed() {
+    story_alone(&[], async |stand| {
+        drive_order_finished(&stand).await;
+        drive_push_retry(&stand).await;
+        drive_quota_warning(&stand).await;
+        drive_daily_report(&stand).await;
+        login::drive_line_login(&stand).await;
+        drive_webhooks_and_inbox(&stand).await;
+        let unused: Vec<_> = stand.aws.tap().unused_permissions().into_iter().collect();
+        assert!(unused.is_empty(), "permitted and never used:\n{}", unused.join("\n"));
+    });
+}
+
+/// As if nobody had asked for a token yet; a function's new process has none in memory either.
+async fn begin_without_tokens(stand: &Stand, function: &str) {
+    stand.aws.kill(function).expect("killed");
+    for issuer in ["line", "sobot"] {
+        let delete = stand.dynamodb.delete_item().table_name(stand.aws.output("TokensTableName"));
+        delete.key("issuer", AttributeValue::S(issuer.to_owned())).send().await.expect("the token can be taken away");
+    }
+}
+
+async fn drive_order_finished(stand: &Stand) {
+    assert_eq!(stand.post(&order_with(json!({}))).await.body["delivery"], "sent");
+    let unlinked = order_with(json!({ "recipient": { "memberId": "M-1" } }));
+    assert_eq!(stand.post(&unlinked).await.body["reason"], "not_linked");
+    // Another worker wrote the record meanwhile.
+    let lost = stand.aws.tap().inject(
+        Fault::Error(400, "ConditionalCheckFailedException"),
+        "dynamodb.PutItem",
+        "revision = :read",
+        1,
+    );
+    assert_eq!(stand.post(&order_with(json!({}))).await.body["delivery"], "sent");
+    assert_eq!(lost.hits(), 1);
+    stand.line.set_quota(Some(stand.line.usage()));
+    assert_eq!(stand.post(&order_with(json!({}))).await.body["reason"], "quota_exhausted");
+    // The warning it makes is over before the tokens are taken away.
+    while stand.mails().await.expect("mails").is_empty() {
+        sleep(POLL).await;
+    }
+    stand.line.set_quota(None);
+}
+
+async fn drive_push_retry(stand: &Stand) {
+    begin_without_tokens(stand, "push-retry").await;
+    // No record stands for it: whom the member is, the retry has to find out.
+    let member = random_user();
+    stand.link("M-2", &member).await.expect("linked");
+    let order = order_with(json!({ "recipient": { "memberId": "M-2" } }));
+    stand.enqueue(&order.to_string()).await.expect("queued");
+    stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+
+    let exhausted = order_with(json!({}));
+    stand.line.script(user(&exhausted), [Behaviour::answer(500, ""), Behaviour::MonthlyLimit]);
+    assert_eq!(stand.post(&exhausted).await.status, 202);
+    stand.line.set_quota(Some(stand.line.usage()));
+    stand.wait_for_record(id(&exhausted), "settled", |record| record.state == State::Failed).await;
+    stand.line.set_quota(None);
+}
+
+async fn drive_quota_warning(stand: &Stand) {
+    begin_without_tokens(stand, "quota-warning").await;
+    let told: Value = serde_json::from_str(include_str!("../../events/quota-warning.json")).expect("JSON");
+    let answer = stand.invoke("QuotaWarningFunctionName", &told).await.expect("an answer");
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+}
+
+async fn drive_daily_report(stand: &Stand) {
+    begin_without_tokens(stand, "daily-report").await;
+    let report = json!({ "scheduledTime": "2026-09-09T01:00:00Z" });
+    assert_eq!(stand.invoke("DailyReportFunctionName", &report).await.expect("an answer")["report"], "sent");
+}
+
+async fn drive_webhooks_and_inbox(stand: &Stand) {
+    let now_ms = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("now");
+    let (line, sobot) = (WebhookSender::line(stand), WebhookSender::sobot(stand));
+    begin_without_tokens(stand, "inbox").await;
+
+    // What Sobot forwards unsigned: a picture, whose address is asked for, and a follow, of which LINE is asked.
+    let customer = random_user();
+    let picture = message(&customer, now_ms, json!({ "type": "image", "contentProvider": { "type": "line" } }));
+    let follow = event("follow", &customer, now_ms, json!({ "follow": { "isUnblocked": false } }));
+    assert_eq!(sobot.deliver(&[picture.clone(), follow]).await.status, 200);
+    stand.wait_for_events(&customer, "stored", |events| events.iter().any(|event| event.media_url.is_some())).await;
+    stand.wait_for_friend_state(&customer, true, "confirmed_event").await;
+
+    // The same message with LINE's signature, as another event: it takes the place of the first.
+    let mut signed = picture.clone();
+    signed["webhookEventId"] = message(&customer, now_ms, json!({}))["webhookEventId"].clone();
+    assert_eq!(line.deliver(&[signed]).await.status, 200);
+    stand.wait_for_events(&customer, "LINE's", |events| events.iter().any(|event| event.verified)).await;
+    let unsend = event("unsend", &customer, now_ms, json!({ "unsend": { "messageId": picture["message"]["id"] } }));
+    assert_eq!(line.deliver(&[unsend]).await.status, 200);
+    stand.wait_for_events(&customer, "unsent", |events| events.iter().any(|event| event.unsent_at.is_some())).await;
+}

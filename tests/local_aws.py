@@ -157,7 +157,8 @@ def leave_out_what_the_emulator_refuses(template):
     ]
     for name in refused:
         del template["Resources"][name]
-        say(f"left out: {name}, an alarm on metric math")
+    if refused:
+        say(f"left out, alarms on metric math: {', '.join(refused)}")
 
 
 def deploy(template, parameters, cloudformation):

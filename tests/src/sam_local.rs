@@ -8,7 +8,6 @@
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::PathBuf};
 
 use anyhow::Context as _;
-use serde_json::json;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -21,24 +20,26 @@ const HOST: &str = "host.docker.internal";
 /// Docker's bridge, as Docker sets it up.
 const BRIDGE: &str = "172.17.0.1";
 
-/// Writes the variables of every function, as a container has to see them; returns the file.
-pub fn write_variables(stand: &Stand) -> anyhow::Result<PathBuf> {
+/// The variables of every function, as a container has to see them.
+pub fn variables(stand: &Stand) -> BTreeMap<String, BTreeMap<String, String>> {
     let outside = |value: &str| value.replace("127.0.0.1", HOST);
-    let endpoint = outside(&stand.aws.tap().base_url());
-    let functions: BTreeMap<_, _> = stand
-        .aws
-        .environments()
-        .iter()
-        .map(|(function, variables)| {
-            let mut variables: BTreeMap<_, _> =
-                variables.iter().map(|(name, value)| (name.as_str(), outside(value))).collect();
-            variables.insert("AWS_ENDPOINT_URL", endpoint.clone());
-            (function, variables)
-        })
-        .collect();
+    // Not the tap: it holds calls against the policy of a function that says its name, which SAM cannot pass on.
+    let endpoint = outside(stand.aws.endpoint());
+    let mut functions = stand.aws.environments().clone();
+    for variables in functions.values_mut() {
+        for value in variables.values_mut() {
+            *value = outside(value);
+        }
+        variables.insert("AWS_ENDPOINT_URL".to_owned(), endpoint.clone());
+    }
+    functions
+}
+
+/// Writes them where `sam` is told to look; returns the file.
+pub fn write_variables(stand: &Stand) -> anyhow::Result<PathBuf> {
     let directory = std::env::current_exe()?.ancestors().nth(2).context("no target directory")?.join("local-aws");
     let file = directory.join("sam-local.json");
-    fs::write(&file, serde_json::to_string_pretty(&json!(functions))?)
+    fs::write(&file, serde_json::to_string_pretty(&variables(stand))?)
         .with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)
 }
@@ -46,8 +47,8 @@ pub fn write_variables(stand: &Stand) -> anyhow::Result<PathBuf> {
 /// Passes what containers send to Docker's bridge on to 127.0.0.1, port by port, as long as the process lives; where there
 /// is no bridge, there is nothing to do.
 pub async fn let_containers_in(stand: &Stand) -> anyhow::Result<()> {
-    for address in [stand.aws.tap().base_url(), stand.line.base_url(), stand.sobot.base_url()] {
-        let port = Url::parse(&address)?.port().context("an address without a port")?;
+    for address in [stand.aws.endpoint(), &stand.line.base_url(), &stand.sobot.base_url()] {
+        let port = Url::parse(address)?.port().context("an address without a port")?;
         let listener = match TcpListener::bind((BRIDGE, port)).await {
             Ok(listener) => listener,
             Err(error) if error.kind() == ErrorKind::AddrNotAvailable => return Ok(()),

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use local_stand::{sam_local, template::Template, webhook_sender::sign};
+use local_stand::{sam_local, webhook_sender::sign};
 use serde_json::{Value, json};
 use shared::delivery::record::State;
 
-use crate::{story, story_alone};
+use crate::{story, story_alone, template::template};
 
 /// Which function a file is for, and what it answers.
 fn expected(file: &str) -> (&'static str, Value) {
@@ -103,8 +103,8 @@ fn every_event_file_drives_its_function() {
 #[test]
 fn a_container_gets_every_variable_and_finds_this_machine() {
     story(async |stand| {
-        let (template, given) = (Template::read().expect("the template can be read"), sam_local::variables(stand));
-        let functions = template.deployed("AWS::Lambda::Function");
+        let given = sam_local::variables(stand);
+        let functions = template().deployed("AWS::Lambda::Function");
         assert_eq!(given.keys().collect::<Vec<_>>(), functions.keys().collect::<Vec<_>>());
         for (name, function) in functions {
             let declared = function["Properties"]["Environment"]["Variables"].as_object().expect("variables");

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     process::Stdio,
+    sync::LazyLock,
 };
 
 use local_stand::{
@@ -43,8 +44,10 @@ const MANAGED_BY_AWS: [&str; 3] = [
 /// What CloudWatch takes into one alarm.
 const MAX_METRICS_OF_AN_ALARM: usize = 10;
 
-fn template() -> Template {
-    Template::read().expect("the template can be read")
+/// Read once, for all stories.
+pub fn template() -> &'static Template {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| Template::read().expect("the template can be read"));
+    &TEMPLATE
 }
 
 fn root() -> &'static Path {
@@ -157,8 +160,7 @@ fn every_queue_is_encrypted_and_every_dead_letter_rings() {
 
 #[test]
 fn every_table_is_encrypted_and_backed_up() {
-    let tables = template();
-    let tables = tables.deployed("AWS::DynamoDB::Table");
+    let tables = template().deployed("AWS::DynamoDB::Table");
     for (name, table) in &tables {
         let properties = &table["Properties"];
         assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");

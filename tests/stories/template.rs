@@ -225,8 +225,32 @@ fn the_access_log_has_neither_paths_nor_people() {
             let tells = ["path", "query", "identity", "authorizer", "domain"].iter().any(|word| value.contains(word));
             assert!(known && !tells, "{name}: {key} is {value}");
         }
-        for key in ["stack", "routeKey", "status", "requestId", "responseLatency", "integrationError"] {
+        for key in ["stack", "requestId", "responseLatency", "integrationError"] {
             assert!(format.contains_key(key), "{name}: {key}");
+        }
+        // What errors are counted by: `{ ($.routeKey = "POST /some/*") && ($.status = "5*") }`.
+        let apis = template.deployed("AWS::ApiGatewayV2::Api");
+        let routes: Vec<String> = apis
+            .values()
+            .flat_map(|api| api["Properties"]["Body"]["paths"].as_object().into_iter().flatten())
+            .flat_map(|(path, operations)| {
+                let methods = operations.as_object().into_iter().flatten();
+                methods.map(move |(method, _)| format!("{} {path}", method.to_uppercase()))
+            })
+            .collect();
+        for (filter, resource) in template.deployed("AWS::Logs::MetricFilter") {
+            assert_eq!(resource["Properties"]["LogGroupName"]["Ref"], group, "{filter}");
+            let pattern = resource["Properties"]["FilterPattern"].as_str().expect("a pattern");
+            let parts: Vec<_> = pattern.trim_matches(['{', '}', ' ']).split(" && ").collect();
+            let values: BTreeMap<_, _> = parts
+                .iter()
+                .filter_map(|part| part.strip_prefix("($.")?.strip_suffix("\")")?.split_once(" = \""))
+                .collect();
+            assert_eq!(values.keys().collect::<Vec<_>>(), [&"routeKey", &"status"], "{filter}: {pattern}");
+            assert!(values.keys().all(|field| format.contains_key(*field)), "{filter}: {pattern}");
+            let route = values["routeKey"];
+            let counts = |one: &String| route.strip_suffix('*').map_or(one == route, |begin| one.starts_with(begin));
+            assert!(routes.iter().any(counts), "{filter}: no route is {route}");
         }
         let limits = &stage["Properties"]["DefaultRouteSettings"];
         assert!(limits["ThrottlingRateLimit"]["Ref"].is_string() && limits["ThrottlingBurstLimit"]["Ref"].is_string());

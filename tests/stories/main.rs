@@ -9,6 +9,8 @@
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
+//! * [`resends`] - an operator sends an order again
+//! * [`dead_letters`] - what failed for good, and the way back
 //! * [`operations`] - what operators call, and what everybody else does not get
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
@@ -21,12 +23,14 @@ mod contract;
 mod costs;
 mod crashes;
 mod daily_report;
+mod dead_letters;
 mod events;
 mod inbox;
 mod login;
 mod operations;
 mod outcomes;
 mod recipients;
+mod resends;
 mod retries;
 mod tokens;
 mod webhooks;

@@ -4,7 +4,6 @@ use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
     http_api::{Problem, json_response},
-    order::LineUserId,
     secrets::SecretError,
     sobot::{
         account::AccountError,
@@ -19,7 +18,7 @@ use crate::{
     rfc3339, unavailable,
 };
 
-/// The longest name of a task.
+/// The longest name of a task or of a recipient.
 const MAX_NAME: usize = 200;
 /// The longest id of a task, in digits.
 const MAX_ID: usize = 40;
@@ -39,7 +38,7 @@ impl Operations {
             message_status: query.optional("status", status),
             task_id: query.optional("taskId", task_id),
             task_name: query.optional("taskName", name),
-            recipient: query.optional("recipient", LineUserId::parse).map(|user| user.as_str().to_owned()),
+            recipient: query.optional("recipient", name),
             ..RecordQuery::default()
         };
         self.list(query, caller, &filter, "records", record_json).await

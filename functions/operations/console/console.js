@@ -16,7 +16,7 @@ const WORDS = {
     "dead": "死信",
     "customer": "用户",
     "sobot": "群发",
-    "audit": "操作记录",
+    "audit": "记录",
 
     "gate.title": "运营密钥",
     "gate.text": "输入您的密钥后，可以查看并处理此环境的 LINE 消息。",
@@ -117,7 +117,7 @@ const WORDS = {
     "days.max": "最高 {n}",
     "days.none": "均为 0",
     "days.table": "数字表格",
-    "days.missing": "{n} 天的数字没有取到：{why}",
+    "days.missing": "没有取到数字的天数：{n}。{why}",
     "days.see": "{date}：查看失败的订单",
 
     "deliveries.title": "没有送出的订单消息",
@@ -202,7 +202,6 @@ const WORDS = {
     "message.id": "LINE 消息号",
 
     "resend": "重新发送…",
-    "resend.of": "重新发送订单 {id}…",
     "resend.ask": "重新发送订单 {id} 的消息？",
     "resend.text": "消息会重新生成，并用新的重试密钥发送。",
     "resend.do": "重新发送",
@@ -240,14 +239,12 @@ const WORDS = {
     "queue.quota-warning": "额度预警",
     "queue.daily-report": "日报",
     "redrive": "重投…",
-    "redrive.of": "重投队列：{queue}…",
     "redrive.ask": "重投队列“{queue}”的消息？",
     "redrive.text": "消息回到原来的队列重新处理。随时都安全：已有结果的订单不会再发，24 小时内同一重试密钥只被接受一次。",
     "redrive.do": "重投",
     "redrive.started": "“{queue}”正在重投。",
     "redrive.moved": "“{queue}”已重投 {n} 条。",
     "discard": "放弃…",
-    "discard.of": "放弃死信 {id}…",
     "discard.ask": "放弃这条死信？",
     "discard.text": "它会被删除。没有其他重试的订单会变为“失败（已放弃）”，之后仍可重新发送。",
     "discard.do": "放弃",
@@ -272,6 +269,10 @@ const WORDS = {
     "event.file": "文件：{name}",
     "event.sticker": "贴图：{words}",
     "event.nothing": "没有保存内容。",
+    "content.image": "图片",
+    "content.video": "视频",
+    "content.audio": "语音",
+    "content.location": "位置：{words}",
     "type.message": "消息",
     "type.follow": "添加好友",
     "type.unfollow": "屏蔽",
@@ -448,7 +449,7 @@ const WORDS = {
     "days.max": "at most {n}",
     "days.none": "all 0",
     "days.table": "The numbers as a table",
-    "days.missing": "{n} days are missing: {why}",
+    "days.missing": "Days without numbers: {n}. {why}",
     "days.see": "{date}: see the failed orders",
 
     "deliveries.title": "Orders whose message did not go out",
@@ -533,7 +534,6 @@ const WORDS = {
     "message.id": "LINE's message id",
 
     "resend": "Send again…",
-    "resend.of": "Send order {id} again…",
     "resend.ask": "Send the message of order {id} again?",
     "resend.text": "The message is made anew and goes out under a new retry key.",
     "resend.do": "Send again",
@@ -571,14 +571,12 @@ const WORDS = {
     "queue.quota-warning": "Quota warnings",
     "queue.daily-report": "Daily reports",
     "redrive": "Redrive…",
-    "redrive.of": "Redrive queue {queue}…",
     "redrive.ask": "Redrive the queue “{queue}”?",
     "redrive.text": "Its messages go back to where they came from. Safe at any time: a settled order is not sent again, and LINE accepts a retry key once within 24 hours.",
     "redrive.do": "Redrive",
     "redrive.started": "“{queue}” is being redriven.",
     "redrive.moved": "“{queue}”: {n} redriven.",
     "discard": "Give up…",
-    "discard.of": "Give dead letter {id} up…",
     "discard.ask": "Give this dead letter up?",
     "discard.text": "It is deleted. An order that nothing retries any more becomes failed, “given up”; it can still be sent again.",
     "discard.do": "Give up",
@@ -603,6 +601,10 @@ const WORDS = {
     "event.file": "File: {name}",
     "event.sticker": "Sticker: {words}",
     "event.nothing": "No content is kept.",
+    "content.image": "Picture",
+    "content.video": "Video",
+    "content.audio": "Sound",
+    "content.location": "Place: {words}",
     "type.message": "Message",
     "type.follow": "Added the account",
     "type.unfollow": "Blocked the account",
@@ -712,7 +714,9 @@ function clock(iso) {
   if (Number.isNaN(at.getTime())) {
     return iso;
   }
-  return new Intl.DateTimeFormat(language, { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(at);
+  const two = (value) => String(value).padStart(2, "0");
+  // The same for everybody: 11/12 is another day elsewhere.
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
 const time = (iso) => el("time", { datetime: iso, title: iso }, clock(iso));
@@ -791,9 +795,11 @@ function pretty(value) {
   return el("pre", { tabindex: "0" }, typeof value === "string" ? value : JSON.stringify(value, null, 2));
 }
 
-function say(text) {
+/** Tells what came of something; quietly: only to those who listen to the page. */
+function say(text, { quietly = false } = {}) {
   const status = $("status");
   status.textContent = "";
+  status.className = quietly ? "away" : "toast";
   // A second later text of the same words is said again, too.
   requestAnimationFrame(() => {
     status.textContent = text;
@@ -1013,7 +1019,7 @@ function pagedPart(id, { path, items, draw, idle, none }) {
         // The first new row takes the focus, where it has something to focus; the button may be gone.
         const rows = $(id).querySelectorAll("[data-item]");
         (rows[before]?.querySelector("a, button") ?? $(`${id}-more`))?.focus();
-        say(counted(self.value()));
+        say(counted(self.value()), { quietly: true });
       }
     } catch (trouble) {
       if (!(trouble instanceof Gone) && self.value() === value) {
@@ -1232,7 +1238,7 @@ const todayPart = part("today", {
   draw(day) {
     const sum = (counts) => Object.values(counts).reduce((all, one) => all + one, 0);
     const reasons = (counts) => {
-      const rows = Object.entries(counts).sort((one, other) => other[1] - one[1]);
+      const rows = Object.entries(counts).filter(([, count]) => count > 0).sort((one, other) => other[1] - one[1]);
       return rows.length > 0 ? el("ul", { class: "reasons" }, rows.map(([reason, count]) => el("li", {}, el("span", {}, named("reason", reason)), " ", el("b", {}, number(count))))) : null;
     };
     const tile = (name, count, more) => el("div", { class: `tile ${name} ${count > 0 ? "some" : ""}` }, el("dt", {}, t(`count.${name}`)), el("dd", { class: "count" }, number(count)), el("dd", { class: "hint" }, t(`count.${name}.note`)), more ? el("dd", {}, more) : null);
@@ -1324,10 +1330,10 @@ function drawBanner() {
   const off = (switches?.switches ?? []).filter((one) => !one.enabled);
   const line = (one) => el("div", { class: "alarm-line" },
     el("div", {},
-      el("h2", {}, el("span", { "aria-hidden": "true" }, "‖ "), one.status === "all" ? t("banner.all") : t("banner.status", { status: one.status })),
+      el("h2", { id: `off-${one.status}` }, el("span", { "aria-hidden": "true" }, "‖ "), one.status === "all" ? t("banner.all") : t("banner.status", { status: one.status })),
       changed(one)),
     el("button", { type: "button", "aria-label": `${t("switch.turn.on")} ${named("switch", one.status)}`, click: () => askSwitch(one) }, t("switch.turn.on")));
-  redraw($("banner"), off.length === 0 ? [] : [el("section", { class: "alarm", "aria-label": t("switches") }, off.map(line), el("p", {}, t("banner.text")))]);
+  redraw($("banner"), off.length === 0 ? [] : [el("section", { class: "alarm", "aria-labelledby": `off-${off[0].status}` }, off.map(line), el("p", {}, t("banner.text")))]);
 }
 
 function askSwitch(one) {
@@ -1485,7 +1491,7 @@ const listPart = pagedPart("list", {
       number(one.attemptCount),
       time(one.createdAt),
       time(one.updatedAt),
-      el("button", { type: "button", "aria-label": t("resend.of", { id: one.orderId }), click: (event) => askResend(one, event.currentTarget) }, t("resend")),
+      el("button", { type: "button", "aria-label": `${t("resend")} ${one.orderId}`, click: (event) => askResend(one, event.currentTarget) }, t("resend")),
     ]);
     return marked(table(t("list.caption", { date: first.date, state: named("state", query.state) }), heads, rows));
   },
@@ -1550,7 +1556,7 @@ const orderPart = part("found", {
       el("div", { class: "actions" },
         el("button", { type: "button", click: () => lookUp(order.orderId) }, t("refresh")),
         dead ? el("a", { class: "button", href: "#dead-letters" }, t("dead.title")) : null,
-        el("button", { type: "button", id: "order-resend", class: "main", disabled: inFlight, "aria-describedby": inFlight ? "in-flight" : undefined, click: (event) => askResend(order, event.currentTarget) }, t("resend"))));
+        el("button", { type: "button", id: "order-resend", class: order.resend === "allowed" ? "main" : undefined, disabled: inFlight, "aria-describedby": inFlight ? "in-flight" : undefined, click: (event) => askResend(order, event.currentTarget) }, t("resend"))));
     const sent = order.delivery === "sent";
     const preview = el("section", { class: "card", "aria-labelledby": "order-seen" },
       el("h3", { id: "order-seen" }, t(sent ? "order.preview" : "order.preview.not")),
@@ -1630,7 +1636,7 @@ async function lookUp(id) {
     }
   }, { keep: orderPart.value()?.orderId === id });
   if (found && orderId === id) {
-    say(`${t("order.caption", { id })}: ${named("state", found.delivery)}`);
+    say(`${t("order.caption", { id })}: ${named("state", found.delivery)}`, { quietly: true });
   }
 }
 
@@ -1768,7 +1774,7 @@ const deadPart = pagedPart("dead", {
       ],
       number(one.receiveCount),
       time(one.sentAt),
-      el("button", { type: "button", class: "danger", "aria-label": t("discard.of", { id: one.orderId ?? one.id }), click: (event) => askDiscard(one, event.currentTarget) }, t("discard")),
+      el("button", { type: "button", class: "danger", "aria-label": `${t("discard")} ${one.orderId ?? one.id}`, click: (event) => askDiscard(one, event.currentTarget) }, t("discard")),
     ]);
     return [
       el("section", { "aria-labelledby": "dead-queues" }, el("h3", { id: "dead-queues" }, t("dead.queues")), el("div", { class: "queues" }, first.queues.map(drawQueue))),
@@ -1788,7 +1794,7 @@ function drawQueue(one) {
       el("p", {}, el("b", {}, t("dead.count", { visible: number(one.visible) })), one.notVisible > 0 ? ` · ${t("dead.moving", { n: number(one.notVisible) })}` : ""),
       redrive ? el("p", { class: "hint" }, t("dead.latest", { status: redrive.status }), progress, redrive.startedAt ? [" · ", time(redrive.startedAt)] : null, redrive.failure ? ` · ${redrive.failure}` : "") : null,
       one.redrivable ? null : el("p", { class: "hint" }, t("dead.not"))),
-    one.redrivable ? el("button", { type: "button", class: "main", id: `redrive-${one.queue}`, disabled: one.visible + one.notVisible === 0, "aria-label": t("redrive.of", { queue: name }), click: () => askRedrive(one.queue) }, t("redrive")) : null);
+    one.redrivable ? el("button", { type: "button", class: "main", id: `redrive-${one.queue}`, disabled: one.visible + one.notVisible === 0, "aria-label": `${t("redrive")} ${name}`, click: () => askRedrive(one.queue) }, t("redrive")) : null);
 }
 
 function drawQueueChoice() {
@@ -1867,6 +1873,10 @@ function drawEvent(one) {
     body = el("p", {}, t("event.file", { name: content.fileName ?? content.file_name }));
   } else if (content && list(content.keywords).length > 0) {
     body = el("p", {}, t("event.sticker", { words: content.keywords.join(", ") }));
+  } else if (["image", "video", "audio"].includes(content?.type)) {
+    body = el("p", {}, t(`content.${content.type}`));
+  } else if (content?.type === "location") {
+    body = el("p", {}, t("content.location", { words: [content.title, content.address, `${content.latitude}, ${content.longitude}`].filter(Boolean).join(" · ") }));
   } else if (content) {
     body = pretty(content);
   } else {

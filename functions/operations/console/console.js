@@ -182,7 +182,7 @@ const WORDS = {
     "order.other": "这种消息没有预览，以下是它的替代文字。",
     "timeline.none": "还没有向 LINE 发过请求。",
     "timeline.caption": "向 LINE 的请求与人工重发",
-    "timeline.some": "共 {all} 次请求，列出最早和最近的 {n} 次。",
+    "timeline.some": "共 {all} 次请求，列出其中 {n} 次：最早的和最近的。",
     "timeline.arrived": "订单到达",
     "timeline.answer": "LINE 返回 {status}",
     "timeline.no.answer": "LINE 没有答复",
@@ -514,7 +514,7 @@ const WORDS = {
     "order.other": "There is no preview of such a message; this is its alternative text.",
     "timeline.none": "LINE has not been asked yet.",
     "timeline.caption": "Requests to LINE, and what operators did",
-    "timeline.some": "{all} requests in all; the first and the latest {n} are listed.",
+    "timeline.some": "{n} of {all} requests are listed: the first and the latest.",
     "timeline.arrived": "The order arrived",
     "timeline.answer": "LINE answered {status}",
     "timeline.no.answer": "No answer from LINE",
@@ -1555,8 +1555,8 @@ const orderPart = part("found", {
         inFlight ? el("p", { class: "hint", id: "in-flight" }, t("resend.in_flight")) : null),
       el("div", { class: "actions" },
         el("button", { type: "button", click: () => lookUp(order.orderId) }, t("refresh")),
-        dead ? el("a", { class: "button", href: "#dead-letters" }, t("dead.title")) : null,
-        el("button", { type: "button", id: "order-resend", class: order.resend === "allowed" ? "main" : undefined, disabled: inFlight, "aria-describedby": inFlight ? "in-flight" : undefined, click: (event) => askResend(order, event.currentTarget) }, t("resend"))));
+        dead ? el("a", { class: "button main", href: "#dead-letters" }, t("dead.title")) : null,
+        el("button", { type: "button", id: "order-resend", class: order.resend === "allowed" && !dead ? "main" : undefined, disabled: inFlight, "aria-describedby": inFlight ? "in-flight" : undefined, click: (event) => askResend(order, event.currentTarget) }, t("resend"))));
     const sent = order.delivery === "sent";
     const preview = el("section", { class: "card", "aria-labelledby": "order-seen" },
       el("h3", { id: "order-seen" }, t(sent ? "order.preview" : "order.preview.not")),

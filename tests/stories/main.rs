@@ -9,6 +9,7 @@
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
+//! * [`operations`] - what operators call, and what everybody else does not get
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
 //! * [`events`] - every file of `events/` drives its function
@@ -23,6 +24,7 @@ mod daily_report;
 mod events;
 mod inbox;
 mod login;
+mod operations;
 mod outcomes;
 mod recipients;
 mod retries;

@@ -10,6 +10,7 @@
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
 //! * [`operations`] - what operators call, and what everybody else does not get
+//! * [`console`] - the operators' page in a real browser
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
 //! * [`events`] - every file of `events/` drives its function
@@ -17,6 +18,7 @@
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
 //! brings up its own.
 
+mod console;
 mod contract;
 mod costs;
 mod crashes;

@@ -12,6 +12,7 @@
 //! * [`resends`] - an operator sends an order again
 //! * [`dead_letters`] - what failed for good, and the way back
 //! * [`operations`] - what operators call, and what everybody else does not get
+//! * [`console`] - the operators' page in a real browser
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
 //! * [`events`] - every file of `events/` drives its function
@@ -19,6 +20,7 @@
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
 //! brings up its own.
 
+mod console;
 mod contract;
 mod costs;
 mod crashes;

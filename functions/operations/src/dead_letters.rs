@@ -32,8 +32,7 @@ use time::OffsetDateTime;
 use crate::{
     Answer, Caller, Operations, cursor,
     input::{self, Fields, Query},
-    orders::present,
-    rfc3339, unavailable,
+    present, rfc3339, unavailable,
 };
 
 /// The dead-letter queue of the orders.

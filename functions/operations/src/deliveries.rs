@@ -14,8 +14,7 @@ use shared::{
 use crate::{
     Answer, Caller, Operations, cursor,
     input::{self, Query, one_of},
-    orders::present,
-    rfc3339, unavailable,
+    present, rfc3339, unavailable,
 };
 
 impl Operations {

@@ -3,6 +3,7 @@
 //! Every route but the console's page asks for an operator's key first, and answers nothing else without one. Whose key it
 //! was is noted with what was done: [`shared::audit`]. The contract is `functions/openapi.yaml`.
 
+pub mod audit;
 pub mod console;
 pub mod cursor;
 pub mod dead_letters;
@@ -18,12 +19,13 @@ pub mod users;
 use std::{convert::Infallible, sync::Arc};
 
 use lambda_http::{Body, Request, RequestExt as _, Response, http::StatusCode, request::RequestContext};
+use serde_json::Value;
 use shared::{
-    audit::{Audit, Kind},
+    audit::Audit,
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue, record::Deliveries},
     friend::Friends,
-    http_api::{Problem, bearer, json_response},
+    http_api::{Problem, bearer},
     inbox::messages::Messages,
     line::{channel::LineChannel, login::LoginClient},
     link::Links,
@@ -158,23 +160,6 @@ impl Operations {
             None => Err(Problem::not_authorized(NO_KEY)),
         }
     }
-
-    async fn list_audit(&self, request: &Request, caller: &Caller) -> Answer {
-        const KINDS: [Kind; 5] = [Kind::Switch, Kind::Resend, Kind::Redrive, Kind::Discard, Kind::Unlink];
-        let mut query = input::Query::of(request, &["kind", "limit", "cursor"]);
-        let kind = query.required("kind", |name| {
-            KINDS.into_iter().find(|kind| kind.name() == name).ok_or_else(|| input::one_of(KINDS.map(Kind::name)))
-        });
-        let limit = query.limit();
-        let context = format!("audit {}", kind.map_or("", Kind::name));
-        let after = query.cursor(caller, &context);
-        let kind = query.end(kind)?;
-        let page = self.audit.page(kind, limit, after).await.map_err(unavailable)?;
-        let entries: Vec<_> = page.entries.into_iter().map(switches::entry_json).collect();
-        let mut body = serde_json::json!({ "entries": entries });
-        cursor::put_next(&mut body, caller, &context, page.next.as_ref());
-        Ok(json_response(StatusCode::OK, &body))
-    }
 }
 
 /// The route that API Gateway found for the call, such as `GET /orders/{orderId}`.
@@ -194,4 +179,12 @@ pub(crate) fn unavailable(error: impl std::fmt::Display) -> Problem {
 /// A time as the contract has it.
 pub(crate) fn rfc3339(time: time::OffsetDateTime) -> String {
     time.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+}
+
+/// An object without what there is not.
+pub(crate) fn present(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    object
 }

@@ -14,7 +14,7 @@ use shared::{
 use crate::{
     Answer, Caller, Operations,
     input::{self, Fields, Query},
-    rfc3339, unavailable,
+    present, rfc3339, unavailable,
 };
 
 const UNKNOWN: &str = "No finished order of this id has come.";
@@ -114,12 +114,4 @@ fn delivery_json(record: &DeliveryRecord) -> Value {
         "attempts": attempts,
         "resends": resends,
     }))
-}
-
-/// Without what there is not.
-pub(crate) fn present(mut object: Value) -> Value {
-    if let Some(fields) = object.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
-    object
 }

@@ -1,4 +1,4 @@
-//! `GET /switches`, `PUT /switches/{status}`, and the entries of `GET /audit`.
+//! `GET /switches` and `PUT /switches/{status}`.
 
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
@@ -53,21 +53,6 @@ fn switch_json(switch: &Switch) -> Value {
     }
     if let Some(reason) = &switch.reason {
         json["reason"] = json!(reason);
-    }
-    json
-}
-
-/// An entry of the audit table.
-pub(crate) fn entry_json(entry: Entry) -> Value {
-    let mut json = json!({
-        "kind": entry.kind,
-        "subject": entry.subject,
-        "at": rfc3339(entry.at),
-        "by": entry.by,
-        "reason": entry.reason,
-    });
-    if let Some(detail) = entry.detail {
-        json["detail"] = detail;
     }
     json
 }

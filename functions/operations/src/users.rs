@@ -7,8 +7,7 @@ use shared::{friend::Friendship, http_api::json_response, inbox::messages::Store
 use crate::{
     Answer, Caller, Operations, cursor,
     input::{self, Query},
-    orders::present,
-    rfc3339, unavailable,
+    present, rfc3339, unavailable,
 };
 
 impl Operations {

@@ -33,6 +33,23 @@ pub mod key {
     pub const ESCAPE: &str = "\u{e00c}";
 }
 
+/// What a browser is shown on.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen {
+    width: u32,
+    height: u32,
+    phone: bool,
+}
+
+impl Screen {
+    /// A phone's, with two pixels a point and a finger for a mouse.
+    pub const PHONE: Self = Self { width: 390, height: 844, phone: true };
+    /// One of the smallest phones.
+    pub const SMALL_PHONE: Self = Self { width: 360, height: 780, phone: true };
+    /// A desk's.
+    pub const DESK: Self = Self { width: 1280, height: 1000, phone: false };
+}
+
 /// A running browser.
 #[derive(Debug)]
 pub struct Browser {
@@ -54,8 +71,17 @@ fn find(names: &[&str]) -> Option<PathBuf> {
 }
 
 impl Browser {
-    /// Starts a browser with a window as wide as a phone, that likes this language.
-    pub async fn start((browser, driver): &(PathBuf, PathBuf), language: &str) -> anyhow::Result<Self> {
+    /// Starts a phone's browser, that likes this language.
+    pub async fn start(installed: &(PathBuf, PathBuf), language: &str) -> anyhow::Result<Self> {
+        Self::start_on(installed, language, Screen::PHONE).await
+    }
+
+    /// Starts a browser on this screen, that likes this language.
+    pub async fn start_on(
+        (browser, driver): &(PathBuf, PathBuf),
+        language: &str,
+        Screen { width, height, phone }: Screen,
+    ) -> anyhow::Result<Self> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let profile = std::env::temp_dir().join(format!("browser-{}", random_uuid().simple()));
         let driver = Command::new(driver)
@@ -82,16 +108,19 @@ impl Browser {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            "--window-size=390,844",
+            &format!("--window-size={width},{height}"),
             &format!("--lang={language}"),
             &format!("--user-data-dir={}", this.profile.display()),
         ];
-        let options = json!({
+        let mut options = json!({
             "binary": browser,
             "args": arguments,
             "prefs": { "intl.accept_languages": language },
-            "mobileEmulation": { "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0 } },
         });
+        if phone {
+            let metrics = json!({ "width": width, "height": height, "pixelRatio": 2.0 });
+            options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
+        }
         let wanted = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
         let wanted = json!({ "capabilities": { "alwaysMatch": wanted } });
         let session = this.call(Method::POST, "", Some(wanted)).await?;
@@ -193,14 +222,6 @@ impl Browser {
         let entries = self.call(Method::POST, "/se/log", Some(json!({ "type": "browser" }))).await?;
         let entries = entries.as_array().context("a log is a list")?;
         Ok(entries.iter().filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect())
-    }
-
-    /// Makes the window as large as this; a phone's has two pixels a point.
-    pub async fn resize(&self, width: u32, height: u32, phone: bool) -> anyhow::Result<()> {
-        let scale = if phone { 2 } else { 1 };
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone });
-        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size });
-        self.call(Method::POST, "/goog/cdp/execute", Some(command)).await.map(|_| ())
     }
 
     /// What a script of the page itself returns.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use local_stand::{
-    browser::{self, Browser, key},
+    browser::{self, Browser, Screen, key},
     line_stand_in::Behaviour,
     stand::{Stand, order_with},
 };
@@ -96,8 +96,7 @@ fn an_operator_turns_the_switch_and_sends_a_failed_order_again_by_clicks() {
         assert_eq!(stand.post(&order_with(json!({}))).await.body["delivery"], "sent");
         let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let tour = async {
-            let browser = Browser::start(&installed, "en-US").await?;
-            browser.resize(1280, 900, false).await?;
+            let browser = Browser::start_on(&installed, "en-US", Screen::DESK).await?;
             open(&stand, &browser, "").await?;
 
             // A wrong key is refused and forgotten.
@@ -205,8 +204,7 @@ fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
         assert_eq!(stand.post(&order).await.body["delivery"], "failed");
         let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let tour = async {
-            let browser = Browser::start(&installed, "zh-CN").await?;
-            browser.resize(360, 780, true).await?;
+            let browser = Browser::start_on(&installed, "zh-CN", Screen::SMALL_PHONE).await?;
             let deep = format!("#order={}", id(&order));
             open(stand, &browser, &deep).await?;
             browser.write("密钥", &stand.operator_key).await?;
@@ -223,8 +221,8 @@ fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
                     browser.run(&format!("location.hash = {}", json!(hash))).await?;
                     browser.wait_until(&format!("document.querySelector('#view-{view}').checkVisibility()")).await?;
                     browser.wait_until("!document.querySelector('[aria-busy=true]')").await?;
-                    let wide = "return document.documentElement.scrollWidth - innerWidth";
-                    assert_eq!(browser.run(wide).await?, 0, "{view} is wider than a phone");
+                    let widths = browser.run("return [document.documentElement.scrollWidth, innerWidth]").await?;
+                    assert_eq!(widths, json!([360, 360]), "{view} is wider than a phone");
                     browser.screenshot(&pictures.join(format!("console-{view}-{tag}-{scheme}.png"))).await?;
                 }
                 if tag == "zh-CN" {

@@ -2061,6 +2061,7 @@ const dialog = {
     $("dialog-title").textContent = wanted.title();
     $("dialog-text").replaceChildren(...wanted.text());
     $("dialog-reason").value = "";
+    $("dialog-reason").setAttribute("aria-invalid", "false");
     $("dialog-force").checked = false;
     this.problem();
     this.draw();
@@ -2089,7 +2090,7 @@ const dialog = {
       return;
     }
     const reason = $("dialog-reason").value.trim();
-    $("dialog-reason").toggleAttribute("aria-invalid", reason === "");
+    $("dialog-reason").setAttribute("aria-invalid", String(reason === ""));
     if (reason === "") {
       this.problem(t("why.needed"));
       $("dialog-reason").focus();

@@ -20,6 +20,8 @@
 //! * [`quota_warning`] - one mail per threshold of the month's quota
 //! * [`switch`] - the switch per order status
 //! * [`token`] - one access token shared by every instance of every function
+//! * [`http_api`] - callers' keys, JSON answers and problem details
+//! * [`audit`] - what operators did, and why
 //! * [`secrets`] - what Secrets Manager holds, in memory
 //! * [`settings`] - the environment of a function, parsed once
 //! * [`aws_error`] - what went wrong with a call to AWS, safe for a log
@@ -27,10 +29,12 @@
 //! * [`log`] - JSON log lines
 //! * [`metric`] - measurements for CloudWatch
 
+pub mod audit;
 pub mod aws_error;
 pub mod clock;
 pub mod delivery;
 pub mod friend;
+pub mod http_api;
 pub mod inbox;
 pub mod line;
 pub mod link;

@@ -41,6 +41,11 @@ impl FromStr for Thresholds {
 }
 
 impl Thresholds {
+    /// All of them, rising.
+    pub fn all(&self) -> &[u64] {
+        &self.0
+    }
+
     /// Those that `used` of `quota` has reached, rising.
     pub fn reached(&self, quota: Quota, used: u64) -> Vec<u64> {
         match quota {

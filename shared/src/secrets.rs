@@ -2,7 +2,7 @@
 //!
 //! Errors name the secret's id and the field that is wrong, never a value.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
@@ -276,6 +276,60 @@ impl Content for CallerKeys {
     }
 }
 
+/// The keys of the operators, each with the operator's name: `{"mei": "…", "kenji": {"current": "…", "previous": "…"}}`.
+/// What is done with a key is noted under its name.
+pub struct OperatorKeys {
+    operators: Vec<(String, CallerKeys)>,
+    /// Seals the cursors of lists; derived from the secret, so that it changes with it.
+    pub sealing_key: SealingKey,
+}
+
+/// The longest name of an operator.
+const MAX_OPERATOR: usize = 32;
+
+impl fmt::Debug for OperatorKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OperatorKeys({})", self.operators.len())
+    }
+}
+
+impl OperatorKeys {
+    /// Whose key this is. Every key is compared, whichever matches.
+    pub fn operator(&self, key: &str) -> Option<&str> {
+        self.operators.iter().fold(None, |found, (name, keys)| if keys.accepts(key) { Some(name) } else { found })
+    }
+}
+
+impl Content for OperatorKeys {
+    fn parse(json: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum OneOrTwo {
+            One(String),
+            Two(KeyFields),
+        }
+        let fields: BTreeMap<String, OneOrTwo> = from_json(json)?;
+        if fields.is_empty() {
+            return Err("must name an operator".to_owned());
+        }
+        let mut operators = Vec::new();
+        for (name, keys) in fields {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            if !(1..=MAX_OPERATOR).contains(&name.len()) || !name.bytes().all(legal) {
+                // Not quoted: who wrote name and key the wrong way round would find the key in a log.
+                return Err(format!("an operator's name must be 1 to {MAX_OPERATOR} of A-Z a-z 0-9 . _ -"));
+            }
+            let keys = match keys {
+                OneOrTwo::One(current) => KeyFields { current, previous: None },
+                OneOrTwo::Two(keys) => keys,
+            };
+            let keys = CallerKeys::from_fields(&format!("{name}."), keys)?;
+            operators.push((name, keys));
+        }
+        Ok(Self { operators, sealing_key: SealingKey::derive(json.as_bytes()) })
+    }
+}
+
 /// What verifies LINE's webhooks: of the channel's secret only `channelSecret` and `previousChannelSecret`, the private key
 /// is left alone.
 impl Content for SignatureKeys {
@@ -365,6 +419,24 @@ mod tests {
             assert!(!keys.accepts(wrong), "{wrong:?}");
         }
         assert!(!CallerKeys::parse(r#"{"current":"0123456789abcdef","previous":""}"#).unwrap().accepts(""));
+    }
+
+    #[test]
+    fn an_operators_key_tells_the_name() {
+        let json = r#"{"mei":"0123456789abcdef","kenji":{"current":"fedcba9876543210","previous":"0000000000000000"}}"#;
+        let keys = OperatorKeys::parse(json).unwrap();
+        assert_eq!(keys.operator("0123456789abcdef"), Some("mei"));
+        assert_eq!(["fedcba9876543210", "0000000000000000"].map(|key| keys.operator(key)), [Some("kenji"); 2]);
+        assert_eq!(["", "mei", "0123456789abcdeF"].map(|key| keys.operator(key)), [None; 3]);
+        for (json, expected) in [
+            ("{}", "must name an operator"),
+            (r#"{"mei":"hunter2"}"#, "field mei.current must have at least"),
+            (r#"{"mei":{"previous":"hunter2"}}"#, "must be the JSON object"),
+            (r#"{"hunter2 hunter2":"0123456789abcdef"}"#, "an operator's name must be"),
+        ] {
+            let error = OperatorKeys::parse(json).unwrap_err();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -58,8 +58,12 @@ pub fn unused<'a>(
 }
 
 fn is_resource(allowed: &str, resource: &str) -> bool {
-    // The one resource that is written as an ARN is the identity that mails come from.
-    allowed == resource || (resource == "identity" && allowed.contains(":identity/"))
+    let name = |id: &str, end| id.rsplit(end).next().unwrap_or_default().to_owned();
+    allowed == resource
+        // The one resource that a policy writes as an ARN is the identity that mails come from.
+        || (resource == "identity" && allowed.contains(":identity/"))
+        // The one that a call does is a queue whose messages are moved.
+        || (resource.starts_with("arn:aws:sqs:") && name(allowed, '/') == name(resource, ':'))
 }
 
 /// Actions and resources of a call (AWS: "Actions, resources, and condition keys").
@@ -83,7 +87,10 @@ fn needed(operation: &str, body: &Value) -> Vec<(String, String)> {
             let resource = if index.is_empty() { table } else { format!("{table}/index/{index}") };
             vec![(action, resource)]
         }
-        Some("sqs") => vec![(action.trim_end_matches("Batch").to_owned(), text(body, "QueueUrl"))],
+        Some("sqs") => {
+            let queue = [text(body, "QueueUrl"), text(body, "SourceArn")].concat();
+            vec![(action.trim_end_matches("Batch").to_owned(), queue)]
+        }
         Some("secretsmanager") => vec![(action, text(body, "SecretId"))],
         _ if operation == "POST /v2/email/outbound-emails" => vec![("ses:SendEmail".to_owned(), "identity".to_owned())],
         _ => vec![(operation.to_owned(), "an operation that no policy here knows".to_owned())],
@@ -119,6 +126,8 @@ mod tests {
         assert!(!denied("dynamodb.Query", json!({ "TableName": "orders", "IndexName": "by_day" })));
         assert!(denied("dynamodb.Query", json!({ "TableName": "orders" })));
         assert!(!denied("sqs.SendMessageBatch", json!({ "QueueUrl": "http://queue" })));
+        assert!(!denied("sqs.SendMessage", json!({ "SourceArn": "arn:aws:sqs:region:1:queue" })));
+        assert!(denied("sqs.SendMessage", json!({ "SourceArn": "arn:aws:sqs:region:1:other" })));
         assert!(!denied("POST /v2/email/outbound-emails", json!({})));
         assert!(denied("POST /elsewhere", json!({})));
         let transaction = |kind: &str| json!({ "TransactItems": [{ (kind): { "TableName": "orders" } }] });

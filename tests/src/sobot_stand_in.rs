@@ -106,6 +106,7 @@ struct ListQuery {
     message_status: Option<String>,
     taskid: Option<String>,
     task_name: Option<String>,
+    recipient: Option<String>,
 }
 
 fn one() -> usize {
@@ -314,7 +315,7 @@ impl State {
         }
         let is_json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
         let other_lists_names: &[&str] = match list {
-            List::Tasks => &["send_start_time", "send_end_time", "message_status", "taskid"],
+            List::Tasks => &["send_start_time", "send_end_time", "message_status", "taskid", "recipient"],
             List::Records => &["task_start_time", "task_end_time"],
         };
         let Ok(query) = serde_json::from_value::<ListQuery>(body.clone()) else { return Ok(bad_parameters()) };
@@ -345,6 +346,7 @@ impl State {
                         && is(&query.message_status, record.status)
                         && is(&query.taskid, &record.task_id)
                         && is(&query.task_name, &record.task_name)
+                        && is(&query.recipient, RECIPIENT)
                 };
                 self.records.iter().filter(wanted).map(SendRecord::item).collect()
             }
@@ -397,11 +399,14 @@ impl SendRecord {
             "error_code": self.error_code,
             "send_agentid": "67bb2e6ec79b4a43a2e235d6c7256fb0",
             "taskid": self.task_id,
-            "recipient_id": "131231",
+            "recipient_id": RECIPIENT,
             "status_update_time": time,
         })
     }
 }
+
+/// Who gets every message.
+const RECIPIENT: &str = "131231";
 
 fn bad_parameters() -> String {
     error("999994", "参数异常，请检查")

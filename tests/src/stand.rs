@@ -55,6 +55,8 @@ pub struct Stand {
     pub http: reqwest::Client,
     /// The order system's key.
     pub order_key: String,
+    /// The key of the operator `mei`.
+    pub operator_key: String,
     /// What the app signs its link tokens with.
     pub link_token_secret: String,
 }
@@ -70,6 +72,16 @@ pub struct Reply {
     pub retry_after: Option<String>,
     /// The body, `null` where it is no JSON.
     pub body: Value,
+}
+
+impl Reply {
+    async fn of(response: reqwest::Response) -> Self {
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
+        let status = response.status().as_u16();
+        let body = serde_json::from_slice(&response.bytes().await.unwrap_or_default()).unwrap_or_default();
+        Self { status, content_type, retry_after, body }
+    }
 }
 
 /// A mail as it went out.
@@ -136,6 +148,7 @@ impl Stand {
             secrets: aws_sdk_secretsmanager::Client::new(&config),
             http: reqwest::Client::builder().no_proxy().build()?,
             order_key: random_key(),
+            operator_key: random_key(),
             link_token_secret: random_key(),
         };
         let mail = aws_sdk_sesv2::Client::new(&config);
@@ -148,6 +161,7 @@ impl Stand {
         stand.put_secret("LoginSecretArn", &stand.login_secret()).await?;
         stand.put_secret("SobotSecretArn", &stand.sobot.secret()).await?;
         stand.put_secret("OrderKeySecretArn", &json!({ "current": stand.order_key })).await?;
+        stand.put_secret("OperatorKeysSecretArn", &json!({ "mei": stand.operator_key })).await?;
         Ok(stand)
     }
 
@@ -235,12 +249,28 @@ impl Stand {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.expect("the API answers");
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
-        let status = response.status().as_u16();
-        let body = serde_json::from_slice(&response.bytes().await.unwrap_or_default()).unwrap_or_default();
-        Reply { status, content_type, retry_after, body }
+        Reply::of(request.send().await.expect("the API answers")).await
+    }
+
+    /// Calls the operations API as the operator `mei`; `path` begins with a slash.
+    pub async fn operate(&self, method: &str, path: &str, body: Option<Value>) -> Reply {
+        self.operate_with(Some(&self.operator_key), method, path, body).await
+    }
+
+    /// Calls the operations API with this key, or without one.
+    ///
+    /// # Panics
+    /// When no answer comes at all.
+    pub async fn operate_with(&self, key: Option<&str>, method: &str, path: &str, body: Option<Value>) -> Reply {
+        let method = method.parse().expect("an HTTP method");
+        let mut request = self.http.request(method, format!("{}{path}", self.public_api.base_url()));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Reply::of(request.send().await.expect("the API answers")).await
     }
 
     /// The record that the operator sees.

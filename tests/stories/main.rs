@@ -9,6 +9,10 @@
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
+//! * [`resends`] - an operator sends an order again
+//! * [`dead_letters`] - what failed for good, and the way back
+//! * [`operations`] - what operators call, and what everybody else does not get
+//! * [`console`] - the operators' page in a real browser
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
@@ -19,17 +23,21 @@
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
 //! brings up its own.
 
+mod console;
 mod contract;
 mod costs;
 mod crashes;
 mod daily_report;
+mod dead_letters;
 mod events;
 mod inbox;
 mod login;
 mod metrics;
+mod operations;
 mod outcomes;
 mod permissions;
 mod recipients;
+mod resends;
 mod retries;
 mod template;
 mod tokens;

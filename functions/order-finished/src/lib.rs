@@ -2,8 +2,6 @@
 //!
 //! The checks come in this order: key, size, media type, fields. Nothing is written before all of them have passed.
 
-pub mod problem;
-
 use std::convert::Infallible;
 
 use lambda_http::{
@@ -13,11 +11,17 @@ use lambda_http::{
 use serde_json::json;
 use shared::{
     delivery::{Delivery, First, Report, queue::RetryQueue, record::State},
+    http_api::{Problem, bearer, json_response},
     order::{self, MAX_BODY_BYTES, Order, StatusChange},
     secrets::{CallerKeys, Secret},
 };
 
-use crate::problem::{Problem, json_response};
+const WRONG_FIELDS: &str = "The order was not taken: correct the fields under errors.";
+const NO_KEY: &str = "Send the order API key as Authorization: Bearer <key>.";
+const OTHER_CONTENT: &str =
+    "This order id came before with other content. The first content stands; nothing was sent for this one.";
+const NOT_JSON: &str = "Send the order as Content-Type: application/json.";
+const NOT_STORED: &str = "The order could not be stored. Send the same call again: the customer will get one message.";
 
 /// The function with what it calls.
 #[derive(Debug)]
@@ -54,22 +58,23 @@ impl OrderFinished {
         self.authorize(request).await?;
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY_BYTES {
-            return Err(Problem::TooLarge);
+            let detail = format!("The body may have at most {MAX_BODY_BYTES} bytes.");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
         if !is_json(request) {
-            return Err(Problem::NotJson);
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_JSON));
         }
-        match order::parse_bytes(body).map_err(Problem::WrongFields)? {
+        match order::parse_bytes(body).map_err(|errors| Problem::wrong_fields(WRONG_FIELDS, errors))? {
             StatusChange::Other { order_id } => {
                 let body = json!({ "orderId": order_id.as_str(), "delivery": "ignored" });
-                Ok(json_response(StatusCode::OK, "application/json", &body))
+                Ok(json_response(StatusCode::OK, &body))
             }
             StatusChange::Finished(order) => match self.delivery.first(&order, &self.queue).await {
                 Ok(First::Stands(report)) => Ok(told(&order, &report)),
-                Ok(First::OtherContent) => Err(Problem::OtherContent),
+                Ok(First::OtherContent) => Err(Problem::new(StatusCode::CONFLICT, OTHER_CONTENT)),
                 Err(error) => {
                     tracing::error!(order.id = %order.id, %error, "order not taken");
-                    Err(Problem::Unavailable)
+                    Err(Problem::unavailable(NOT_STORED))
                 }
             },
         }
@@ -78,22 +83,17 @@ impl OrderFinished {
     async fn authorize(&self, request: &Request) -> Result<(), Problem> {
         let unavailable = |error| {
             tracing::error!(%error, "no order key can be checked");
-            Problem::Unavailable
+            Problem::unavailable(NOT_STORED)
         };
-        let key = bearer(request).ok_or(Problem::NotAuthorized)?;
+        let key = bearer(request).ok_or_else(|| Problem::not_authorized(NO_KEY))?;
         if self.keys.get().await.map_err(unavailable)?.accepts(key)
             || self.keys.get_again().await.map_err(unavailable)?.accepts(key)
         {
             Ok(())
         } else {
-            Err(Problem::NotAuthorized)
+            Err(Problem::not_authorized(NO_KEY))
         }
     }
-}
-
-fn bearer(request: &Request) -> Option<&str> {
-    let (scheme, key) = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
 fn is_json(request: &Request) -> bool {
@@ -117,5 +117,5 @@ fn told(order: &Order, report: &Report) -> Response<Body> {
     if let Some(request_id) = &report.line_request_id {
         body["lineRequestId"] = json!(request_id);
     }
-    json_response(status, "application/json", &body)
+    json_response(status, &body)
 }

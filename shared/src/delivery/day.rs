@@ -1,10 +1,14 @@
-//! Our own count of a day's orders, from the index `by_day` of the deliveries' table.
+//! A day's orders, counted and listed, from the index `by_day` of the deliveries' table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::query::builders::QueryFluentBuilder,
+    types::AttributeValue,
+};
 use serde::{Deserialize, Serialize};
-use time::Date;
+use time::{Date, OffsetDateTime};
 
 use crate::{
     aws_error::told,
@@ -13,6 +17,8 @@ use crate::{
 
 /// The most order ids that a reason lists.
 pub const MAX_IDS_LISTED: usize = 20;
+/// The most queries for one page: a rare reason may be on none of them, and then the page is short.
+const MAX_QUERIES: usize = 10;
 
 /// What became of the orders that arrived on one of LINE's days.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,17 +44,48 @@ pub struct Failed {
     pub order_ids: Vec<String>,
 }
 
-/// What the index holds of a record.
-#[derive(Debug, Deserialize)]
-struct Entry {
+/// A delivery as the index has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Summary {
+    /// The order.
+    pub order_id: String,
+    /// The order's status.
+    pub status: String,
+    /// Where the delivery stands.
+    pub state: State,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// How many requests went to LINE for it.
+    pub attempt_count: u32,
+    /// When the order arrived.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When the record was last written.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// Where a list goes on: after this delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
     order_id: String,
+    status: String,
     state: State,
-    reason: Option<Reason>,
-    attempt_count: u32,
+}
+
+/// A page of a day's deliveries.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Sorted by state.
+    pub deliveries: Vec<Summary>,
+    /// Where the next page begins; none after the last one.
+    pub next: Option<Position>,
 }
 
 impl DayCount {
-    fn add(&mut self, entry: Entry) {
+    fn add(&mut self, entry: Summary) {
         let reason = entry.reason.map_or("unknown", Reason::name).to_owned();
         self.retried += u64::from(entry.attempt_count > 1);
         match entry.state {
@@ -69,27 +106,89 @@ impl DayCount {
 impl Deliveries {
     /// Counts a day, all pages of it.
     pub async fn count_day(&self, day: Date) -> Result<DayCount, String> {
-        let mut pages = self
-            .table
+        let mut pages = self.of_day(day).into_paginator().items().send();
+        let mut count = DayCount::default();
+        while let Some(item) = pages.next().await {
+            count.add(summary(item.map_err(|error| not_read(&error))?)?);
+        }
+        Ok(count)
+    }
+
+    /// The deliveries of the orders that arrived on a day, those in this state and for this reason, from after `after` on.
+    pub async fn page(
+        &self,
+        day: Date,
+        state: Option<State>,
+        reason: Option<Reason>,
+        limit: usize,
+        after: Option<&Position>,
+    ) -> Result<Page, String> {
+        let mut start = after.map(|position| index_key(day, position));
+        let mut deliveries = Vec::new();
+        for _ in 0..MAX_QUERIES {
+            let mut query = self.of_day(day).set_exclusive_start_key(start);
+            if let Some(state) = state {
+                query = query
+                    .key_condition_expression("#day = :day AND #state = :state")
+                    .expression_attribute_names("#state", "state")
+                    .expression_attribute_values(":state", AttributeValue::S(state.name().to_owned()));
+            }
+            if let Some(reason) = reason {
+                query = query
+                    .filter_expression("reason = :reason")
+                    .expression_attribute_values(":reason", AttributeValue::S(reason.name().to_owned()));
+            } else {
+                // One more than is asked for: whether there is a next page is known without a look at it.
+                query = query.limit(i32::try_from(limit + 1 - deliveries.len()).unwrap_or(i32::MAX));
+            }
+            let answer = query.send().await.map_err(|error| not_read(&error))?;
+            for item in answer.items.unwrap_or_default() {
+                deliveries.push(summary(item)?);
+            }
+            start = answer.last_evaluated_key;
+            if deliveries.len() > limit {
+                deliveries.truncate(limit);
+                let next = deliveries.last().map(Position::of);
+                return Ok(Page { deliveries, next });
+            }
+            if start.is_none() {
+                break;
+            }
+        }
+        let next = start.map(|key| serde_dynamo::from_item(key).map_err(|error| error.to_string())).transpose()?;
+        Ok(Page { deliveries, next })
+    }
+
+    fn of_day(&self, day: Date) -> QueryFluentBuilder {
+        self.table
             .query()
             .table_name(&self.table_name)
             .index_name("by_day")
             .key_condition_expression("#day = :day")
             .expression_attribute_names("#day", "day")
             .expression_attribute_values(":day", AttributeValue::S(day.to_string()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut count = DayCount::default();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| format!("the deliveries could not be counted: {}", told(&error)))?;
-            count.add(
-                serde_dynamo::from_item(item)
-                    .map_err(|error| format!("a delivery could not be understood: {error}"))?,
-            );
-        }
-        Ok(count)
     }
+}
+
+impl Position {
+    fn of(delivery: &Summary) -> Self {
+        let Summary { order_id, status, state, .. } = delivery;
+        Self { order_id: order_id.clone(), status: status.clone(), state: *state }
+    }
+}
+
+fn index_key(day: Date, Position { order_id, status, state }: &Position) -> HashMap<String, AttributeValue> {
+    [("day", day.to_string().as_str()), ("state", state.name()), ("order_id", order_id), ("status", status)]
+        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+        .into()
+}
+
+fn summary(item: HashMap<String, AttributeValue>) -> Result<Summary, String> {
+    serde_dynamo::from_item(item).map_err(|error| format!("a delivery could not be understood: {error}"))
+}
+
+fn not_read<E: ProvideErrorMetadata, R: std::fmt::Debug>(error: &SdkError<E, R>) -> String {
+    format!("the day's deliveries could not be read: {}", told(error))
 }
 
 #[cfg(test)]
@@ -100,7 +199,19 @@ mod tests {
     fn every_state_is_counted_once_and_long_lists_of_ids_are_cut() {
         let mut count = DayCount::default();
         let mut add = |state, reason, attempt_count| {
-            count.add(Entry { order_id: "R".to_owned(), state, reason, attempt_count });
+            let at = OffsetDateTime::UNIX_EPOCH;
+            let (order_id, status) = ("R".to_owned(), "finish".to_owned());
+            let last_error = None;
+            count.add(Summary {
+                order_id,
+                status,
+                state,
+                reason,
+                attempt_count,
+                created_at: at,
+                updated_at: at,
+                last_error,
+            });
         };
         add(State::Sent, None, 1);
         add(State::Sent, None, 2);

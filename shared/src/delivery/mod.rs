@@ -1,7 +1,8 @@
 //! The delivery of a finished order: never lost, never twice.
 //!
 //! Who does what: `order-finished` calls [`Delivery::first`], `push-retry` calls [`Delivery::retry`] for each message of
-//! the retry queue. Both work on one [`record`] per order and status; [`outcome`] says what LINE's answers mean.
+//! the retry queue, `operations` calls [`Delivery::resend`]. All work on one [`record`] per order and status; [`outcome`]
+//! says what LINE's answers mean.
 //!
 //! # Never lost
 //! Before the first push two things are durable, written at the same time: the record, and a message in the retry [`queue`]
@@ -40,6 +41,7 @@ pub mod day;
 pub mod outcome;
 pub mod queue;
 pub mod record;
+pub mod resend;
 
 use std::time::Duration;
 
@@ -451,12 +453,13 @@ impl Delivery {
     }
 
     /// Writes what the attempt did. If another worker has written meanwhile, `sent` is written over it; anything else gives
-    /// way, and `record` becomes what stands: then the answer is false.
+    /// way, and so does everything of a generation that is over: `record` becomes what stands, and the answer is false.
     async fn write_outcome(&self, record: &mut DeliveryRecord) -> Result<bool, String> {
         while !self.deliveries.replace(record, self.clock.now()).await? {
             let stands = self.deliveries.get(&record.order_id, &record.status).await?;
             let stands = stands.ok_or("the record is gone")?;
-            if record.state != State::Sent || stands.state == State::Sent {
+            let superseded = stands.generation != record.generation;
+            if superseded || record.state != State::Sent || stands.state == State::Sent {
                 *record = stands;
                 return Ok(false);
             }
@@ -470,18 +473,22 @@ impl Delivery {
     }
 
     async fn new_record(&self, order: &Order) -> Result<DeliveryRecord, String> {
-        let user = match &order.recipient {
-            Recipient::LineUser(user) => Some(user.clone()),
-            Recipient::Member(member) => self.links.line_user_of(member).await?,
-        };
         let now = self.clock.now();
-        Ok(match user {
+        Ok(match self.line_user(order).await? {
             Some(user) => {
                 let body = self.push_body(order, &user, now)?;
                 DeliveryRecord::new(order, &user, body, now, self.settings.pace.lease)
             }
             None => DeliveryRecord::not_linked(order, now),
         })
+    }
+
+    /// Whom the order's recipient is; none for a member who is linked to nobody.
+    async fn line_user(&self, order: &Order) -> Result<Option<LineUserId>, String> {
+        match &order.recipient {
+            Recipient::LineUser(user) => Ok(Some(user.clone())),
+            Recipient::Member(member) => self.links.line_user_of(member).await,
+        }
     }
 
     fn push_body(&self, order: &Order, user: &LineUserId, now: OffsetDateTime) -> Result<String, String> {

@@ -7,13 +7,15 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
+    audit::{Audit, Entry, Operator},
     aws_error::{code_and_message, told},
     line::statistics::line_day,
     order::{FINISH, LineUserId, Order, StatusChange, parse_bytes},
@@ -30,7 +32,7 @@ const MAX_ATTEMPTS_LISTED: usize = 50;
 const RETRY_KEYS: Uuid = Uuid::from_u128(0x6f3b_9a52_3c1e_4d27_8b0a_94d1_57e6_c8f3);
 
 /// Where a delivery stands. `pending → sent | retrying | suppressed | failed`,
-/// `retrying → sent | suppressed | failed | expired`.
+/// `retrying → sent | suppressed | failed | expired`; an operator who sends it again makes it `pending`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -49,6 +51,22 @@ pub enum State {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Sent, Self::Retrying, Self::Suppressed, Self::Failed, Self::Expired];
+
+    /// Its name in records and in the HTTP API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Retrying => "retrying",
+            Self::Suppressed => "suppressed",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+
     /// Whether no attempt will follow.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Sent | Self::Suppressed | Self::Failed | Self::Expired)
@@ -73,9 +91,23 @@ pub enum Reason {
     RetriesExhausted,
     /// The retry key is too old.
     RetryKeyExpired,
+    /// An operator gave its dead letter up.
+    Discarded,
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::RefusedByLine,
+        Self::QuotaExhausted,
+        Self::SwitchedOff,
+        Self::NotAFriend,
+        Self::NotLinked,
+        Self::RetriesExhausted,
+        Self::RetryKeyExpired,
+        Self::Discarded,
+    ];
+
     /// Its name in the HTTP contract, in records and in mails: it changes only with all of them.
     pub fn name(self) -> &'static str {
         match self {
@@ -86,6 +118,7 @@ impl Reason {
             Self::NotLinked => "not_linked",
             Self::RetriesExhausted => "retries_exhausted",
             Self::RetryKeyExpired => "retry_key_expired",
+            Self::Discarded => "discarded",
         }
     }
 }
@@ -109,6 +142,34 @@ pub struct Attempt {
     /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// One time that an operator had the message sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resend {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// The retry key's generation that it began.
+    pub generation: u32,
+    /// Whether it was asked for although LINE may have had the message.
+    pub force: bool,
+}
+
+/// What asking to send a message again meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resendable {
+    /// The customer certainly has not got it.
+    Allowed,
+    /// LINE accepted it, or may have: the customer could get it twice.
+    NeedsForce,
+    /// It is being delivered: the retry queue has it.
+    InFlight,
 }
 
 /// The item.
@@ -168,6 +229,9 @@ pub struct DeliveryRecord {
     pub last_error: Option<String>,
     /// Every request, oldest first.
     pub attempts: Vec<Attempt>,
+    /// Every time that an operator had it sent again, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resends: Vec<Resend>,
     /// When the order arrived.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -243,6 +307,7 @@ impl DeliveryRecord {
             line_message_id: None,
             last_error: None,
             attempts: Vec::new(),
+            resends: Vec::new(),
             created_at: now,
             updated_at: now,
             expire_at: (now + RECORD_LIFE).unix_timestamp(),
@@ -315,6 +380,50 @@ impl DeliveryRecord {
         self.push_body = push_body;
         self.key_first_used_at = None;
         self.may_have_reached_line = false;
+    }
+
+    /// What sending it again would meet. `alive`: whatever retries it comes back within this time; what nobody has touched
+    /// for longer has lost its message in the queue.
+    pub fn resendable(&self, now: OffsetDateTime, alive: std::time::Duration) -> Resendable {
+        let owned = self.lease_until.is_some_and(|until| now < until);
+        let given_up = self.state.is_settled() || self.reason == Some(Reason::RetriesExhausted);
+        if owned || (!given_up && now < self.last_attempt_at.unwrap_or(self.created_at) + alive) {
+            Resendable::InFlight
+        } else if self.state == State::Sent || self.may_have_reached_line {
+            Resendable::NeedsForce
+        } else {
+            Resendable::Allowed
+        }
+    }
+
+    /// Begins anew for an operator: to this user, with a body made anew, under a new key. What LINE said of the former
+    /// message stays in the list of attempts.
+    pub fn send_again(
+        &mut self,
+        user: &LineUserId,
+        push_body: String,
+        operator: &Operator,
+        force: bool,
+        now: OffsetDateTime,
+    ) {
+        self.start_generation(push_body);
+        self.settle(State::Pending, None);
+        self.line_user_id = Some(user.as_str().to_owned());
+        self.retry_message_id = None;
+        self.line_request_id = None;
+        self.line_accepted_request_id = None;
+        self.line_message_id = None;
+        self.last_error = None;
+        if self.resends.len() >= MAX_ATTEMPTS_LISTED {
+            self.resends.remove(1);
+        }
+        self.resends.push(Resend {
+            at: now,
+            by: operator.name.clone(),
+            reason: operator.reason.clone(),
+            generation: self.generation,
+            force,
+        });
     }
 
     /// Moves to a state; a settled delivery is owned by nobody.
@@ -423,6 +532,47 @@ impl Deliveries {
             Err(error) => Err(format!("the record could not be written: {}", told(&error))),
         }
     }
+
+    /// [`replace`](Self::replace) and an audit entry, both or neither.
+    pub async fn replace_and_note(
+        &self,
+        record: &mut DeliveryRecord,
+        now: OffsetDateTime,
+        entry: &Entry,
+        audit: &Audit,
+    ) -> Result<bool, String> {
+        let next = DeliveryRecord { revision: record.revision + 1, updated_at: now, ..record.clone() };
+        let put = Put::builder()
+            .table_name(&self.table_name)
+            .set_item(Some(to_item(&next)?))
+            .condition_expression("revision = :read")
+            .expression_attribute_values(":read", AttributeValue::N(record.revision.to_string()))
+            .build()
+            .map_err(|error| error.to_string())?;
+        let result = self
+            .table
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().put(put).build())
+            .transact_items(audit.step(entry)?)
+            .send()
+            .await;
+        match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => {
+                *record = next;
+                Ok(true)
+            }
+            // The condition, or another writer in the same moment.
+            Err(TransactWriteItemsError::TransactionCanceledException(cancelled))
+                if cancelled
+                    .cancellation_reasons()
+                    .iter()
+                    .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(format!("the record could not be written: {}", code_and_message(&error))),
+        }
+    }
 }
 
 fn to_item(record: &DeliveryRecord) -> Result<Item, String> {
@@ -522,6 +672,60 @@ mod tests {
         let mut exhausted = owned.clone();
         exhausted.reason = Some(Reason::RetriesExhausted);
         assert!(!exhausted.is_retried_by_another("redriven", NOW, alive));
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_sent_again_and_what_may_have_arrived_only_on_demand() {
+        let alive = std::time::Duration::from_secs(360);
+        let asked = |record: &DeliveryRecord, seconds| record.resendable(NOW + Duration::seconds(seconds), alive);
+        assert_eq!(asked(&record(), 0), Resendable::InFlight, "owned");
+        assert_eq!(asked(&record(), 359), Resendable::InFlight, "the queue has it");
+        assert_eq!(asked(&record(), 360), Resendable::NeedsForce, "nobody came back for it");
+        for (state, reason, doubt, expected) in [
+            (State::Retrying, None, false, Resendable::InFlight),
+            (State::Retrying, Some(Reason::RetriesExhausted), false, Resendable::Allowed),
+            (State::Retrying, Some(Reason::RetriesExhausted), true, Resendable::NeedsForce),
+            (State::Failed, Some(Reason::RefusedByLine), false, Resendable::Allowed),
+            (State::Failed, Some(Reason::RefusedByLine), true, Resendable::NeedsForce),
+            (State::Suppressed, Some(Reason::SwitchedOff), false, Resendable::Allowed),
+            (State::Expired, Some(Reason::RetryKeyExpired), true, Resendable::NeedsForce),
+            (State::Sent, None, true, Resendable::NeedsForce),
+        ] {
+            let mut record = retrying(doubt);
+            record.settle(state, reason);
+            assert_eq!(asked(&record, 1), expected, "{state:?} {reason:?} {doubt}");
+        }
+    }
+
+    #[test]
+    fn sent_again_it_is_a_new_generation_that_owes_nothing_to_the_former() {
+        let mut again = retrying(true);
+        again.settle(State::Expired, Some(Reason::RetryKeyExpired));
+        again.line_request_id = Some("of the former".to_owned());
+        again.retry_message_id = Some("of the former".to_owned());
+        let former_key = again.retry_key("prod");
+        let user = LineUserId::parse("Uffffffffffffffffffffffffffffffff").unwrap();
+        let operator = Operator { name: "mei".to_owned(), reason: "she did not get it".to_owned() };
+        again.send_again(&user, "new body".to_owned(), &operator, true, NOW);
+        assert_ne!(again.retry_key("prod"), former_key);
+        assert_eq!((again.state, again.reason, again.may_have_reached_line), (State::Pending, None, false));
+        assert_eq!((again.line_user_id.as_deref(), again.push_body.as_str()), (Some(user.as_str()), "new body"));
+        assert_eq!((&again.line_request_id, &again.retry_message_id, again.key_first_used_at), (&None, &None, None));
+        assert_eq!(
+            (again.resends[0].by.as_str(), again.resends[0].generation, again.resends[0].force),
+            ("mei", 2, true)
+        );
+        assert_eq!(from_item(to_item(&again).unwrap()), Ok(again));
+    }
+
+    #[test]
+    fn names_are_those_of_the_table() {
+        for state in State::ALL {
+            assert_eq!(json!(state), json!(state.name()));
+        }
+        for reason in Reason::ALL {
+            assert_eq!(json!(reason), json!(reason.name()));
+        }
     }
 
     #[test]

@@ -353,6 +353,31 @@ impl Messages {
         }
     }
 
+    /// What a user (a group, a room) wrote and did, the latest first, from before this sort key on; and the sort key at
+    /// which the next page begins, unless the list ends.
+    pub async fn page(
+        &self,
+        chat_id: &str,
+        limit: u32,
+        before: Option<&str>,
+    ) -> Result<(Vec<StoredEvent>, Option<String>), String> {
+        let query = self
+            .table
+            .query()
+            .table_name(&self.table_name)
+            .key_condition_expression("chat_id = :chat")
+            .expression_attribute_values(":chat", AttributeValue::S(chat_id.to_owned()))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(before.map(|event_key| key(chat_id, event_key)));
+        let answer = query.send().await.map_err(|error| format!("the events could not be read: {}", told(&error)))?;
+        let more = answer.last_evaluated_key.is_some();
+        let events: Vec<StoredEvent> =
+            answer.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?;
+        let next = events.last().filter(|_| more).map(|event| event.event_key.clone());
+        Ok((events, next))
+    }
+
     async fn get(&self, chat_id: &str, event_key: &str) -> Result<Option<StoredEvent>, String> {
         let get = self.table.get_item().table_name(&self.table_name).set_key(Some(key(chat_id, event_key)));
         let answer = get.consistent_read(true).send().await;

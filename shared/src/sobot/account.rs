@@ -81,7 +81,7 @@ impl SobotAccount {
     }
 
     /// One page of a list; the first is 1.
-    pub(super) async fn page<Q: Query>(&self, query: &Q, number: u32) -> Result<Page<Q::Item>, AccountError> {
+    pub async fn page<Q: Query>(&self, query: &Q, number: u32) -> Result<Page<Q::Item>, AccountError> {
         self.ask(|token| async move { self.client.page(&token, query, number).await }).await
     }
 

@@ -1,0 +1,48 @@
+//! `GET /audit`: what operators did.
+
+use lambda_http::{Request, http::StatusCode};
+use serde_json::{Value, json};
+use shared::{
+    audit::{Entry, Kind},
+    http_api::json_response,
+};
+
+use crate::{
+    Answer, Caller, Operations, cursor,
+    input::{self, Query},
+    rfc3339, unavailable,
+};
+
+const KINDS: [Kind; 5] = [Kind::Switch, Kind::Resend, Kind::Redrive, Kind::Discard, Kind::Unlink];
+
+impl Operations {
+    pub(crate) async fn list_audit(&self, request: &Request, caller: &Caller) -> Answer {
+        let mut query = Query::of(request, &["kind", "limit", "cursor"]);
+        let kind = query.required("kind", |name| {
+            KINDS.into_iter().find(|kind| kind.name() == name).ok_or_else(|| input::one_of(KINDS.map(Kind::name)))
+        });
+        let limit = query.limit();
+        let context = format!("audit {}", kind.map_or("", Kind::name));
+        let after = query.cursor(caller, &context);
+        let kind = query.end(kind)?;
+        let page = self.audit.page(kind, limit, after).await.map_err(unavailable)?;
+        let entries: Vec<_> = page.entries.into_iter().map(entry_json).collect();
+        let mut body = json!({ "entries": entries });
+        cursor::put_next(&mut body, caller, &context, page.next.as_ref());
+        Ok(json_response(StatusCode::OK, &body))
+    }
+}
+
+fn entry_json(entry: Entry) -> Value {
+    let mut json = json!({
+        "kind": entry.kind,
+        "subject": entry.subject,
+        "at": rfc3339(entry.at),
+        "by": entry.by,
+        "reason": entry.reason,
+    });
+    if let Some(detail) = entry.detail {
+        json["detail"] = detail;
+    }
+    json
+}

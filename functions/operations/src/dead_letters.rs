@@ -1,0 +1,454 @@
+//! `GET /dead-letters`, `POST /dead-letters/redrive`, `DELETE /dead-letters/{id}`.
+//!
+//! SQS lets nobody look at a message without receiving it. So a listing receives a queue's messages for a moment and gives
+//! all of them back; if it dies in between, they come back by themselves. What another listing or a redrive holds at that
+//! moment is not seen, and says so (`notVisible`). A dead-letter queue has no dead-letter queue of its own, so receiving
+//! changes nothing but the count.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use aws_sdk_sqs::{
+    Client,
+    error::ProvideErrorMetadata,
+    types::{
+        ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageAttributeValue,
+        MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+    },
+};
+use lambda_http::{Request, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::{
+    audit::{Entry, Kind},
+    aws_error::told,
+    http_api::{Problem, json_response},
+    order::{self, Order, StatusChange},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    Answer, Caller, Operations, cursor,
+    input::{self, Fields, Query},
+    present, rfc3339, unavailable,
+};
+
+/// The dead-letter queue of the orders.
+pub const PUSH_RETRY: &str = "push-retry";
+/// The most messages of a queue that one listing looks at.
+const MAX_LISTED: usize = 1000;
+/// How long a listing may keep messages from others, if it dies.
+const VISIBILITY_SECONDS: i32 = 30;
+/// What SQS takes or gives in one call.
+const BATCH: usize = 10;
+/// An answer shows this many characters of a message.
+const MAX_BODY: usize = 4096;
+/// Messages are moved one by one for this long; the same call again goes on.
+const MAX_MOVING: Duration = Duration::from_secs(20);
+
+/// A dead-letter queue.
+#[derive(Clone, Debug)]
+pub struct DeadLetterQueue {
+    /// Its name in the HTTP API.
+    pub name: &'static str,
+    /// Its URL.
+    pub url: String,
+    /// The URL of the queue that its messages come from; none where it is no queue they come from.
+    pub source_url: Option<String>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct DeadLetterQueues {
+    client: Client,
+    queues: Vec<DeadLetterQueue>,
+}
+
+/// Where a listing goes on: after this message of this queue.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Position {
+    queue: String,
+    sent_ms: i64,
+    message_id: String,
+}
+
+/// A message that was received.
+#[derive(Clone, Debug)]
+struct Letter {
+    message_id: String,
+    receipt: String,
+    body: String,
+    sent_ms: i64,
+    receive_count: u64,
+    attributes: Option<HashMap<String, MessageAttributeValue>>,
+}
+
+impl Letter {
+    fn of(message: Message) -> Option<Self> {
+        let attribute = |name| message.attributes()?.get(&name)?.parse::<i64>().ok();
+        let sent_ms = attribute(MessageSystemAttributeName::SentTimestamp).unwrap_or(0);
+        let received = attribute(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(0);
+        Some(Self {
+            sent_ms,
+            receive_count: u64::try_from(received).unwrap_or(0),
+            message_id: message.message_id?,
+            receipt: message.receipt_handle?,
+            body: message.body.unwrap_or_default(),
+            attributes: message.message_attributes,
+        })
+    }
+
+    fn order(&self) -> Option<Order> {
+        match order::parse_bytes(self.body.as_bytes()) {
+            Ok(StatusChange::Finished(order)) => Some(*order),
+            _ => None,
+        }
+    }
+
+    fn json(&self, queue: &str) -> Value {
+        let sent_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.sent_ms) * 1_000_000);
+        present(json!({
+            "id": format!("{queue}.{}", self.message_id),
+            "queue": queue,
+            "sentAt": rfc3339(sent_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)),
+            "receiveCount": self.receive_count,
+            "orderId": self.order().map(|order| order.id.to_string()),
+            "body": self.body.chars().take(MAX_BODY).collect::<String>(),
+        }))
+    }
+}
+
+/// What came of the wish to move a queue's messages back.
+enum Redriven {
+    Started,
+    Moved(usize),
+    Refused(String),
+}
+
+impl DeadLetterQueues {
+    /// These queues; nothing is called yet.
+    pub fn new(client: Client, queues: Vec<DeadLetterQueue>) -> Self {
+        Self { client, queues }
+    }
+
+    fn find(&self, name: &str) -> Result<&DeadLetterQueue, String> {
+        let found = self.queues.iter().find(|queue| queue.name == name);
+        found.ok_or_else(|| {
+            let names: Vec<_> = self.queues.iter().map(|queue| queue.name).collect();
+            format!("must be one of {}", names.join(", "))
+        })
+    }
+
+    /// The queue's counts and its ARN.
+    async fn state(&self, queue: &DeadLetterQueue) -> Result<(u64, u64, String), String> {
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&queue.url)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send()
+            .await
+            .map_err(|error| format!("{} could not be looked at: {}", queue.name, told(&error)))?;
+        let text = |name| answer.attributes().and_then(|all| all.get(&name));
+        let count = |name| text(name).and_then(|count| count.parse().ok()).unwrap_or(0);
+        let arn = text(QueueAttributeName::QueueArn).cloned().unwrap_or_default();
+        Ok((
+            count(QueueAttributeName::ApproximateNumberOfMessages),
+            count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+            arn,
+        ))
+    }
+
+    async fn json(&self, queue: &DeadLetterQueue) -> Result<(u64, Value), String> {
+        let (visible, not_visible, arn) = self.state(queue).await?;
+        let redrive = if queue.source_url.is_some() { self.latest_move(&arn).await? } else { None };
+        let json = json!({
+            "queue": queue.name,
+            "visible": visible,
+            "notVisible": not_visible,
+            "redrivable": queue.source_url.is_some(),
+            "redrive": redrive,
+        });
+        Ok((visible, present(json)))
+    }
+
+    /// The latest move of a queue's messages, where SQS knows of one.
+    async fn latest_move(&self, arn: &str) -> Result<Option<Value>, String> {
+        let answer = match self.client.list_message_move_tasks().source_arn(arn).max_results(1).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.as_service_error().is_some_and(lacks_moves) => return Ok(None),
+            Err(error) => return Err(format!("the redrive could not be looked at: {}", told(&error))),
+        };
+        let latest = answer.results.unwrap_or_default().into_iter().next();
+        Ok(latest.map(|task| {
+            let started = OffsetDateTime::from_unix_timestamp_nanos(i128::from(task.started_timestamp()) * 1_000_000);
+            present(json!({
+                "status": task.status(),
+                "moved": task.approximate_number_of_messages_moved(),
+                "total": task.approximate_number_of_messages_to_move(),
+                "startedAt": started.ok().map(rfc3339),
+                "failure": task.failure_reason(),
+            }))
+        }))
+    }
+
+    /// Receives up to a batch; nothing is left to be seen where it is empty.
+    async fn receive(&self, queue: &DeadLetterQueue) -> Result<Vec<Letter>, String> {
+        let answer = self
+            .client
+            .receive_message()
+            .queue_url(&queue.url)
+            .max_number_of_messages(i32::try_from(BATCH).unwrap_or(10))
+            .visibility_timeout(VISIBILITY_SECONDS)
+            // A long poll asks every server of SQS: without it an empty answer proves nothing.
+            .wait_time_seconds(1)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_attribute_names("All")
+            .send()
+            .await
+            .map_err(|error| format!("{} could not be read: {}", queue.name, told(&error)))?;
+        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(Letter::of).collect())
+    }
+
+    /// Receives what there is, until `enough` says so. Who calls gives it back, also after an error.
+    async fn receive_all(
+        &self,
+        queue: &DeadLetterQueue,
+        letters: &mut Vec<Letter>,
+        enough: impl Fn(&[Letter]) -> bool,
+    ) -> Result<(), String> {
+        while letters.len() < MAX_LISTED && !enough(letters) {
+            let received = self.receive(queue).await?;
+            if received.is_empty() {
+                break;
+            }
+            letters.extend(received);
+        }
+        Ok(())
+    }
+
+    /// Makes messages visible again; one that cannot be comes back by itself.
+    async fn give_back(&self, queue: &DeadLetterQueue, letters: &[Letter]) {
+        for batch in letters.chunks(BATCH) {
+            let entries = batch.iter().enumerate().map(|(number, letter)| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(number.to_string())
+                    .receipt_handle(&letter.receipt)
+                    .visibility_timeout(0)
+                    .build()
+            });
+            let entries = match entries.collect::<Result<Vec<_>, _>>() {
+                Ok(entries) => entries,
+                Err(error) => return tracing::warn!(%error, "messages come back by themselves"),
+            };
+            let call = self.client.change_message_visibility_batch().queue_url(&queue.url).set_entries(Some(entries));
+            if let Err(error) = call.send().await {
+                tracing::warn!(queue = queue.name, error = told(&error), "messages come back by themselves");
+            }
+        }
+    }
+
+    /// The queue's messages, the oldest first; up to [`MAX_LISTED`].
+    async fn list(&self, queue: &DeadLetterQueue, visible: u64) -> Result<Vec<Letter>, String> {
+        let mut letters = Vec::new();
+        let read = self.receive_all(queue, &mut letters, |letters| letters.len() as u64 >= visible).await;
+        self.give_back(queue, &letters).await;
+        read?;
+        letters.sort_by(|one, other| (one.sent_ms, &one.message_id).cmp(&(other.sent_ms, &other.message_id)));
+        // One that came back while the rest was read.
+        letters.dedup_by(|one, other| one.message_id == other.message_id);
+        Ok(letters)
+    }
+
+    /// Takes one message out of the others, which become visible again at once.
+    async fn take(&self, queue: &DeadLetterQueue, message_id: &str) -> Result<Option<Letter>, String> {
+        let mut letters = Vec::new();
+        let is_it = |letter: &Letter| letter.message_id == message_id;
+        let read = self.receive_all(queue, &mut letters, |letters| letters.iter().any(is_it)).await;
+        let found = letters.iter().position(is_it).map(|place| letters.swap_remove(place));
+        self.give_back(queue, &letters).await;
+        read?;
+        Ok(found)
+    }
+
+    async fn delete(&self, queue: &DeadLetterQueue, letter: &Letter) -> Result<(), String> {
+        let delete = self.client.delete_message().queue_url(&queue.url).receipt_handle(&letter.receipt).send().await;
+        delete.map(|_| ()).map_err(|error| format!("the message could not be deleted: {}", told(&error)))
+    }
+
+    async fn redrive(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<Redriven, String> {
+        let (_, _, arn) = self.state(queue).await?;
+        match self.client.start_message_move_task().source_arn(arn).send().await {
+            Ok(_) => Ok(Redriven::Started),
+            Err(error) => match error.as_service_error() {
+                Some(service) if lacks_moves(service) => self.move_each(queue, source_url).await.map(Redriven::Moved),
+                // SQS moves a queue's messages once at a time.
+                Some(service) if service.is_unsupported_operation() => {
+                    Ok(Redriven::Refused(service.message().unwrap_or_default().chars().take(200).collect()))
+                }
+                _ => Err(format!("the redrive could not be started: {}", told(&error))),
+            },
+        }
+    }
+
+    /// Moves messages where SQS has no call for it. One that is sent and not deleted is there twice, which changes nothing:
+    /// a copy is known as one.
+    async fn move_each(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<usize, String> {
+        let began = Instant::now();
+        let mut moved = 0;
+        while began.elapsed() < MAX_MOVING {
+            let letters = self.receive(queue).await?;
+            if letters.is_empty() {
+                break;
+            }
+            let entries = letters.iter().enumerate().map(|(number, letter)| {
+                SendMessageBatchRequestEntry::builder()
+                    .id(number.to_string())
+                    .message_body(&letter.body)
+                    .set_message_attributes(letter.attributes.clone())
+                    .build()
+            });
+            let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+            let sent = self.client.send_message_batch().queue_url(source_url).set_entries(Some(entries)).send().await;
+            let sent = sent.map_err(|error| format!("{moved} are moved, then: {}", told(&error)))?;
+            let deletes = sent.successful().iter().filter_map(|entry| {
+                let letter = letters.get(entry.id().parse::<usize>().ok()?)?;
+                DeleteMessageBatchRequestEntry::builder().id(entry.id()).receipt_handle(&letter.receipt).build().ok()
+            });
+            let deletes: Vec<_> = deletes.collect();
+            moved += deletes.len();
+            if deletes.len() < letters.len() {
+                self.give_back(queue, &letters).await;
+                return Err(format!("{moved} are moved, then SQS refused some"));
+            }
+            let deleted =
+                self.client.delete_message_batch().queue_url(&queue.url).set_entries(Some(deletes)).send().await;
+            deleted.map_err(|error| format!("{moved} are moved, then: {}", told(&error)))?;
+        }
+        Ok(moved)
+    }
+}
+
+/// An SQS that does not know the calls that move messages: the emulated one.
+fn lacks_moves(error: &impl ProvideErrorMetadata) -> bool {
+    error.code() == Some("InvalidAction")
+}
+
+impl Operations {
+    pub(crate) async fn list_dead_letters(&self, request: &Request, caller: &Caller) -> Answer {
+        let all = &self.dead_letters;
+        let mut query = Query::of(request, &["queue", "limit", "cursor"]);
+        let wanted = query.optional("queue", |name| all.find(name));
+        let limit = query.limit() as usize;
+        let context = format!("dead letters {}", wanted.map_or("", |queue| queue.name));
+        let after: Option<Position> = query.cursor(caller, &context);
+        query.end(Some(()))?;
+        let (mut queues, mut letters, mut next) = (Vec::new(), Vec::new(), None);
+        let mut passed = after.is_none();
+        for queue in &all.queues {
+            let (visible, json) = all.json(queue).await.map_err(unavailable)?;
+            queues.push(json);
+            let is_after = after.as_ref().filter(|after| after.queue == queue.name);
+            passed |= is_after.is_some();
+            let skipped = !passed || wanted.is_some_and(|wanted| wanted.name != queue.name);
+            if skipped || visible == 0 || next.is_some() {
+                continue;
+            }
+            for letter in all.list(queue, visible).await.map_err(unavailable)? {
+                let of = |letter: &Letter| (letter.sent_ms, letter.message_id.clone());
+                if is_after.is_some_and(|after| of(&letter) <= (after.sent_ms, after.message_id.clone())) {
+                    continue;
+                }
+                if letters.len() == limit {
+                    next = letters.last().map(|(queue, letter): &(&DeadLetterQueue, Letter)| Position {
+                        queue: queue.name.to_owned(),
+                        sent_ms: letter.sent_ms,
+                        message_id: letter.message_id.clone(),
+                    });
+                    break;
+                }
+                letters.push((queue, letter));
+            }
+        }
+        let letters: Vec<_> = letters.iter().map(|(queue, letter)| letter.json(queue.name)).collect();
+        let mut body = json!({ "queues": queues, "deadLetters": letters });
+        cursor::put_next(&mut body, caller, &context, next.as_ref());
+        Ok(json_response(StatusCode::OK, &body))
+    }
+
+    pub(crate) async fn redrive_dead_letters(&self, request: &Request, caller: &Caller) -> Answer {
+        let mut fields = Fields::of(request, &["queue", "reason"])?;
+        let wish = fields.text("queue", |name| self.dead_letters.find(name)).zip(fields.operator(caller));
+        let (queue, operator) = fields.end(wish)?;
+        let Some(source_url) = &queue.source_url else {
+            let detail = "A report is not redriven: start it again by its date, then discard its dead letter.";
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        };
+        let entry = Entry::new(Kind::Redrive, queue.name, &operator, None, self.clock.now());
+        self.audit.note(&entry).await.map_err(unavailable)?;
+        tracing::warn!(queue = queue.name, operator = operator.name, "redrive");
+        match self.dead_letters.redrive(queue, source_url).await.map_err(unavailable)? {
+            Redriven::Started => {
+                let body = json!({ "queue": queue.name, "redrive": "started" });
+                Ok(json_response(StatusCode::ACCEPTED, &body))
+            }
+            Redriven::Moved(moved) => {
+                let body = json!({ "queue": queue.name, "redrive": "moved", "moved": moved });
+                Ok(json_response(StatusCode::ACCEPTED, &body))
+            }
+            Redriven::Refused(why) => {
+                let detail = format!("SQS does not start another move of this queue now: {why}");
+                Err(Problem::new(StatusCode::CONFLICT, detail))
+            }
+        }
+    }
+
+    pub(crate) async fn discard_dead_letter(&self, request: &Request, caller: &Caller) -> Answer {
+        let all = &self.dead_letters;
+        let unknown = || {
+            let detail =
+                "There is no such dead letter - or somebody looks at it just now: list them again in a moment.";
+            Problem::new(StatusCode::NOT_FOUND, detail)
+        };
+        let id = input::path(request, "id", |id| {
+            let (queue, message_id) = id.split_once('.').ok_or("must be an id that GET /dead-letters gave")?;
+            Ok::<_, &str>((all.find(queue).ok(), message_id.to_owned()))
+        })?;
+        let mut query = Query::of(request, &["reason"]);
+        let operator = query.operator(caller);
+        let operator = query.end(operator)?;
+        let (queue, message_id) = id;
+        let queue = queue.ok_or_else(unknown)?;
+        let letter = all.take(queue, &message_id).await.map_err(unavailable)?.ok_or_else(unknown)?;
+        let id = format!("{}.{message_id}", queue.name);
+        let order = letter.order().filter(|_| queue.name == PUSH_RETRY);
+        let discarded = async {
+            let detail = order.as_ref().map(|order| json!({ "orderId": order.id.as_str() }));
+            let entry = Entry::new(Kind::Discard, &id, &operator, detail, self.clock.now());
+            self.audit.note(&entry).await?;
+            let state = match &order {
+                Some(order) => self.delivery.give_up(order).await?,
+                None => None,
+            };
+            all.delete(queue, &letter).await?;
+            Ok::<_, String>(state)
+        };
+        match discarded.await {
+            Ok(state) => {
+                tracing::warn!(dead_letter = id, operator = operator.name, "dead letter discarded");
+                let order_id = order.map(|order| order.id.to_string());
+                let body = present(json!({ "id": id, "orderId": order_id, "delivery": state }));
+                Ok(json_response(StatusCode::OK, &body))
+            }
+            Err(error) => {
+                all.give_back(queue, &[letter]).await;
+                Err(unavailable(error))
+            }
+        }
+    }
+}

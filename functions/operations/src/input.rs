@@ -1,0 +1,220 @@
+//! What a call says: its path, its query, its body. Whatever is wrong is named by its field, all of it at once.
+
+use std::fmt::Display;
+
+use lambda_http::{Request, RequestExt as _};
+use serde_json::{Map, Value};
+use shared::{audit::Operator, http_api::Problem, order::FieldError};
+use time::{Date, format_description::BorrowedFormatItem, macros::format_description};
+
+use crate::{Caller, cursor};
+
+/// The longest reason, in characters.
+const MAX_REASON: usize = 500;
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+/// 400: nothing was done.
+pub fn nothing_done(errors: Vec<FieldError>) -> Problem {
+    Problem::wrong_fields("Nothing was done: correct the fields under errors.", errors)
+}
+
+/// What a field of a few words must be.
+pub fn one_of<const N: usize>(words: [&str; N]) -> String {
+    format!("must be one of {}", words.join(", "))
+}
+
+/// A day, `2026-09-01`.
+pub fn day(text: &str) -> Result<Date, String> {
+    const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+    Date::parse(text, FORMAT).map_err(|_| "must be a day such as 2026-09-01".to_owned())
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        1..=MAX_REASON => Ok(text.to_owned()),
+        _ => Err(format!("must say why, in 1 to {MAX_REASON} characters: it is kept")),
+    }
+}
+
+/// A part of the path.
+pub fn path<T, E: Display>(
+    request: &Request,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, Problem> {
+    let parameters = request.path_parameters();
+    parse(parameters.first(name).unwrap_or_default())
+        .map_err(|problem| nothing_done(vec![FieldError { field: name.to_owned(), problem: problem.to_string() }]))
+}
+
+/// The query of a call.
+#[derive(Debug)]
+pub struct Query {
+    given: Vec<(String, String)>,
+    errors: Vec<FieldError>,
+}
+
+impl Query {
+    /// The query; a parameter that is not one of `known`, or that comes twice, is wrong.
+    pub fn of(request: &Request, known: &[&str]) -> Self {
+        let mut query = Self { given: Vec::new(), errors: Vec::new() };
+        for (name, value) in request.query_string_parameters().iter() {
+            if !known.contains(&name) {
+                query.wrong(&shortened(name), "is not a parameter of this call");
+            } else if query.given.iter().any(|(given, _)| given == name) {
+                query.wrong(name, "comes twice");
+            } else {
+                query.given.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        query
+    }
+
+    /// Notes that a parameter is wrong.
+    pub fn wrong(&mut self, field: &str, problem: impl Into<String>) {
+        self.errors.push(FieldError { field: field.to_owned(), problem: problem.into() });
+    }
+
+    /// A parameter that may be left out.
+    pub fn optional<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let value = self.given.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone())?;
+        match parse(&value) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.wrong(name, problem.to_string());
+                None
+            }
+        }
+    }
+
+    /// A parameter that must be there.
+    pub fn required<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        if !self.given.iter().any(|(given, _)| given == name) {
+            self.wrong(name, "is missing");
+        }
+        self.optional(name, parse)
+    }
+
+    /// `limit`, 1 to 100.
+    pub fn limit(&mut self) -> u32 {
+        let limit = self.optional("limit", |text| {
+            text.parse().ok().filter(|limit| (1..=100).contains(limit)).ok_or("must be a number from 1 to 100")
+        });
+        limit.unwrap_or(50)
+    }
+
+    /// `cursor`, as it was given out in this `context`.
+    pub fn cursor<T: serde::de::DeserializeOwned>(&mut self, caller: &Caller, context: &str) -> Option<T> {
+        self.optional("cursor", |text| {
+            cursor::open(&caller.keys.sealing_key, context, text)
+                .ok_or("must be next of the page before, with the same other parameters; begin again without it")
+        })
+    }
+
+    /// `reason`, with who says it.
+    pub fn operator(&mut self, caller: &Caller) -> Option<Operator> {
+        let reason = self.required("reason", reason)?;
+        Some(Operator { name: caller.name.clone(), reason })
+    }
+
+    /// The end of reading: what was read, unless anything was wrong.
+    pub fn end<T>(self, read: Option<T>) -> Result<T, Problem> {
+        read.filter(|_| self.errors.is_empty()).ok_or_else(|| nothing_done(self.errors))
+    }
+}
+
+/// The JSON object in the body of a call.
+#[derive(Debug)]
+pub struct Fields {
+    given: Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// The object; a field that is not one of `known` is wrong.
+    pub fn of(request: &Request, known: &[&str]) -> Result<Self, Problem> {
+        let wrong =
+            |problem: &str| nothing_done(vec![FieldError { field: String::new(), problem: problem.to_owned() }]);
+        let body: &[u8] = request.body();
+        if body.len() > MAX_BODY {
+            return Err(wrong("the body is too large"));
+        }
+        let Ok(Value::Object(given)) = serde_json::from_slice(body) else {
+            return Err(wrong("the body must be a JSON object"));
+        };
+        let unknown = given.keys().filter(|name| !known.contains(&name.as_str()));
+        let errors = unknown
+            .map(|name| FieldError { field: shortened(name), problem: "is not a field of this call".to_owned() })
+            .collect();
+        Ok(Self { given, errors })
+    }
+
+    fn read<T>(&mut self, name: &str, parse: impl FnOnce(Option<&Value>) -> Result<T, String>) -> Option<T> {
+        match parse(self.given.get(name)) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.errors.push(FieldError { field: name.to_owned(), problem });
+                None
+            }
+        }
+    }
+
+    /// A yes or no; `default` where it is left out, if it may be.
+    pub fn bool(&mut self, name: &str, default: Option<bool>) -> Option<bool> {
+        self.read(name, |value| match (value, default) {
+            (Some(Value::Bool(value)), _) => Ok(*value),
+            (None, Some(default)) => Ok(default),
+            (None, None) => Err("is missing".to_owned()),
+            (Some(_), _) => Err("must be true or false".to_owned()),
+        })
+    }
+
+    /// A text that must be there.
+    pub fn text<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.read(name, |value| match value {
+            Some(Value::String(text)) => parse(text),
+            None => Err("is missing".to_owned()),
+            Some(_) => Err("must be a text".to_owned()),
+        })
+    }
+
+    /// `reason`, with who says it.
+    pub fn operator(&mut self, caller: &Caller) -> Option<Operator> {
+        let reason = self.text("reason", reason)?;
+        Some(Operator { name: caller.name.clone(), reason })
+    }
+
+    /// The end of reading: what was read, unless anything was wrong.
+    pub fn end<T>(self, read: Option<T>) -> Result<T, Problem> {
+        read.filter(|_| self.errors.is_empty()).ok_or_else(|| nothing_done(self.errors))
+    }
+}
+
+/// A name that somebody made up, short enough for an answer.
+fn shortened(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_words() {
+        assert_eq!(reason(" LINE is down \n").as_deref(), Ok("LINE is down"));
+        assert!(reason(&"字".repeat(500)).is_ok());
+        for wrong in ["", " \t", &"字".repeat(501)] {
+            assert!(reason(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_a_day() {
+        assert!(day("2028-02-29").is_ok());
+        for wrong in ["", "2026-02-29", "2026-9-1", "20260901", "2026-09-01T00:00:00Z", " 2026-09-01"] {
+            assert!(day(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What operators call: switches, look-ups, send again, dead letters, users, quota, Sobot - and their page, the console.
+//!
+//! Every route but the console's page asks for an operator's key first, and answers nothing else without one. Whose key it
+//! was is noted with what was done: [`shared::audit`]. The contract is `functions/openapi.yaml`.
+
+pub mod audit;
+pub mod console;
+pub mod cursor;
+pub mod dead_letters;
+pub mod deliveries;
+pub mod input;
+pub mod links;
+pub mod orders;
+pub mod quota;
+pub mod sobot;
+pub mod switches;
+pub mod users;
+
+use std::{convert::Infallible, sync::Arc};
+
+use lambda_http::{Body, Request, RequestExt as _, Response, http::StatusCode, request::RequestContext};
+use serde_json::Value;
+use shared::{
+    audit::Audit,
+    clock::Clock,
+    delivery::{Delivery, queue::RetryQueue, record::Deliveries},
+    friend::Friends,
+    http_api::{Problem, bearer},
+    inbox::messages::Messages,
+    line::{channel::LineChannel, login::LoginClient},
+    link::Links,
+    quota_warning::Thresholds,
+    secrets::{LoginSecret, OperatorKeys, Secret, SecretError},
+    sobot::account::SobotAccount,
+    switch::Switches,
+};
+
+use crate::{console::Console, dead_letters::DeadLetterQueues};
+
+const NO_KEY: &str = "Send an operator's key as Authorization: Bearer <key>.";
+const NO_KEYS_TO_CHECK: &str = "No key can be checked now. Send the same call again.";
+
+/// The function with what it calls.
+#[derive(Debug)]
+pub struct Operations {
+    /// The keys of the operators.
+    pub keys: Secret<OperatorKeys>,
+    /// What operators did.
+    pub audit: Audit,
+    /// The switches.
+    pub switches: Switches,
+    /// Sends again, looks up.
+    pub delivery: Delivery,
+    /// Where a resend's retry waits.
+    pub queue: RetryQueue,
+    /// Lists and counts.
+    pub deliveries: Deliveries,
+    /// What failed for good.
+    pub dead_letters: DeadLetterQueues,
+    /// What users wrote and did.
+    pub messages: Messages,
+    /// Who is a friend.
+    pub friends: Friends,
+    /// Who is which member.
+    pub links: Links,
+    /// LINE Login.
+    pub login: LoginClient,
+    /// Its channel.
+    pub login_secret: Secret<LoginSecret>,
+    /// LINE's figures.
+    pub channel: LineChannel,
+    /// Shares of the quota that are warned of.
+    pub thresholds: Thresholds,
+    /// Sobot.
+    pub sobot: SobotAccount,
+    /// The operators' page.
+    pub console: Console,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The name of the key.
+    pub name: String,
+    /// What seals the cursors.
+    pub keys: Arc<OperatorKeys>,
+}
+
+/// A call's answer.
+pub type Answer = Result<Response<Body>, Problem>;
+
+impl Operations {
+    /// Reads the keys before the first call comes.
+    pub async fn warm_up(&self) {
+        if let Err(error) = self.keys.get().await {
+            tracing::warn!(%error, "the operators' keys are not ready");
+        }
+    }
+
+    /// Answers a call.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, Infallible> {
+        let route = route(&request);
+        let mut caller = None;
+        let answer = match route.as_str() {
+            "GET /console" => Ok(self.console.page()),
+            route => match self.authorize(&request).await {
+                Ok(known) => {
+                    let known = caller.insert(known);
+                    Box::pin(self.answer(route, &request, known)).await
+                }
+                Err(problem) => Err(problem),
+            },
+        };
+        let response = answer.unwrap_or_else(|problem| {
+            tracing::info!(?problem, "call refused");
+            problem.into_response()
+        });
+        let operator = caller.as_ref().map(|caller| caller.name.as_str());
+        tracing::info!(route, operator, http.status = response.status().as_u16(), "call answered");
+        Ok(response)
+    }
+
+    async fn answer(&self, route: &str, request: &Request, caller: &Caller) -> Answer {
+        match route {
+            "GET /switches" => self.list_switches(request).await,
+            "PUT /switches/{status}" => self.turn_switch(request, caller).await,
+            "GET /audit" => self.list_audit(request, caller).await,
+            "GET /orders/{orderId}" => self.look_up_order(request).await,
+            "POST /orders/{orderId}/resend" => self.resend_order(request, caller).await,
+            "GET /deliveries" => self.list_deliveries(request, caller).await,
+            "GET /days/{date}" => self.count_day(request).await,
+            "GET /dead-letters" => self.list_dead_letters(request, caller).await,
+            "POST /dead-letters/redrive" => self.redrive_dead_letters(request, caller).await,
+            "DELETE /dead-letters/{id}" => self.discard_dead_letter(request, caller).await,
+            "GET /users/{lineUserId}/messages" => self.list_messages(request, caller).await,
+            "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
+            "GET /quota" => self.read_quota(request).await,
+            "GET /sobot/tasks" => self.list_tasks(request, caller).await,
+            "GET /sobot/records" => self.list_records(request, caller).await,
+            _ => Err(Problem::new(StatusCode::NOT_FOUND, "There is no such call.")),
+        }
+    }
+
+    /// Whose key the call came with. A key that is not known may be a new one, so the secret is read again.
+    async fn authorize(&self, request: &Request) -> Result<Caller, Problem> {
+        let unavailable = |error: SecretError| {
+            tracing::error!(%error, "no operator's key can be checked");
+            Problem::unavailable(NO_KEYS_TO_CHECK)
+        };
+        let key = bearer(request).ok_or_else(|| Problem::not_authorized(NO_KEY))?;
+        let keys = self.keys.get().await.map_err(unavailable)?;
+        if let Some(name) = keys.operator(key) {
+            return Ok(Caller { name: name.to_owned(), keys: Arc::clone(&keys) });
+        }
+        let keys = self.keys.get_again().await.map_err(unavailable)?;
+        match keys.operator(key) {
+            Some(name) => Ok(Caller { name: name.to_owned(), keys: Arc::clone(&keys) }),
+            None => Err(Problem::not_authorized(NO_KEY)),
+        }
+    }
+}
+
+/// The route that API Gateway found for the call, such as `GET /orders/{orderId}`.
+fn route(request: &Request) -> String {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.route_key.clone().unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// What is needed does not answer; the log says what.
+pub(crate) fn unavailable(error: impl std::fmt::Display) -> Problem {
+    tracing::error!(%error, "call not answered");
+    Problem::unavailable("Something that this needs does not answer; the log says what. The same call again is safe.")
+}
+
+/// A time as the contract has it.
+pub(crate) fn rfc3339(time: time::OffsetDateTime) -> String {
+    time.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+}
+
+/// An object without what there is not.
+pub(crate) fn present(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    object
+}

@@ -1,0 +1,47 @@
+//! `DELETE /links/{memberId}`: a member and a LINE user part.
+
+use lambda_http::{Request, http::StatusCode};
+use serde_json::json;
+use shared::{
+    audit::{Entry, Kind},
+    http_api::{Problem, json_response},
+    line::login::Deauthorized,
+    order::MemberId,
+    unlink::{UnlinkError, Unlinked, unlink},
+};
+
+use crate::{
+    Answer, Caller, Operations,
+    input::{self, Query},
+    unavailable,
+};
+
+impl Operations {
+    pub(crate) async fn unlink_member(&self, request: &Request, caller: &Caller) -> Answer {
+        let member = input::path(request, "memberId", MemberId::parse)?;
+        let mut query = Query::of(request, &["reason"]);
+        let operator = query.operator(caller);
+        let operator = query.end(operator)?;
+        let not_linked = || Problem::new(StatusCode::NOT_FOUND, "This member is linked to no LINE user.");
+        // Nothing to note where there is nothing to part.
+        self.links.line_user_of(&member).await.map_err(unavailable)?.ok_or_else(not_linked)?;
+        let entry = Entry::new(Kind::Unlink, member.as_str(), &operator, None, self.clock.now());
+        self.audit.note(&entry).await.map_err(unavailable)?;
+        match unlink(&member, &self.links, &self.login, &self.login_secret, self.clock).await {
+            Ok(Unlinked::Removed { grant }) => {
+                let grant = match grant {
+                    Some(Deauthorized::Now) => "ended",
+                    Some(Deauthorized::Before) => "already_ended",
+                    None => "token_expired",
+                };
+                Ok(json_response(StatusCode::OK, &json!({ "memberId": member.as_str(), "grant": grant })))
+            }
+            Ok(Unlinked::NotLinked) => Err(not_linked()),
+            Err(UnlinkError::LinkedAnew) => Err(Problem::new(
+                StatusCode::CONFLICT,
+                "The member logged in again at this moment, and the new link stands.",
+            )),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+}

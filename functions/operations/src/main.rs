@@ -1,0 +1,84 @@
+//! Wires `operations`.
+
+use lambda_http::{Error, run, service_fn};
+use operations::{
+    Operations,
+    console::Console,
+    dead_letters::{DeadLetterQueue, DeadLetterQueues, PUSH_RETRY},
+};
+use shared::{
+    audit::Audit,
+    clock::Clock,
+    delivery::{Delivery, queue::RetryQueue, record::Deliveries},
+    friend::Friends,
+    inbox::messages::Messages,
+    line::{channel::LineChannel, login::LoginClient},
+    link::Links,
+    log,
+    secrets::Secret,
+    settings::{self, Settings, parsed, required},
+    sobot::account::SobotAccount,
+    switch::{self, Switches},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::start("operations");
+    let aws = settings::aws().await;
+    let settings = Settings::from_env()?;
+    let clock = Clock::System;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let secrets = aws_sdk_secretsmanager::Client::new(&aws);
+    let sqs = aws_sdk_sqs::Client::new(&aws);
+    let retry_queue_url = required("PUSH_RETRY_QUEUE_URL")?;
+    let dead_letters = vec![
+        DeadLetterQueue {
+            name: PUSH_RETRY,
+            url: required("PUSH_RETRY_DEAD_LETTER_QUEUE_URL")?,
+            source_url: Some(retry_queue_url.clone()),
+        },
+        DeadLetterQueue {
+            name: "inbox",
+            url: required("INBOX_DEAD_LETTER_QUEUE_URL")?,
+            source_url: Some(required("INBOX_QUEUE_URL")?),
+        },
+        DeadLetterQueue {
+            name: "quota-warning",
+            url: required("QUOTA_WARNING_DEAD_LETTER_QUEUE_URL")?,
+            source_url: Some(settings.quota_warning_queue_url.clone()),
+        },
+        DeadLetterQueue {
+            name: "daily-report",
+            url: required("DAILY_REPORT_DEAD_LETTER_QUEUE_URL")?,
+            source_url: None,
+        },
+    ];
+    let function = Operations {
+        keys: Secret::new(secrets.clone(), required("OPERATOR_KEYS_SECRET_ID")?, clock),
+        audit: Audit::new(dynamodb.clone(), required("AUDIT_TABLE")?),
+        switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch::MAX_AGE, clock),
+        queue: RetryQueue::new(sqs.clone(), retry_queue_url),
+        deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone()),
+        dead_letters: DeadLetterQueues::new(sqs, dead_letters),
+        messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
+        friends: Friends::new(dynamodb.clone(), settings.friends_table.clone()),
+        links: Links::new(dynamodb, settings.links_table.clone()),
+        login: LoginClient::new(&settings.line_api_base)?,
+        login_secret: Secret::new(secrets, required("LOGIN_SECRET_ID")?, clock),
+        channel: LineChannel::new(&aws, &settings, clock)?,
+        thresholds: parsed("WARNING_THRESHOLDS")?,
+        sobot: SobotAccount::new(
+            &aws,
+            &required("SOBOT_API_BASE")?,
+            required("SOBOT_SECRET_ID")?,
+            settings.tokens_table.clone(),
+            settings.pace.call,
+            clock,
+        )?,
+        delivery: Delivery::new(&aws, settings, clock)?,
+        console: Console::new(),
+        clock,
+    };
+    function.warm_up().await;
+    run(service_fn(|request| Box::pin(function.handle(request)))).await
+}

@@ -1,0 +1,117 @@
+//! `GET /orders/{orderId}` and `POST /orders/{orderId}/resend`.
+
+use lambda_http::{Body, Request, Response, http::StatusCode};
+use serde_json::{Value, json};
+use shared::{
+    delivery::{
+        record::{DeliveryRecord, Resendable, State},
+        resend::Resent,
+    },
+    http_api::{Problem, json_response},
+    order::OrderId,
+};
+
+use crate::{
+    Answer, Caller, Operations,
+    input::{self, Fields, Query},
+    present, rfc3339, unavailable,
+};
+
+const UNKNOWN: &str = "No finished order of this id has come.";
+const IN_FLIGHT: &str = "It is being delivered: the retry queue has it. Look it up again later.";
+const NEEDS_FORCE: &str = "LINE accepted the message or may have, so the customer could get it twice. If that is meant, \
+                           send \"force\": true. An order that waits in the dead-letter queue is better redriven: that \
+                           cannot send twice.";
+const NOT_LINKED: &str = "The order's member is linked to no LINE user: nobody can be told.";
+
+impl Operations {
+    pub(crate) async fn look_up_order(&self, request: &Request) -> Answer {
+        let order = input::path(request, "orderId", OrderId::parse)?;
+        Query::of(request, &[]).end(Some(()))?;
+        match self.delivery.look_up(&order).await.map_err(unavailable)? {
+            Some(record) => Ok(self.delivery_answer(StatusCode::OK, &record)),
+            None => Err(Problem::new(StatusCode::NOT_FOUND, UNKNOWN)),
+        }
+    }
+
+    pub(crate) async fn resend_order(&self, request: &Request, caller: &Caller) -> Answer {
+        let order = input::path(request, "orderId", OrderId::parse)?;
+        let mut fields = Fields::of(request, &["reason", "force"])?;
+        let wish = fields.bool("force", Some(false)).zip(fields.operator(caller));
+        let (force, operator) = fields.end(wish)?;
+        let resent = self.delivery.resend(&order, force, &operator, &self.queue, &self.audit).await;
+        match resent.map_err(unavailable)? {
+            Resent::Stands(record) => {
+                tracing::warn!(order.id = %order, operator = operator.name, force, "sent again");
+                let open = matches!(record.state, State::Pending | State::Retrying);
+                Ok(self.delivery_answer(if open { StatusCode::ACCEPTED } else { StatusCode::OK }, &record))
+            }
+            Resent::Unknown => Err(Problem::new(StatusCode::NOT_FOUND, UNKNOWN)),
+            Resent::NotLinked => Err(Problem::new(StatusCode::CONFLICT, NOT_LINKED)),
+            Resent::Refused(Resendable::NeedsForce) => Err(Problem::new(StatusCode::CONFLICT, NEEDS_FORCE)),
+            Resent::Refused(_) => Err(Problem::new(StatusCode::CONFLICT, IN_FLIGHT)),
+        }
+    }
+
+    fn delivery_answer(&self, status: StatusCode, record: &DeliveryRecord) -> Response<Body> {
+        let mut body = delivery_json(record);
+        body["retryKey"] = json!(self.delivery.retry_key(record).to_string());
+        body["resend"] = json!(self.delivery.resendable(record));
+        json_response(status, &body)
+    }
+}
+
+fn delivery_json(record: &DeliveryRecord) -> Value {
+    let order: Value = serde_json::from_str(&record.order).unwrap_or_default();
+    let push: Value = serde_json::from_str(&record.push_body).unwrap_or_default();
+    let messages = push["messages"].as_array().cloned().unwrap_or_default();
+    let attempts: Vec<_> = record
+        .attempts
+        .iter()
+        .map(|attempt| {
+            present(json!({
+                "at": rfc3339(attempt.at),
+                "generation": attempt.generation,
+                "delivery": attempt.state,
+                "lineStatus": attempt.line_status,
+                "lineRequestId": attempt.line_request_id,
+                "error": attempt.error,
+            }))
+        })
+        .collect();
+    let resends: Vec<_> = record
+        .resends
+        .iter()
+        .map(|resend| {
+            json!({
+                "at": rfc3339(resend.at),
+                "by": resend.by,
+                "reason": resend.reason,
+                "generation": resend.generation,
+                "force": resend.force,
+            })
+        })
+        .collect();
+    present(json!({
+        "orderId": record.order_id,
+        "status": record.status,
+        "delivery": record.state,
+        "reason": record.reason,
+        "date": record.day,
+        "createdAt": rfc3339(record.created_at),
+        "updatedAt": rfc3339(record.updated_at),
+        "lineUserId": record.line_user_id,
+        "order": order,
+        "messages": messages,
+        "generation": record.generation,
+        "keyFirstUsedAt": record.key_first_used_at.map(rfc3339),
+        "mayHaveReachedLine": record.may_have_reached_line,
+        "lineRequestId": record.line_request_id,
+        "lineAcceptedRequestId": record.line_accepted_request_id,
+        "lineMessageId": record.line_message_id,
+        "lastError": record.last_error,
+        "attemptCount": record.attempt_count,
+        "attempts": attempts,
+        "resends": resends,
+    }))
+}

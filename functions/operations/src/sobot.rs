@@ -1,0 +1,173 @@
+//! `GET /sobot/tasks` and `GET /sobot/records`: the mass sends, as Sobot tells them.
+
+use lambda_http::{Request, http::StatusCode};
+use serde_json::{Value, json};
+use shared::{
+    http_api::{Problem, json_response},
+    secrets::SecretError,
+    sobot::{
+        account::AccountError,
+        mass_send::{MessageStatus, PAGE_SIZE, Page, RecordQuery, SendRecord, Span, Task, TaskQuery},
+    },
+};
+
+use crate::{
+    Answer, Caller, Operations, cursor,
+    input::{self, Query, one_of},
+    present, rfc3339, unavailable,
+};
+
+/// The longest name of a task or of a recipient.
+const MAX_NAME: usize = 200;
+/// The longest id of a task, in digits.
+const MAX_ID: usize = 40;
+
+impl Operations {
+    pub(crate) async fn list_tasks(&self, request: &Request, caller: &Caller) -> Answer {
+        let mut query = Query::of(request, &["from", "to", "taskName", "cursor"]);
+        let filter = TaskQuery { time: span(&mut query), task_name: query.optional("taskName", name), sender: None };
+        self.list(query, caller, &filter, "tasks", task_json).await
+    }
+
+    pub(crate) async fn list_records(&self, request: &Request, caller: &Caller) -> Answer {
+        let known = ["from", "to", "status", "taskId", "taskName", "recipient", "cursor"];
+        let mut query = Query::of(request, &known);
+        let filter = RecordQuery {
+            time: span(&mut query),
+            message_status: query.optional("status", status),
+            task_id: query.optional("taskId", task_id),
+            task_name: query.optional("taskName", name),
+            recipient: query.optional("recipient", name),
+            ..RecordQuery::default()
+        };
+        self.list(query, caller, &filter, "records", record_json).await
+    }
+
+    async fn list<Q: shared::sobot::mass_send::Query>(
+        &self,
+        mut query: Query,
+        caller: &Caller,
+        filter: &Q,
+        name: &str,
+        item_json: impl Fn(&Q::Item) -> Value,
+    ) -> Answer {
+        let context = format!("sobot {name} {}", json!(filter));
+        let number = query.cursor(caller, &context).unwrap_or(1_u32);
+        query.end(Some(()))?;
+        let page = self.sobot.page(filter, number).await.map_err(|error| match error {
+            AccountError::Secret(SecretError::NotSet { .. }) => {
+                Problem::new(StatusCode::NOT_FOUND, "This stack has no Sobot: its secret has no value.")
+            }
+            error => unavailable(error),
+        })?;
+        let items: Vec<_> = page.items.iter().map(item_json).collect();
+        let mut body = present(json!({ (name): items, "total": page.total_count }));
+        let next = has_next(&page, number).then(|| number + 1);
+        cursor::put_next(&mut body, caller, &context, next.as_ref());
+        Ok(json_response(StatusCode::OK, &body))
+    }
+}
+
+/// Whether another page follows, by whatever Sobot tells; an empty page is the last in any case.
+fn has_next<T>(page: &Page<T>, number: u32) -> bool {
+    let read = u64::from(number) * u64::from(PAGE_SIZE);
+    !page.items.is_empty()
+        && match (page.page_count.filter(|count| *count > 0), page.total_count) {
+            (Some(pages), _) => u64::from(number) < pages,
+            (None, Some(total)) => read < total,
+            (None, None) => page.items.len() as u64 >= u64::from(PAGE_SIZE),
+        }
+}
+
+/// `from` and `to`, days in Sobot's zone: both or none.
+fn span(query: &mut Query) -> Option<Span> {
+    let (from, to) = (query.optional("from", input::day), query.optional("to", input::day));
+    match (from, to) {
+        (Some(from), Some(to)) if from <= to => Some(Span { first: Span::day(from).first, last: Span::day(to).last }),
+        (Some(_), Some(_)) => {
+            query.wrong("to", "must not be before from");
+            None
+        }
+        (Some(_), None) => {
+            query.wrong("to", "goes with from");
+            None
+        }
+        (None, Some(_)) => {
+            query.wrong("from", "goes with to");
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        1..=MAX_NAME => Ok(text.to_owned()),
+        _ => Err(format!("must have 1 to {MAX_NAME} characters")),
+    }
+}
+
+fn task_id(text: &str) -> Result<String, String> {
+    let digits = (1..=MAX_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { Ok(text.to_owned()) } else { Err(format!("must be 1 to {MAX_ID} digits")) }
+}
+
+fn status(text: &str) -> Result<MessageStatus, String> {
+    Ok(match text {
+        "sent" => MessageStatus::Sent,
+        "delivered" => MessageStatus::Delivered,
+        "read" => MessageStatus::Read,
+        "failed" => MessageStatus::Failed,
+        _ => return Err(one_of(["sent", "delivered", "read", "failed"])),
+    })
+}
+
+fn task_json(task: &Task) -> Value {
+    present(json!({
+        "taskId": task.id,
+        "taskName": task.name,
+        "estimated": task.estimated,
+        "sent": task.sent,
+        "failed": task.failed,
+        "startedAt": task.started_at.map(rfc3339),
+        "endedAt": task.ended_at.map(rfc3339),
+    }))
+}
+
+fn record_json(record: &SendRecord) -> Value {
+    present(json!({
+        "taskId": record.task_id,
+        "taskName": record.task_name,
+        "errorCode": record.error_code,
+        "sent": record.was_sent(),
+        "messageIds": record.message_ids,
+        "recipient": record.recipient,
+        "agentId": record.agent_id,
+        "sender": record.sender,
+        "sentAt": record.sent_at.map(rfc3339),
+        "updatedAt": record.updated_at.map(rfc3339),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_where_sobot_says_so() {
+        for (items, pages, total, number, expected) in [
+            (100, Some(2), Some(101), 1, true),
+            (1, Some(2), Some(101), 2, false),
+            (100, None, Some(101), 1, true),
+            (100, None, Some(100), 1, false),
+            (100, None, None, 1, true),
+            (99, None, None, 1, false),
+            (0, Some(9), Some(900), 1, false),
+            // A count of pages that cannot be.
+            (100, Some(0), Some(101), 1, true),
+        ] {
+            let page = Page { items: vec![(); items], page_count: pages, total_count: total };
+            assert_eq!(has_next(&page, number), expected, "{items} {pages:?} {total:?} {number}");
+        }
+    }
+}

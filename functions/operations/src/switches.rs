@@ -1,0 +1,58 @@
+//! `GET /switches` and `PUT /switches/{status}`.
+
+use lambda_http::{Request, http::StatusCode};
+use serde_json::{Value, json};
+use shared::{
+    audit::{Entry, Kind},
+    http_api::{Problem, json_response},
+    switch::{self, SWITCHES, Switch},
+};
+
+use crate::{
+    Answer, Caller, Operations,
+    input::{self, Fields, Query},
+    rfc3339, unavailable,
+};
+
+impl Operations {
+    pub(crate) async fn list_switches(&self, request: &Request) -> Answer {
+        Query::of(request, &[]).end(Some(()))?;
+        let mut switches = Vec::new();
+        for status in SWITCHES {
+            switches.push(switch_json(&self.switches.get(status).await.map_err(unavailable)?));
+        }
+        let body = json!({ "switches": switches, "effectiveWithinSeconds": switch::MAX_AGE.as_secs() });
+        Ok(json_response(StatusCode::OK, &body))
+    }
+
+    pub(crate) async fn turn_switch(&self, request: &Request, caller: &Caller) -> Answer {
+        let status = input::path(request, "status", |status| {
+            Ok::<_, String>(SWITCHES.into_iter().find(|known| *known == status))
+        })?;
+        let Some(status) = status else {
+            let detail = format!("There is no such switch; there are {}.", SWITCHES.join(", "));
+            return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+        };
+        let mut fields = Fields::of(request, &["enabled", "reason"])?;
+        let wish = fields.bool("enabled", None).zip(fields.operator(caller));
+        let (enabled, operator) = fields.end(wish)?;
+        let entry = Entry::new(Kind::Switch, status, &operator, Some(json!({ "enabled": enabled })), self.clock.now());
+        let switch = self.switches.turn(enabled, &entry, &self.audit).await.map_err(unavailable)?;
+        tracing::warn!(switch = status, enabled, operator = operator.name, "switch turned");
+        Ok(json_response(StatusCode::OK, &switch_json(&switch)))
+    }
+}
+
+fn switch_json(switch: &Switch) -> Value {
+    let mut json = json!({ "status": switch.status, "enabled": switch.enabled });
+    if let Some(at) = switch.changed_at {
+        json["changedAt"] = json!(rfc3339(at));
+    }
+    if let Some(by) = &switch.changed_by {
+        json["changedBy"] = json!(by);
+    }
+    if let Some(reason) = &switch.reason {
+        json["reason"] = json!(reason);
+    }
+    json
+}

@@ -1,0 +1,55 @@
+//! `GET /users/{lineUserId}/messages`: what a user wrote and did.
+
+use lambda_http::{Request, http::StatusCode};
+use serde_json::{Value, json};
+use shared::{friend::Friendship, http_api::json_response, inbox::messages::StoredEvent, order::LineUserId};
+
+use crate::{
+    Answer, Caller, Operations, cursor,
+    input::{self, Query},
+    present, rfc3339, unavailable,
+};
+
+impl Operations {
+    pub(crate) async fn list_messages(&self, request: &Request, caller: &Caller) -> Answer {
+        let user = input::path(request, "lineUserId", LineUserId::parse)?;
+        let mut query = Query::of(request, &["limit", "cursor"]);
+        let limit = query.limit();
+        let context = format!("messages {}", user.as_str());
+        let before: Option<String> = query.cursor(caller, &context);
+        query.end(Some(()))?;
+        let (page, friend, member) = tokio::try_join!(
+            self.messages.page(user.as_str(), limit, before.as_deref()),
+            self.friends.get(&user),
+            self.links.member_of(&user)
+        )
+        .map_err(unavailable)?;
+        let (events, next) = page;
+        let events: Vec<_> = events.iter().map(event_json).collect();
+        let mut body = present(json!({
+            "lineUserId": user.as_str(),
+            "friend": friend.map(|friendship| friendship == Friendship::Friend),
+            "memberId": member.map(|member| member.as_str().to_owned()),
+            "events": events,
+        }));
+        cursor::put_next(&mut body, caller, &context, next.as_ref());
+        Ok(json_response(StatusCode::OK, &body))
+    }
+}
+
+fn event_json(event: &StoredEvent) -> Value {
+    let raw: Option<Value> = event.event.as_ref().and_then(|raw| serde_json::from_str(raw).ok());
+    present(json!({
+        "eventId": event.event_id,
+        "type": event.event_type,
+        "at": rfc3339(event.at),
+        "receivedAt": rfc3339(event.received_at),
+        "via": event.via,
+        "verified": event.verified,
+        "messageId": event.message_id,
+        "content": event.content,
+        "mediaUrl": event.media_url,
+        "event": raw.filter(Value::is_object),
+        "unsentAt": event.unsent_at.map(rfc3339),
+    }))
+}

@@ -23,6 +23,7 @@ fn every_permission_is_needed() {
         drive_daily_report(&stand).await;
         login::drive_line_login(&stand).await;
         drive_webhooks_and_inbox(&stand).await;
+        drive_operations(&stand).await;
         let unused: Vec<_> = stand.aws.tap().unused_permissions().into_iter().collect();
         assert!(unused.is_empty(), "permitted and never used:\n{}", unused.join("\n"));
     });
@@ -110,4 +111,50 @@ async fn drive_webhooks_and_inbox(stand: &Stand) {
     let unsend = event("unsend", &customer, now_ms, json!({ "unsend": { "messageId": picture["message"]["id"] } }));
     assert_eq!(line.deliver(&[unsend]).await.status, 200);
     stand.wait_for_events(&customer, "unsent", |events| events.iter().any(|event| event.unsent_at.is_some())).await;
+}
+
+async fn drive_operations(stand: &Stand) {
+    begin_without_tokens(stand, "operations").await;
+    let call = async |status: u16, method: &str, path: &str, body: Option<Value>| {
+        let reply = stand.operate(method, path, body).await;
+        assert_eq!(reply.status, status, "{method} {path}: {reply:?}");
+        reply.body
+    };
+    let why = |more: Value| {
+        let mut body = json!({ "reason": "to see what is needed" });
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        Some(body)
+    };
+    call(200, "GET", "/quota", None).await;
+    call(200, "GET", "/sobot/tasks", None).await;
+    call(200, "GET", "/days/today", None).await;
+    call(200, "PUT", "/switches/all", why(json!({ "enabled": true }))).await;
+    call(200, "GET", "/audit?kind=switch", None).await;
+    let customer = random_user();
+    stand.log_in("M-3", &customer).await.expect("logged in");
+    call(200, "GET", &format!("/users/{customer}/messages"), None).await;
+    call(200, "DELETE", "/links/M-3?reason=over", None).await;
+
+    let order = order_with(json!({}));
+    assert_eq!(stand.post(&order).await.body["delivery"], "sent");
+    call(200, "POST", &format!("/orders/{}/resend", id(&order)), why(json!({ "force": true }))).await;
+
+    let queues = [
+        ("push-retry", "PushRetryDeadLetterQueueUrl"),
+        ("inbox", "InboxDeadLetterQueueUrl"),
+        ("quota-warning", "QuotaWarningDeadLetterQueueUrl"),
+        ("daily-report", "DailyReportDeadLetterQueueUrl"),
+    ];
+    for (queue, output) in queues {
+        let send = stand.sqs.send_message().queue_url(stand.aws.output(output)).message_body("not a message of ours");
+        send.send().await.expect("put");
+        let listed = call(200, "GET", &format!("/dead-letters?queue={queue}"), None).await;
+        let letter = listed["deadLetters"][0]["id"].as_str().expect("a dead letter").to_owned();
+        call(200, "DELETE", &format!("/dead-letters/{letter}?reason=over"), None).await;
+        if queue != "daily-report" {
+            let send = stand.sqs.send_message().queue_url(stand.aws.output(output)).message_body("{}");
+            send.send().await.expect("put");
+            call(202, "POST", "/dead-letters/redrive", why(json!({ "queue": queue }))).await;
+        }
+    }
 }

@@ -164,7 +164,9 @@ fn a_body_that_is_no_webhook_is_refused() {
     story(async |stand| {
         let line = WebhookSender::line(stand);
         let binary = WebhookSender { content_type: "application/octet-stream".to_owned(), ..line.clone() };
-        for body in ["", "x", "{", "7", "\"text\"", r#"{"events":{}}"#, r#"{"events":"x"}"#, r#"{"events":[}"#] {
+        for body in
+            ["", "x", "{", "7", "\"text\"", r#"{"events":{}}"#, r#"{"events":"x"}"#, r#"{"events":[}"#, "[]", "[[]]"]
+        {
             answered(&binary.send(body.into()).await, 400);
         }
         answered(&binary.send(b"{\"events\":[\"\xFF\xFE\"]}".to_vec()).await, 400);

@@ -80,6 +80,8 @@ async fn run(once: bool) -> anyhow::Result<()> {
     show_a_customer(&stand, &mut shown).await?;
     show_the_report(&stand).await?;
 
+    let violations = stand.public_api.violations();
+    ensure!(violations.is_empty(), "not as functions/openapi.yaml says:\n{}", violations.join("\n"));
     if once {
         return Ok(());
     }
@@ -87,6 +89,11 @@ async fn run(once: bool) -> anyhow::Result<()> {
     println!("{}", instructions(&stand));
     loop {
         show_received(&stand, &mut shown);
+        for violation in stand.public_api.violations() {
+            if shown.insert(violation.clone()) {
+                println!("Not as functions/openapi.yaml says: {violation}");
+            }
+        }
         sleep(Duration::from_millis(300)).await;
     }
 }
@@ -202,7 +209,7 @@ fn instructions(stand: &Stand) -> String {
          The same again: the same answer, and no second message. Another fee under the same id: 409.\n\
          Link the member member-1 with a LINE user, in a browser on this machine (within ten minutes):\n\n{}\n\n\
          Ctrl-C ends everything.",
-        stand.orders_url().replace('$', "%24"),
+        stand.orders_url(),
         stand.order_key,
         stand.login_url("member-1"),
     )

@@ -57,6 +57,7 @@ pub fn story(tell: impl AsyncFnOnce(&Stand)) {
         tell(stand).await;
         assert_eq!(stand.line.violations(), [] as [&str; 0]);
         assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
+        assert_eq!(stand.public_api.violations(), [] as [&str; 0]);
     });
 }
 
@@ -67,6 +68,7 @@ pub fn story_alone(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand
         tell(Arc::clone(&stand)).await;
         assert_eq!(stand.line.violations(), [] as [&str; 0]);
         assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
+        assert_eq!(stand.public_api.violations(), [] as [&str; 0]);
     });
 }
 

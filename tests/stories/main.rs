@@ -15,6 +15,7 @@
 //! * [`console`] - the operators' page in a real browser
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
+//! * [`routes`] - the stack has the routes that are documented, and no others
 //! * [`events`] - every file of `events/` drives its function
 //!
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
@@ -34,6 +35,7 @@ mod outcomes;
 mod recipients;
 mod resends;
 mod retries;
+mod routes;
 mod tokens;
 mod webhooks;
 

@@ -4,6 +4,7 @@
                           "parameters": {..}, "binaries": {"name": "/path/of/the/executable"}}'
 
 stdout   one JSON line when all is up: {"outputs": {..the stack's..}, "api_url": ".." or null,
+                          "routes": ["POST /orders", ..],
                           "permissions": {"binary": [{"actions": [..], "resources": [..]}]},
                           "environments": {"SomeFunction": {"VARIABLE": ".."}}}
 stderr   progress and errors, for people
@@ -227,6 +228,12 @@ def create_routes(openapi, api_id, ids, apigateway):
             )
 
 
+def routes(api_id, apigateway):
+    """What the API has in the end, such as `POST /orders`, from wherever it came."""
+    pages = apigateway.get_paginator("get_routes").paginate(ApiId=api_id) if api_id else []
+    return sorted(route["RouteKey"] for page in pages for route in page["Items"])
+
+
 def correct_secret(secret, generate, secretsmanager):
     """The emulator heeds only the length of what is to be generated, and puts "" where AWS puts no value at all."""
     if generate:
@@ -320,6 +327,7 @@ def bring_up(order, work_dir, emulator):
         "outputs": {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])},
         # The API's own host name does not resolve everywhere; this path does the same.
         "api_url": api_id and f"{endpoint}/_aws/execute-api/{api_id}/$default",
+        "routes": routes(api_id, clients["apigatewayv2"]),
         "permissions": permissions(template, ids),
         "environments": environments(template, ids, clients["lambda"]),
     }

@@ -12,6 +12,7 @@
 //! * [`inbox_view`] - what the operator sees of the inbox
 //! * [`line_screen`] - a received message as the customer sees it, for a terminal
 //! * [`public_api`] - the HTTP API under an origin that is known before it is deployed
+//! * [`open_api`] - `functions/openapi.yaml`, held against every call of that API
 //! * [`browser`] - a real browser
 //! * [`sam_local`] - what `sam local invoke` needs to work with a stand
 //! * [`channel_key`] - a fresh assertion signing key
@@ -25,6 +26,7 @@ pub mod inbox_view;
 pub mod line_screen;
 pub mod line_stand_in;
 pub mod local_aws;
+pub mod open_api;
 pub mod public_api;
 pub mod sam_local;
 pub mod sobot_stand_in;

@@ -4,7 +4,7 @@
 //! ends with the value, and with this process however that ends: the child watches the other end of its stdin.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs::{self, File},
     io::{BufRead as _, BufReader, Write as _},
@@ -40,6 +40,7 @@ pub struct LocalAws {
     outputs: BTreeMap<String, String>,
     environments: BTreeMap<String, BTreeMap<String, String>>,
     api_url: String,
+    routes: BTreeSet<String>,
 }
 
 /// What [`prepare`] has made ready.
@@ -179,7 +180,8 @@ impl LocalAws {
         let (stand, up) = tokio::task::spawn_blocking(move || Stand::start(&prepared, order, verbose)).await??;
         let api_url = up.api_url.context("the template has no HTTP API")?;
         tap.enforce(up.permissions);
-        Ok(Self { stand, tap, endpoint, outputs: up.outputs, environments: up.environments, api_url })
+        let Up { outputs, environments, routes, .. } = up;
+        Ok(Self { stand, tap, endpoint, outputs, environments, api_url, routes })
     }
 
     /// An output of the stack; panics, naming the outputs there are, if the template has no such one.
@@ -196,6 +198,11 @@ impl LocalAws {
     /// The HTTP API as this machine reaches it, without a trailing slash.
     pub fn api_url(&self) -> &str {
         &self.api_url
+    }
+
+    /// Every route of the HTTP API, such as `POST /orders/finished`.
+    pub fn routes(&self) -> &BTreeSet<String> {
+        &self.routes
     }
 
     /// The emulator itself, without a trailing slash.
@@ -274,6 +281,7 @@ impl LocalAws {
 struct Up {
     outputs: BTreeMap<String, String>,
     api_url: Option<String>,
+    routes: BTreeSet<String>,
     permissions: BTreeMap<String, Vec<Statement>>,
     environments: BTreeMap<String, BTreeMap<String, String>>,
 }

@@ -81,6 +81,8 @@ async fn run(once: bool) -> anyhow::Result<()> {
     show_a_customer(&stand, &mut shown).await?;
     show_the_report(&stand).await?;
 
+    let violations = stand.public_api.violations();
+    ensure!(violations.is_empty(), "not as functions/openapi.yaml says:\n{}", violations.join("\n"));
     if once {
         return Ok(());
     }
@@ -90,6 +92,11 @@ async fn run(once: bool) -> anyhow::Result<()> {
     println!("{}", instructions(&stand, &variables));
     loop {
         show_received(&stand, &mut shown);
+        for violation in stand.public_api.violations() {
+            if shown.insert(violation.clone()) {
+                println!("Not as functions/openapi.yaml says: {violation}");
+            }
+        }
         sleep(Duration::from_millis(300)).await;
     }
 }
@@ -208,7 +215,7 @@ fn instructions(stand: &Stand, variables: &Path) -> String {
          sam local invoke PushRetryFunction -e events/push-retry.json --region ap-northeast-1 \\\n  \
          --add-host host.docker.internal:host-gateway --env-vars {}\n\n\
          Ctrl-C ends everything.",
-        stand.orders_url().replace('$', "%24"),
+        stand.orders_url(),
         stand.order_key,
         stand.login_url("member-1"),
         variables.display(),

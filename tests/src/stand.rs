@@ -41,7 +41,7 @@ pub struct Stand {
     pub aws: Arc<LocalAws>,
     /// LINE.
     pub line: LineStandIn,
-    /// The HTTP API as a browser reaches it.
+    /// The HTTP API as everybody reaches it.
     pub public_api: Arc<PublicApi>,
     /// Sobot.
     pub sobot: SobotStandIn,
@@ -218,7 +218,7 @@ impl Stand {
 
     /// Where the order system posts.
     pub fn orders_url(&self) -> String {
-        format!("{}/orders/finished", self.aws.api_url())
+        format!("{}/orders/finished", self.public_api.base_url())
     }
 
     /// Posts an order with the right key.

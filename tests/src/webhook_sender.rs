@@ -43,7 +43,7 @@ impl WebhookSender {
     pub fn line(stand: &Stand) -> Self {
         Self {
             http: stand.http.clone(),
-            url: format!("{}/webhooks/line", stand.aws.api_url()),
+            url: format!("{}/webhooks/line", stand.public_api.base_url()),
             secret: Some(stand.line.channel_secret()),
             content_type: "application/json; charset=utf-8".to_owned(),
         }
@@ -51,7 +51,7 @@ impl WebhookSender {
 
     /// Sobot, as far as its page goes: no signature.
     pub fn sobot(stand: &Stand) -> Self {
-        let url = format!("{}/webhooks/sobot/{}", stand.aws.api_url(), stand.sobot.webhook_key());
+        let url = format!("{}/webhooks/sobot/{}", stand.public_api.base_url(), stand.sobot.webhook_key());
         Self { url, secret: None, ..Self::line(stand) }
     }
 

@@ -18,6 +18,7 @@
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
 //! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`metrics`] - what CloudWatch reads in the logs
+//! * [`routes`] - the stack has the routes that are documented, and no others
 //! * [`events`] - every file of `events/` drives its function
 //!
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
@@ -39,6 +40,7 @@ mod permissions;
 mod recipients;
 mod resends;
 mod retries;
+mod routes;
 mod template;
 mod tokens;
 mod webhooks;
@@ -63,6 +65,7 @@ pub fn story(tell: impl AsyncFnOnce(&Stand)) {
         tell(stand).await;
         assert_eq!(stand.line.violations(), [] as [&str; 0]);
         assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
+        assert_eq!(stand.public_api.violations(), [] as [&str; 0]);
     });
 }
 
@@ -73,6 +76,7 @@ pub fn story_alone(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand
         tell(Arc::clone(&stand)).await;
         assert_eq!(stand.line.violations(), [] as [&str; 0]);
         assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
+        assert_eq!(stand.public_api.violations(), [] as [&str; 0]);
     });
 }
 

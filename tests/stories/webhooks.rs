@@ -164,7 +164,9 @@ fn a_body_that_is_no_webhook_is_refused() {
     story(async |stand| {
         let line = WebhookSender::line(stand);
         let binary = WebhookSender { content_type: "application/octet-stream".to_owned(), ..line.clone() };
-        for body in ["", "x", "{", "7", "\"text\"", r#"{"events":{}}"#, r#"{"events":"x"}"#, r#"{"events":[}"#] {
+        for body in
+            ["", "x", "{", "7", "\"text\"", r#"{"events":{}}"#, r#"{"events":"x"}"#, r#"{"events":[}"#, "[]", "[[]]"]
+        {
             answered(&binary.send(body.into()).await, 400);
         }
         answered(&binary.send(b"{\"events\":[\"\xFF\xFE\"]}".to_vec()).await, 400);
@@ -254,15 +256,18 @@ fn sobots_address_exists_for_who_knows_its_key_only() {
         let sobot = WebhookSender::sobot(&stand);
         let user = random_user();
         answered(&sobot.deliver(&[text(&user, "1")]).await, 200);
-        let with_key =
-            |key: &str| WebhookSender { url: format!("{}/webhooks/sobot/{key}", stand.aws.api_url()), ..sobot.clone() };
+        let with_key = |key: &str| WebhookSender {
+            url: format!("{}/webhooks/sobot/{key}", stand.public_api.base_url()),
+            ..sobot.clone()
+        };
         let key = stand.sobot.webhook_key();
         for wrong in ["x", &random_key(), &key[1..], &key.to_uppercase(), &format!("{key}0")] {
             answered(&with_key(wrong).deliver(&[text(&user, "forged")]).await, 404);
             answered(&with_key(wrong).send(vec![b' '; 5 * 1024 * 1024]).await, 404);
         }
         // The answer of a path that does not exist is the same.
-        let nowhere = WebhookSender { url: format!("{}/webhooks/nowhere", stand.aws.api_url()), ..sobot.clone() };
+        let nowhere =
+            WebhookSender { url: format!("{}/webhooks/nowhere", stand.public_api.base_url()), ..sobot.clone() };
         let (nowhere, wrong) = (nowhere.deliver(&[]).await, with_key("x").deliver(&[]).await);
         assert_eq!(
             (nowhere.status, nowhere.body, nowhere.content_type),

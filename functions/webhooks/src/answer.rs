@@ -5,6 +5,7 @@ use lambda_http::{
     http::{HeaderValue, StatusCode, header},
 };
 use serde_json::{Value, json};
+use shared::http_api::Problem;
 
 /// The largest body that is taken, in bytes. Lambda takes 6 MB, in which a body may stand as Base64.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -39,21 +40,26 @@ impl Answer {
         }
     }
 
-    /// The response: an error is a problem after RFC 9457, except that 404 is word for word API Gateway's own.
+    /// The response: an error is a problem, except that 404 is word for word API Gateway's own.
     pub fn into_response(self) -> Response<Body> {
-        let status = self.status();
-        let (content_type, body) = match self {
-            Self::Taken => ("application/json", json!({})),
-            Self::NotFound => ("application/json", json!({ "message": "Not Found" })),
-            _ => ("application/problem+json", problem(status)),
+        let detail = match self {
+            Self::Taken => return json(self.status(), &json!({})),
+            Self::NotFound => return json(self.status(), &json!({ "message": "Not Found" })),
+            Self::NotAWebhook => "Nothing was taken: the body must be a JSON object with events.".to_owned(),
+            Self::NotSigned => "Nothing was taken: this is not a request of LINE's.".to_owned(),
+            Self::TooLarge => format!("The body may have at most {MAX_BODY_BYTES} bytes."),
+            Self::Unavailable => "Not every event was taken. Send the same request again.".to_owned(),
         };
-        let mut response = Response::new(Body::Text(body.to_string()));
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let mut response = Problem::new(self.status(), detail).into_response();
+        // No key would help.
+        response.headers_mut().remove(header::WWW_AUTHENTICATE);
         response
     }
 }
 
-fn problem(status: StatusCode) -> Value {
-    json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16() })
+fn json(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::Text(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }

@@ -115,6 +115,11 @@ impl Webhooks {
             tracing::error!(line = error.line(), column = error.column(), "the body is no JSON object with events");
             Answer::NotAWebhook
         })?;
+        // A list is read, too, as the fields one after the other.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            tracing::error!("the body is a JSON list");
+            return Err(Answer::NotAWebhook);
+        }
         let events = delivery.events.unwrap_or_default();
         seen.events = events.len();
         self.queue.send(via, seen.verified, self.clock.now(), &events).await.map_err(|error| {

@@ -88,6 +88,7 @@ async fn run(once: bool) -> anyhow::Result<()> {
     }
     sam_local::let_containers_in(&stand).await?;
     let variables = sam_local::write_variables(&stand)?;
+    sam_local::write_events(&stand)?;
     heading("Your turn");
     println!("{}", instructions(&stand, &variables));
     loop {
@@ -211,6 +212,7 @@ fn instructions(stand: &Stand, variables: &Path) -> String {
          curl -i '{}' \\\n  -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \\\n  -d '{order}'\n\n\
          The same again: the same answer, and no second message. Another fee under the same id: 409.\n\
          Link the member member-1 with a LINE user, in a browser on this machine (within ten minutes):\n\n{}\n\n\
+         The operators' page, and an operator's key for it:\n\n{}/console\n{}\n\n\
          A function in a container of its own (README.md, One function alone):\n\n\
          sam local invoke PushRetryFunction -e events/push-retry.json --region ap-northeast-1 \\\n  \
          --add-host host.docker.internal:host-gateway --env-vars {}\n\n\
@@ -218,6 +220,8 @@ fn instructions(stand: &Stand, variables: &Path) -> String {
         stand.orders_url(),
         stand.order_key,
         stand.login_url("member-1"),
+        stand.public_api.base_url(),
+        stand.operator_key,
         variables.display(),
     )
 }

@@ -1,20 +1,27 @@
-//! What `sam local invoke` needs to work with a running stand: its file of environment variables, and a way for a
-//! container to what listens on this machine.
+//! What `sam local invoke` needs to work with a running stand: its file of environment variables, the events with this
+//! stand's keys in them, and a way for a container to what listens on this machine.
 //!
 //! A container knows this machine as `host.docker.internal`, once `sam` is told `--add-host
 //! host.docker.internal:host-gateway`. Docker Desktop leads that to 127.0.0.1; on Linux it is the address of Docker's
 //! bridge, on which nothing of the stand listens: so its ports are passed on from there.
 
-use std::{collections::BTreeMap, fs, io::ErrorKind, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
 };
 use url::Url;
 
-use crate::stand::Stand;
+use crate::{stand::Stand, webhook_sender::sign};
 
 const HOST: &str = "host.docker.internal";
 /// Docker's bridge, as Docker sets it up.
@@ -37,11 +44,45 @@ pub fn variables(stand: &Stand) -> BTreeMap<String, BTreeMap<String, String>> {
 
 /// Writes them where `sam` is told to look; returns the file.
 pub fn write_variables(stand: &Stand) -> anyhow::Result<PathBuf> {
-    let directory = std::env::current_exe()?.ancestors().nth(2).context("no target directory")?.join("local-aws");
-    let file = directory.join("sam-local.json");
+    let file = directory()?.join("sam-local.json");
     fs::write(&file, serde_json::to_string_pretty(&variables(stand))?)
         .with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)
+}
+
+/// Puts what only this stand knows in the place of an event's placeholders: a caller's key, a signature.
+pub fn fill_in(stand: &Stand, event: &mut Value) {
+    let route = event["routeKey"].as_str().unwrap_or_default().to_owned();
+    if event["headers"]["authorization"].is_string() {
+        let key = if route == "POST /orders/finished" { &stand.order_key } else { &stand.operator_key };
+        event["headers"]["authorization"] = json!(format!("Bearer {key}"));
+    }
+    if event["headers"]["x-line-signature"] == "the-signature" {
+        let body = event["body"].as_str().unwrap_or_default().as_bytes();
+        let decoded = BASE64_STANDARD.decode(body).ok().filter(|_| event["isBase64Encoded"] == true);
+        let signature = sign(&stand.line.channel_secret(), decoded.as_deref().unwrap_or(body));
+        event["headers"]["x-line-signature"] = json!(signature);
+    }
+    if event["pathParameters"]["key"] == "the-webhook-key" {
+        event["pathParameters"]["key"] = json!(stand.sobot.webhook_key());
+    }
+}
+
+/// Writes every event of `events/`, filled in, beside the variables.
+pub fn write_events(stand: &Stand) -> anyhow::Result<()> {
+    let directory = directory()?.join("events");
+    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("events"))? {
+        let file = file?.path();
+        let mut event: Value = serde_json::from_str(&fs::read_to_string(&file)?)?;
+        fill_in(stand, &mut event);
+        fs::write(directory.join(file.file_name().context("a file without a name")?), event.to_string())?;
+    }
+    Ok(())
+}
+
+fn directory() -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?.ancestors().nth(2).context("no target directory")?.join("local-aws"))
 }
 
 /// Passes what containers send to Docker's bridge on to 127.0.0.1, port by port, as long as the process lives; where there

@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use local_stand::{sam_local, webhook_sender::sign};
+use local_stand::sam_local;
 use serde_json::{Value, json};
 use shared::delivery::record::State;
 
@@ -72,21 +71,7 @@ fn every_event_file_drives_its_function() {
         let (last, first): (Vec<_>, Vec<_>) = files.into_iter().partition(|(file, _)| file.starts_with("operations-"));
         for (file, mut event) in first.into_iter().chain(last) {
             let (function, answer) = expected(&file);
-            if event["headers"]["authorization"].is_string() {
-                let key = if file.starts_with("operations-") { &stand.operator_key } else { &stand.order_key };
-                event["headers"]["authorization"] = json!(format!("Bearer {key}"));
-            }
-            if event["headers"]["x-line-signature"] == "the-signature" {
-                let body = event["body"].as_str().expect("text").as_bytes();
-                let bytes = match event["isBase64Encoded"].as_bool() {
-                    Some(true) => BASE64_STANDARD.decode(body).expect("Base64"),
-                    _ => body.to_vec(),
-                };
-                event["headers"]["x-line-signature"] = json!(sign(&stand.line.channel_secret(), &bytes));
-            }
-            if event["pathParameters"]["key"] == "the-webhook-key" {
-                event["pathParameters"]["key"] = json!(stand.sobot.webhook_key());
-            }
+            sam_local::fill_in(&stand, &mut event);
             let got = stand.invoke(function, &event).await.expect("an answer");
             if !answer["report"].is_null() {
                 assert_eq!(got["report"], answer["report"], "{file}: {got}");

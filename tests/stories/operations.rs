@@ -11,7 +11,11 @@ use local_stand::{
 };
 use serde_json::{Value, json};
 use shared::delivery::record::State;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{Instant, sleep},
+};
 
 use crate::{id, story, story_alone, user};
 
@@ -253,14 +257,36 @@ fn a_look_up_gives_the_order_that_was_asked_for_or_nothing() {
             assert!(matches!(reply.status, 400 | 404), "{path}: {reply:?}");
             assert!(reply.body["orderId"].is_null() && reply.body["switches"].is_null(), "{path}: {reply:?}");
         }
-        for path in
-            ["//switches", "/switches/", "/orders//resend", "/console/../switches", "/Switches", "/orders/R1/resend/x"]
-        {
-            let url = format!("{}{path}", stand.public_api.base_url());
-            let reply = stand.http.get(url).send().await.expect("answered");
-            assert!(matches!(reply.status().as_u16(), 401 | 404 | 405), "{path}: {reply:?}");
+        // As they are, without what an HTTP client makes of them.
+        for path in [
+            "//switches",
+            "/switches/",
+            "/switches/../quota",
+            "/console/../switches",
+            "/console/%2e%2e/switches",
+            "/orders/%2e%2e/switches",
+            "/orders//resend",
+            "/Switches",
+            "/orders/R1/resend/x",
+            "/orders/finished/../../switches",
+        ] {
+            let (status, body) = raw(stand, path).await;
+            assert!(matches!(status, 400 | 401 | 404 | 405), "{path}: {status} {body}");
+            assert!(!body.contains("effectiveWithinSeconds"), "{path}: {body}");
         }
     });
+}
+
+/// Asks without a key for a path that no client has touched.
+async fn raw(stand: &Stand, path: &str) -> (u16, String) {
+    let address = stand.public_api.base_url();
+    let mut stream = TcpStream::connect(address.trim_start_matches("http://")).await.expect("connected");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
 }
 
 #[test]

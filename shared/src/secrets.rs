@@ -347,25 +347,33 @@ impl Content for SignatureKeys {
     }
 }
 
-/// The keys in the address that Sobot forwards to: of Sobot's secret only `webhookKeys`, which is as in [`CallerKeys`].
+/// The keys in the address that Sobot forwards to: of Sobot's secret only `webhookKeys`, which is as in [`CallerKeys`]. Without
+/// them nothing is forwarded here, and no key is one of them.
 #[derive(Debug)]
-pub struct SobotWebhookKeys(pub CallerKeys);
+pub struct SobotWebhookKeys(Option<CallerKeys>);
+
+impl SobotWebhookKeys {
+    /// [`CallerKeys::accepts`].
+    pub fn accepts(&self, key: &str) -> bool {
+        self.0.as_ref().is_some_and(|keys| keys.accepts(key))
+    }
+}
 
 impl Content for SobotWebhookKeys {
     fn parse(json: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
-            webhook_keys: KeyFields,
+            webhook_keys: Option<KeyFields>,
         }
-        let fields = from_json::<Fields>(json)?.webhook_keys;
+        let Some(fields) = from_json::<Fields>(json)?.webhook_keys else { return Ok(Self(None)) };
         let in_an_address = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         for (name, key) in [("current", Some(&fields.current)), ("previous", fields.previous.as_ref())] {
             if key.is_some_and(|key| !in_an_address(key)) {
                 return Err(format!("field webhookKeys.{name} must be of A-Z a-z 0-9 - _, it is part of an address"));
             }
         }
-        CallerKeys::from_fields("webhookKeys.", fields).map(Self)
+        CallerKeys::from_fields("webhookKeys.", fields).map(Some).map(Self)
     }
 }
 
@@ -442,7 +450,8 @@ mod tests {
     #[test]
     fn sobots_secret_is_read_by_two_functions_and_each_gets_its_part() {
         let json = r#"{"appId":"1","appKey":"hunter2","webhookKeys":{"current":"0123456789abcdef","previous":""}}"#;
-        let keys = SobotWebhookKeys::parse(json).unwrap().0;
+        let keys = SobotWebhookKeys::parse(json).unwrap();
+        assert!(!SobotWebhookKeys::parse(r#"{"appId":"1","appKey":"hunter2"}"#).unwrap().accepts(""));
         assert!(keys.accepts("0123456789abcdef") && !keys.accepts(""));
         let secret = SobotSecret::parse(json).unwrap();
         assert_eq!((secret.app_id.as_str(), secret.reveal_app_key()), ("1", "hunter2"));
@@ -450,7 +459,7 @@ mod tests {
         for (json, expected) in [
             (r#"{"webhookKeys":{"current":"hunter2"}}"#, "field webhookKeys.current must have at least"),
             (r#"{"webhookKeys":{"current":"hunter2/hunter2/hunter2"}}"#, "field webhookKeys.current must be of"),
-            (r#"{"appId":"1"}"#, "field webhookKeys is missing"),
+            (r#"{"webhookKeys":{"previous":"hunter2"}}"#, "field current is missing"),
         ] {
             let error = SobotWebhookKeys::parse(json).unwrap_err();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");

@@ -295,8 +295,14 @@ fn sobots_address_exists_for_who_knows_its_key_only() {
 #[test]
 fn without_sobots_secret_lines_webhooks_work_and_sobots_address_does_not_exist() {
     story_alone(&[], async |stand| {
-        stand.remove_secret("SobotSecretArn").await.expect("the secret has no value now");
         let user = random_user();
+        // Sobot's API is used, and its forwarding is not.
+        let mut secret = stand.sobot.secret();
+        secret.as_object_mut().expect("an object").remove("webhookKeys").expect("the keys");
+        stand.put_secret("SobotSecretArn", &secret).await.expect("written");
+        answered(&WebhookSender::sobot(&stand).deliver(&[text(&user, "forged")]).await, 404);
+        stand.remove_secret("SobotSecretArn").await.expect("the secret has no value now");
+        stand.aws.kill("webhooks").expect("killed");
         answered(&WebhookSender::sobot(&stand).deliver(&[text(&user, "forged")]).await, 404);
         let picture = message(&user, AT, json!({ "type": "image", "contentProvider": { "type": "line" } }));
         let follow = event("follow", &user, AT + 1, json!({ "follow": { "isUnblocked": false } }));

@@ -166,8 +166,8 @@ impl Webhooks {
                 Answer::Unavailable
             }
         };
-        if self.sobot_keys.get().await.map_err(unavailable)?.0.accepts(key)
-            || self.sobot_keys.get_again().await.map_err(unavailable)?.0.accepts(key)
+        if self.sobot_keys.get().await.map_err(unavailable)?.accepts(key)
+            || self.sobot_keys.get_again().await.map_err(unavailable)?.accepts(key)
         {
             Ok(())
         } else {

@@ -1,13 +1,42 @@
 //! What the functions behind the HTTP API share: a caller's key, JSON answers, and errors as problem details (RFC 9457) that
 //! say what is wrong and what to do, never a secret or another order's data.
 
+use std::convert::Infallible;
+
 use lambda_http::{
-    Body, Request, Response,
+    Adapter, Body, Error, LambdaEvent, Request, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
+    request::LambdaRequest,
+    service_fn,
+    tower::ServiceBuilder,
 };
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::order::FieldError;
+
+/// What a URI may not hold as it is; whoever calls may send it all the same.
+const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+/// Answers the calls of the HTTP API, until Lambda ends the process. `lambda_http::run` does the same, but for a query that is
+/// no part of a URI: that would end it.
+pub async fn run<'a, H, F>(handler: H) -> Result<(), Error>
+where
+    H: FnMut(Request) -> F,
+    F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'a,
+{
+    let adapter = Adapter::from(service_fn(handler));
+    lambda_runtime::run(ServiceBuilder::new().map_request(with_a_query_of_a_uri).service(adapter)).await
+}
+
+fn with_a_query_of_a_uri(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
+    if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload
+        && let Some(query) = &mut request.raw_query_string
+    {
+        *query = utf8_percent_encode(query, NOT_IN_A_QUERY).to_string();
+    }
+    event
+}
 
 /// Why a call was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -89,7 +89,13 @@ fn needed(operation: &str, body: &Value) -> Vec<(String, String)> {
         }
         Some("sqs") => {
             let queue = [text(body, "QueueUrl"), text(body, "SourceArn")].concat();
-            vec![(action.trim_end_matches("Batch").to_owned(), queue)]
+            // SQS does on the caller's behalf what the move is made of, and asks for these beforehand.
+            let moving = (action == "sqs:StartMessageMoveTask")
+                .then_some(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"])
+                .into_iter()
+                .flatten();
+            let own = action.trim_end_matches("Batch").to_owned();
+            moving.map(str::to_owned).chain([own]).map(|action| (action, queue.clone())).collect()
         }
         Some("secretsmanager") => vec![(action, text(body, "SecretId"))],
         _ if operation == "POST /v2/email/outbound-emails" => vec![("ses:SendEmail".to_owned(), "identity".to_owned())],

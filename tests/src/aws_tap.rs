@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT},
+    header::{CONNECTION, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING, USER_AGENT},
 };
 use tokio::sync::watch;
 
@@ -50,6 +50,9 @@ pub struct AwsCall {
 pub enum Fault {
     /// Not executed; answered with this status and AWS error code. The SDK repeats a call on 5xx.
     Error(u16, &'static str),
+    /// Not executed; answered as AWS answers what the emulator does not know: status, body, and the error's code for those
+    /// who once spoke the query protocol (`x-amzn-query-error`; "" for none).
+    Answer(u16, &'static str, &'static str),
     /// Not executed; the connection closes without an answer.
     HangUp,
     /// Executed, but the caller never hears of it.
@@ -186,6 +189,7 @@ async fn answer(client: &reqwest::Client, upstream: &str, state: &Mutex<State>, 
         _ if is_denied(state, call) => Ok(aws_error(400, "AccessDeniedException")),
         None => forward(client, upstream, request).await,
         Some((Fault::Error(status, code), _)) => Ok(aws_error(status, code)),
+        Some((Fault::Answer(status, body, query_error), _)) => Ok(aws_answer(status, body.to_owned(), query_error)),
         Some((Fault::HangUp, _)) => Err(HangUp),
         Some((Fault::ForwardThenHangUp, _)) => forward(client, upstream, request).await.and(Err(HangUp)),
         Some((Fault::Hold, mut hold)) => {
@@ -280,10 +284,16 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
 }
 
 fn aws_error(status: u16, code: &str) -> Response<Bytes> {
-    let body = format!(r#"{{"__type":"{code}","message":"injected on purpose"}}"#);
+    aws_answer(status, format!(r#"{{"__type":"{code}","message":"injected on purpose"}}"#), "")
+}
+
+fn aws_answer(status: u16, body: String, query_error: &'static str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    if !query_error.is_empty() {
+        response.headers_mut().insert("x-amzn-query-error", HeaderValue::from_static(query_error));
+    }
     response
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use local_stand::{
-    aws_tap::Fault,
+    aws_tap::{ALWAYS, Fault},
     line_stand_in::Behaviour,
     stand::{Reply, Stand, order_with},
 };
@@ -154,10 +154,10 @@ fn a_dead_letter_that_is_a_copy_or_garbage_is_discarded_and_no_order_is_touched(
 fn a_discard_that_fails_half_way_is_repeated() {
     story(async |stand| {
         let marker = format!("garbage {}", local_stand::stand::random_user());
-        put(stand, "InboxDeadLetterQueueUrl", &marker).await;
-        let letter = wait_for_letter(stand, "inbox", &marker).await;
+        put(stand, "QuotaWarningDeadLetterQueueUrl", &marker).await;
+        let letter = wait_for_letter(stand, "quota-warning", &marker).await;
         let letter = letter["id"].as_str().expect("an id");
-        let queue = stand.aws.output("InboxDeadLetterQueueUrl");
+        let queue = stand.aws.output("QuotaWarningDeadLetterQueueUrl");
         let fault = stand.aws.tap().inject(Fault::INTERNAL, "sqs.DeleteMessage", queue, 4);
         assert_eq!(discard(stand, letter).await.status, 503);
         assert!(fault.hits() > 0);
@@ -202,6 +202,62 @@ fn redriven_orders_arrive_once_and_an_old_doubtful_key_is_never_used_again() {
         assert!(reply.status == 409 && reply.body["detail"].as_str().expect("words").contains("date"), "{reply:?}");
         let reply = stand.operate("POST", "/dead-letters/redrive", Some(json!({ "queue": "all" }))).await;
         assert_eq!((reply.status, reply.body["errors"].as_array().map(Vec::len)), (400, Some(2)), "{reply:?}");
+    });
+}
+
+#[test]
+fn where_sqs_moves_messages_itself_it_is_left_to_do_so() {
+    const RUNNING: &str = r#"{"Results":[{"TaskHandle":"t","Status":"RUNNING","StartedTimestamp":1757000000000,
+        "SourceArn":"arn:aws:sqs:region:1:q","ApproximateNumberOfMessagesMoved":3,
+        "ApproximateNumberOfMessagesToMove":5}]}"#;
+    const COMPLETED: &str = r#"{"Results":[{"Status":"COMPLETED","StartedTimestamp":1757000000000,
+        "SourceArn":"arn:aws:sqs:region:1:q","ApproximateNumberOfMessagesMoved":5}]}"#;
+    const ACTIVE: &str = r#"{"__type":"com.amazonaws.sqs#UnsupportedOperation",
+        "message":"There is already a task running. Only one active task is allowed for a source queue arn."}"#;
+    story_alone(&[], async |stand| {
+        let garbage = "not an event";
+        put(&stand, "InboxDeadLetterQueueUrl", garbage).await;
+        let letter = wait_for_letter(&stand, "inbox", garbage).await["id"].as_str().expect("an id").to_owned();
+        let tap = stand.aws.tap();
+        let answer = |operation, body| tap.inject(Fault::Answer(200, body, ""), operation, "Inbox", ALWAYS);
+
+        let started = answer("sqs.StartMessageMoveTask", r#"{"TaskHandle":"t"}"#);
+        let reply = redrive(&stand, "inbox").await;
+        assert_eq!((reply.status, &reply.body), (202, &json!({ "queue": "inbox", "redrive": "started" })));
+        assert_eq!(started.hits(), 1);
+        drop(started);
+
+        let running = answer("sqs.ListMessageMoveTasks", RUNNING);
+        let body = list(&stand, "?queue=inbox").await;
+        let inbox = body["queues"].as_array().expect("queues").iter().find(|one| one["queue"] == "inbox");
+        let told = json!({ "status": "RUNNING", "moved": 3, "total": 5, "startedAt": "2025-09-04T15:33:20Z" });
+        assert_eq!(inbox.expect("the inbox")["redrive"], told);
+        assert!(letters(&body).is_empty(), "what is being moved is let alone");
+        assert_eq!(discard(&stand, &letter).await.status, 409);
+        let active = "AWS.SimpleQueueService.UnsupportedOperation;Sender";
+        let refused = tap.inject(Fault::Answer(400, ACTIVE, active), "sqs.StartMessageMoveTask", "Inbox", 1);
+        let reply = redrive(&stand, "inbox").await;
+        assert_eq!((reply.status, refused.hits()), (409, 1), "{reply:?}");
+        assert!(reply.body["detail"].as_str().expect("words").contains("already a task running"), "{reply:?}");
+        drop((running, refused));
+
+        let _completed = answer("sqs.ListMessageMoveTasks", COMPLETED);
+        assert_eq!(letters(&list(&stand, "?queue=inbox").await).len(), 1);
+        assert_eq!(discard(&stand, &letter).await.status, 200);
+    });
+}
+
+#[test]
+fn what_a_customer_wrote_is_not_shown_where_it_cannot_be_taken_back() {
+    story(async |stand| {
+        let user = local_stand::stand::random_user();
+        let event = json!({ "type": "message", "webhookEventId": user, "timestamp": 7, "replyToken": "r",
+                            "message": { "id": "1", "type": "text", "text": "hunter2" } });
+        put(stand, "InboxDeadLetterQueueUrl", &json!({ "via": "line", "events": [event] }).to_string()).await;
+        let letter = wait_for_letter(stand, "inbox", &user).await;
+        let shown: Value = serde_json::from_str(letter["body"].as_str().expect("text")).expect("JSON");
+        assert_eq!(shown, json!({ "events": [{ "type": "message", "webhookEventId": user, "timestamp": 7 }] }));
+        assert_eq!(discard(stand, letter["id"].as_str().expect("an id")).await.status, 200);
     });
 }
 

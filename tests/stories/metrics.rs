@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use local_stand::{
+    aws_tap::Fault,
     line_stand_in::Behaviour,
     stand::{POLL, Stand, order_with, random_user},
     webhook_sender::{WebhookSender, event, message},
@@ -165,5 +166,21 @@ fn a_report_that_is_missing_at_a_quarter_past_nine_is_told() {
             .collect();
         assert_eq!(values, [1, 0]);
         assert_eq!(told(&stand, "daily-report", Metric::ReportSent).len(), 1);
+    });
+}
+
+#[test]
+fn an_outcome_whose_writing_was_not_answered_is_measured_all_the_same() {
+    story_alone(&[], async |stand| {
+        let [taken, refused] = [(); 2].map(|()| order_with(json!({})));
+        stand.line.script(user(&refused), [Behaviour::answer(400, r#"{"message":"Failed to send messages"}"#)]);
+        for (order, metric, state) in [(&taken, Metric::Sent, State::Sent), (&refused, Metric::Failed, State::Failed)] {
+            let lost = stand.aws.tap().inject(Fault::ForwardThenHangUp, "dynamodb.PutItem", "revision = :read", 1);
+            stand.post(order).await;
+            assert_eq!(lost.hits(), 1);
+            let record = stand.record(id(order)).await.expect("a record");
+            assert_eq!((record.state, record.revision), (state, 2), "written once");
+            assert_eq!(wait_for(&stand, "order-finished", metric, 1).await.len(), 1);
+        }
     });
 }

@@ -277,6 +277,21 @@ fn a_look_up_gives_the_order_that_was_asked_for_or_nothing() {
     });
 }
 
+#[test]
+fn a_query_that_no_address_may_have_is_answered() {
+    story(async |stand| {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../events/operations-switches.json")).expect("JSON");
+        for (function, expected) in [("OperationsFunctionName", 401), ("OrderFinishedFunctionName", 401)] {
+            for query in ["a=\"b", "a=<b>", "a=b c", "a=\u{e9}", "a=b#c", "a=\u{7f}&b=\u{1}"] {
+                event["rawQueryString"] = json!(query);
+                let answer = stand.invoke(function, &event).await.expect("an answer");
+                assert_eq!(answer["statusCode"], expected, "{function} {query:?}: {answer}");
+            }
+        }
+    });
+}
+
 /// Asks without a key for a path that no client has touched.
 async fn raw(stand: &Stand, path: &str) -> (u16, String) {
     let address = stand.public_api.base_url();

@@ -80,6 +80,23 @@ fn what_was_sent_is_sent_again_only_by_force() {
 }
 
 #[test]
+fn what_the_customer_got_once_needs_force_for_ever() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        assert_eq!(stand.post(&order).await.status, 200);
+        stand.line.script(user(&order), [refusal()]);
+        let reply = resend(stand, &order, true).await;
+        assert_eq!((&reply.body["delivery"], &reply.body["resend"]), (&json!("failed"), &json!("needs_force")));
+        assert_eq!(reply.body["mayHaveReachedLine"], true);
+        assert_eq!(resend(stand, &order, false).await.status, 409, "another operator sees a failed order");
+        stand.set_friend(user(&order), false).await.expect("written");
+        assert_eq!(resend(stand, &order, true).await.body["delivery"], "suppressed");
+        assert_eq!(resend(stand, &order, false).await.status, 409);
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+    });
+}
+
+#[test]
 fn what_is_on_its_way_is_not_sent_again_even_by_force() {
     story(async |stand| {
         let order = order_with(json!({}));

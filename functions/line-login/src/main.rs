@@ -1,10 +1,11 @@
 //! Wires `line-login`.
 
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 use line_login::LineLogin;
 use shared::{
     clock::Clock,
     friend::Friends,
+    http_api,
     line::login::LoginClient,
     link::Links,
     log,
@@ -35,5 +36,5 @@ async fn main() -> Result<(), Error> {
         clock: Clock::System,
     };
     function.warm_up().await;
-    run(service_fn(|request| function.handle(request))).await
+    http_api::run(|request| function.handle(request)).await
 }

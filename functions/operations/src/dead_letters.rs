@@ -37,6 +37,8 @@ use crate::{
 
 /// The dead-letter queue of the orders.
 pub const PUSH_RETRY: &str = "push-retry";
+/// The dead-letter queue of what users write and do.
+pub const INBOX: &str = "inbox";
 /// The most messages of a queue that one listing looks at.
 const MAX_LISTED: usize = 1000;
 /// How long a listing may keep messages from others, if it dies.
@@ -107,6 +109,22 @@ impl Letter {
         }
     }
 
+    /// What an operator sees of it. Of an event only what it was: what a customer wrote may have been taken back since.
+    fn shown(&self, queue: &str) -> String {
+        let envelope = (queue == INBOX).then(|| serde_json::from_str::<Value>(&self.body).ok()).flatten();
+        let text = match envelope.as_ref().map(|envelope| &envelope["events"]) {
+            Some(Value::Array(events)) => {
+                let event = |event: &Value| {
+                    let names = ["type", "webhookEventId", "timestamp"];
+                    names.into_iter().map(|name| (name.to_owned(), event[name].clone())).collect::<Value>()
+                };
+                json!({ "events": events.iter().map(event).collect::<Vec<_>>() }).to_string()
+            }
+            _ => self.body.clone(),
+        };
+        text.chars().take(MAX_BODY).collect()
+    }
+
     fn json(&self, queue: &str) -> Value {
         let sent_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.sent_ms) * 1_000_000);
         present(json!({
@@ -115,7 +133,7 @@ impl Letter {
             "sentAt": rfc3339(sent_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)),
             "receiveCount": self.receive_count,
             "orderId": self.order().map(|order| order.id.to_string()),
-            "body": self.body.chars().take(MAX_BODY).collect::<String>(),
+            "body": self.shown(queue),
         }))
     }
 }
@@ -163,9 +181,12 @@ impl DeadLetterQueues {
         ))
     }
 
+    /// How many messages can be listed, and the queue as JSON. None can while SQS moves them: the move would miss what a
+    /// listing holds.
     async fn json(&self, queue: &DeadLetterQueue) -> Result<(u64, Value), String> {
         let (visible, not_visible, arn) = self.state(queue).await?;
         let redrive = if queue.source_url.is_some() { self.latest_move(&arn).await? } else { None };
+        let listable = if redrive.as_ref().is_some_and(is_running) { 0 } else { visible };
         let json = json!({
             "queue": queue.name,
             "visible": visible,
@@ -173,7 +194,15 @@ impl DeadLetterQueues {
             "redrivable": queue.source_url.is_some(),
             "redrive": redrive,
         });
-        Ok((visible, present(json)))
+        Ok((listable, present(json)))
+    }
+
+    async fn is_being_moved(&self, queue: &DeadLetterQueue) -> Result<bool, String> {
+        if queue.source_url.is_none() {
+            return Ok(false);
+        }
+        let (_, _, arn) = self.state(queue).await?;
+        Ok(self.latest_move(&arn).await?.as_ref().is_some_and(is_running))
     }
 
     /// The latest move of a queue's messages, where SQS knows of one.
@@ -334,6 +363,10 @@ impl DeadLetterQueues {
     }
 }
 
+fn is_running(redrive: &Value) -> bool {
+    redrive["status"] == "RUNNING"
+}
+
 /// An SQS that does not know the calls that move messages: the emulated one.
 fn lacks_moves(error: &impl ProvideErrorMetadata) -> bool {
     error.code() == Some("InvalidAction")
@@ -351,15 +384,15 @@ impl Operations {
         let (mut queues, mut letters, mut next) = (Vec::new(), Vec::new(), None);
         let mut passed = after.is_none();
         for queue in &all.queues {
-            let (visible, json) = all.json(queue).await.map_err(unavailable)?;
+            let (listable, json) = all.json(queue).await.map_err(unavailable)?;
             queues.push(json);
             let is_after = after.as_ref().filter(|after| after.queue == queue.name);
             passed |= is_after.is_some();
             let skipped = !passed || wanted.is_some_and(|wanted| wanted.name != queue.name);
-            if skipped || visible == 0 || next.is_some() {
+            if skipped || listable == 0 || next.is_some() {
                 continue;
             }
-            for letter in all.list(queue, visible).await.map_err(unavailable)? {
+            for letter in all.list(queue, listable).await.map_err(unavailable)? {
                 let of = |letter: &Letter| (letter.sent_ms, letter.message_id.clone());
                 if is_after.is_some_and(|after| of(&letter) <= (after.sent_ms, after.message_id.clone())) {
                     continue;
@@ -424,6 +457,10 @@ impl Operations {
         let operator = query.end(operator)?;
         let (queue, message_id) = id;
         let queue = queue.ok_or_else(unknown)?;
+        if all.is_being_moved(queue).await.map_err(unavailable)? {
+            let detail = "The queue's messages are being moved back: list what is left when that is over.";
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
         let letter = all.take(queue, &message_id).await.map_err(unavailable)?.ok_or_else(unknown)?;
         let id = format!("{}.{message_id}", queue.name);
         let order = letter.order().filter(|_| queue.name == PUSH_RETRY);

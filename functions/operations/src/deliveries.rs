@@ -1,5 +1,7 @@
 //! `GET /deliveries` and `GET /days/{date}`.
 
+use std::time::Duration;
+
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
@@ -10,12 +12,16 @@ use shared::{
     http_api::json_response,
     line::statistics::line_day,
 };
+use tokio::time::timeout;
 
 use crate::{
     Answer, Caller, Operations, cursor,
     input::{self, Query, one_of},
     present, rfc3339, unavailable,
 };
+
+/// The function and API Gateway give a call 30 seconds.
+const MAX_COUNTING: Duration = Duration::from_secs(20);
 
 impl Operations {
     pub(crate) async fn list_deliveries(&self, request: &Request, caller: &Caller) -> Answer {
@@ -45,7 +51,9 @@ impl Operations {
         let today = line_day(self.clock.now());
         let date = input::path(request, "date", |text| if text == "today" { Ok(today) } else { input::day(text) })?;
         Query::of(request, &[]).end(Some(()))?;
-        let count = self.deliveries.count_day(date).await.map_err(unavailable)?;
+        let count = timeout(MAX_COUNTING, self.deliveries.count_day(date)).await;
+        let count = count.map_err(|_| unavailable("the day has too many deliveries to be counted in time"))?;
+        let count = count.map_err(unavailable)?;
         let failed: Value = count.failed.iter().map(|(reason, failed)| (reason.clone(), json!(failed.count))).collect();
         let body = json!({
             "date": date.to_string(),

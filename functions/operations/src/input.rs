@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use lambda_http::{Request, RequestExt as _};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use shared::{audit::Operator, http_api::Problem, order::FieldError};
 use time::{Date, format_description::BorrowedFormatItem, macros::format_description};
@@ -38,14 +39,14 @@ fn reason(text: &str) -> Result<String, String> {
     }
 }
 
-/// A part of the path.
+/// A part of the path. What API Gateway left percent-encoded is decoded: nothing that is asked for has a `%` of its own.
 pub fn path<T, E: Display>(
     request: &Request,
     name: &str,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<T, Problem> {
     let parameters = request.path_parameters();
-    parse(parameters.first(name).unwrap_or_default())
+    parse(&percent_decode_str(parameters.first(name).unwrap_or_default()).decode_utf8_lossy())
         .map_err(|problem| nothing_done(vec![FieldError { field: name.to_owned(), problem: problem.to_string() }]))
 }
 
@@ -207,6 +208,19 @@ mod tests {
         assert!(reason(&"字".repeat(500)).is_ok());
         for wrong in ["", " \t", &"字".repeat(501)] {
             assert!(reason(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_path_is_the_same_in_either_spelling() {
+        for written in ["R:1", "R%3A1", "R%3a1"] {
+            let parameters = std::collections::HashMap::from([("orderId".to_owned(), vec![written.to_owned()])]);
+            let request = Request::default().with_path_parameters(parameters);
+            assert_eq!(
+                path(&request, "orderId", |id| Ok::<_, String>(id.to_owned())),
+                Ok("R:1".to_owned()),
+                "{written}"
+            );
         }
     }
 

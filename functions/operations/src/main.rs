@@ -1,16 +1,17 @@
 //! Wires `operations`.
 
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 use operations::{
     Operations,
     console::Console,
-    dead_letters::{DeadLetterQueue, DeadLetterQueues, PUSH_RETRY},
+    dead_letters::{DeadLetterQueue, DeadLetterQueues, INBOX, PUSH_RETRY},
 };
 use shared::{
     audit::Audit,
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue, record::Deliveries},
     friend::Friends,
+    http_api,
     inbox::messages::Messages,
     line::{channel::LineChannel, login::LoginClient},
     link::Links,
@@ -38,7 +39,7 @@ async fn main() -> Result<(), Error> {
             source_url: Some(retry_queue_url.clone()),
         },
         DeadLetterQueue {
-            name: "inbox",
+            name: INBOX,
             url: required("INBOX_DEAD_LETTER_QUEUE_URL")?,
             source_url: Some(required("INBOX_QUEUE_URL")?),
         },
@@ -80,5 +81,5 @@ async fn main() -> Result<(), Error> {
         clock,
     };
     function.warm_up().await;
-    run(service_fn(|request| Box::pin(function.handle(request)))).await
+    http_api::run(|request| Box::pin(function.handle(request))).await
 }

@@ -105,7 +105,7 @@ fn delivery_json(record: &DeliveryRecord) -> Value {
         "messages": messages,
         "generation": record.generation,
         "keyFirstUsedAt": record.key_first_used_at.map(rfc3339),
-        "mayHaveReachedLine": record.may_have_reached_line,
+        "mayHaveReachedLine": record.customer_may_have_it(),
         "lineRequestId": record.line_request_id,
         "lineAcceptedRequestId": record.line_accepted_request_id,
         "lineMessageId": record.line_message_id,

@@ -1,11 +1,11 @@
 //! Wires `order-finished`.
 
-use lambda_http::{Error, run, service_fn};
+use lambda_http::Error;
 use order_finished::OrderFinished;
 use shared::{
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue},
-    log,
+    http_api, log,
     secrets::Secret,
     settings::{self, Settings},
 };
@@ -24,5 +24,5 @@ async fn main() -> Result<(), Error> {
         ),
     };
     function.warm_up().await;
-    run(service_fn(|request| function.handle(request))).await
+    http_api::run(|request| function.handle(request)).await
 }

@@ -1,7 +1,7 @@
 //! Wires `webhooks`.
 
-use lambda_http::{Error, run, service_fn};
-use shared::{clock::Clock, inbox::queue::InboxQueue, log, secrets::Secret, settings};
+use lambda_http::Error;
+use shared::{clock::Clock, http_api, inbox::queue::InboxQueue, log, secrets::Secret, settings};
 use webhooks::Webhooks;
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,5 +16,5 @@ async fn main() -> Result<(), Error> {
         clock: Clock::System,
     };
     function.warm_up().await;
-    run(service_fn(|request| function.handle(request))).await
+    http_api::run(|request| function.handle(request)).await
 }

@@ -209,6 +209,10 @@ pub struct DeliveryRecord {
     /// Whether LINE may have accepted a request under the present key. Set before a request, taken back by a refusal, so
     /// that it stays set after a crash.
     pub may_have_reached_line: bool,
+    /// Whether LINE accepted, or may have accepted, a request under a former key: the customer may have the message
+    /// whatever becomes of this one.
+    #[serde(default)]
+    pub may_have_reached_line_before: bool,
     /// Until when a worker owns the delivery.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<OffsetDateTime>,
@@ -300,6 +304,7 @@ impl DeliveryRecord {
             generation: 1,
             key_first_used_at: None,
             may_have_reached_line: false,
+            may_have_reached_line_before: false,
             lease_until: None,
             last_attempt_at: None,
             line_request_id: None,
@@ -389,11 +394,16 @@ impl DeliveryRecord {
         let given_up = self.state.is_settled() || self.reason == Some(Reason::RetriesExhausted);
         if owned || (!given_up && now < self.last_attempt_at.unwrap_or(self.created_at) + alive) {
             Resendable::InFlight
-        } else if self.state == State::Sent || self.may_have_reached_line {
+        } else if self.customer_may_have_it() {
             Resendable::NeedsForce
         } else {
             Resendable::Allowed
         }
+    }
+
+    /// Whether the customer has the message, or may have it, under this key or a former one.
+    pub fn customer_may_have_it(&self) -> bool {
+        self.state == State::Sent || self.may_have_reached_line || self.may_have_reached_line_before
     }
 
     /// Begins anew for an operator: to this user, with a body made anew, under a new key. What LINE said of the former
@@ -406,6 +416,7 @@ impl DeliveryRecord {
         force: bool,
         now: OffsetDateTime,
     ) {
+        self.may_have_reached_line_before = self.customer_may_have_it();
         self.start_generation(push_body);
         self.settle(State::Pending, None);
         self.line_user_id = Some(user.as_str().to_owned());
@@ -517,19 +528,24 @@ impl Deliveries {
             .set_item(Some(to_item(&next)?))
             .condition_expression("revision = :read")
             .expression_attribute_values(":read", AttributeValue::N(record.revision.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match result {
+        use aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException;
+        match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
             Ok(_) => {
                 *record = next;
                 Ok(true)
             }
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
+            Err(ConditionalCheckFailedException(failed)) => {
+                // The SDK repeats a write whose answer was lost, and then meets its own record.
+                let own = failed.item.is_some_and(|item| from_item(item).as_ref() == Ok(&next));
+                if own {
+                    *record = next;
+                }
+                Ok(own)
             }
-            Err(error) => Err(format!("the record could not be written: {}", told(&error))),
+            Err(error) => Err(format!("the record could not be written: {}", code_and_message(&error))),
         }
     }
 
@@ -711,6 +727,9 @@ mod tests {
         assert_eq!((again.state, again.reason, again.may_have_reached_line), (State::Pending, None, false));
         assert_eq!((again.line_user_id.as_deref(), again.push_body.as_str()), (Some(user.as_str()), "new body"));
         assert_eq!((&again.line_request_id, &again.retry_message_id, again.key_first_used_at), (&None, &None, None));
+        again.settle(State::Failed, Some(Reason::RefusedByLine));
+        let alive = std::time::Duration::ZERO;
+        assert_eq!(again.resendable(NOW, alive), Resendable::NeedsForce, "the former message may have arrived");
         assert_eq!(
             (again.resends[0].by.as_str(), again.resends[0].generation, again.resends[0].force),
             ("mei", 2, true)

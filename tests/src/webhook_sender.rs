@@ -12,6 +12,9 @@ use crate::{channel_key::random_bytes, stand::Stand};
 /// The official account's own user id, in every body.
 const DESTINATION: &str = "U00000000000000000000000000000001";
 
+/// How often a body is posted at most.
+const DELIVERIES: usize = 5;
+
 /// One of the two senders.
 #[derive(Clone, Debug)]
 pub struct WebhookSender {
@@ -60,9 +63,14 @@ impl WebhookSender {
         Self { secret: Some(stand.line.channel_secret()), ..Self::sobot(stand) }
     }
 
-    /// Posts events in one body.
+    /// Posts events in one body; on 503 again, as [`send`](Self::send) does.
     pub async fn deliver(&self, events: &[Value]) -> Sent {
-        self.send(json!({ "destination": DESTINATION, "events": events }).to_string().into_bytes()).await
+        self.send(body_of(events)).await
+    }
+
+    /// Posts events in one body, once.
+    pub async fn deliver_once(&self, events: &[Value]) -> Sent {
+        self.send_once(body_of(events)).await
     }
 
     /// Posts events again and again, as a redelivery, until they are taken; returns how often it took.
@@ -72,7 +80,7 @@ impl WebhookSender {
     pub async fn deliver_until_taken(&self, events: &[Value]) -> usize {
         let mut events = events.to_vec();
         for time in 1..=20 {
-            if (200..300).contains(&self.deliver(&events).await.status) {
+            if (200..300).contains(&self.deliver_once(&events).await.status) {
                 return time;
             }
             for event in &mut events {
@@ -82,8 +90,19 @@ impl WebhookSender {
         panic!("not taken");
     }
 
-    /// Posts a body, signed as this sender signs.
+    /// Posts a body, signed as this sender signs. On 503 again, as the senders do: a machine that is too busy to queue
+    /// events in time says so, and loses none.
     pub async fn send(&self, body: Vec<u8>) -> Sent {
+        for _ in 1..DELIVERIES {
+            let sent = self.send_once(body.clone()).await;
+            if sent.status != 503 {
+                return sent;
+            }
+        }
+        self.send_once(body).await
+    }
+
+    async fn send_once(&self, body: Vec<u8>) -> Sent {
         let signature = self.secret.as_ref().map(|secret| sign(secret, &body));
         self.send_signed(body, signature.as_deref()).await
     }
@@ -105,6 +124,10 @@ impl WebhookSender {
         let took = started.elapsed();
         Sent { status, content_type, body: serde_json::from_slice(&body).unwrap_or_default(), took }
     }
+}
+
+fn body_of(events: &[Value]) -> Vec<u8> {
+    json!({ "destination": DESTINATION, "events": events }).to_string().into_bytes()
 }
 
 /// `x-line-signature` of a body.

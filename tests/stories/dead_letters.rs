@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{id, story, story_alone, user};
+use crate::{id, story, story_alone, story_on_an_idle_machine, user};
 
 async fn list(stand: &Stand, query: &str) -> Value {
     let reply = stand.operate("GET", &format!("/dead-letters{query}"), None).await;
@@ -264,7 +264,7 @@ fn what_a_customer_wrote_is_not_shown_where_it_cannot_be_taken_back() {
 #[test]
 fn three_in_the_morning() {
     const ORDERS: usize = 500;
-    story_alone(&[("MaxRetries", "1")], async |stand| {
+    story_on_an_idle_machine(&[("MaxRetries", "1")], async |stand| {
         stand.line.set_quota(Some(5000));
         // LINE is down for an hour: it refuses, it hangs up, and of some requests nobody learns that it took them.
         let orders: Vec<Value> = (0..ORDERS).map(|_| order_with(json!({}))).collect();

@@ -49,7 +49,11 @@ use std::sync::{Arc, LazyLock};
 
 use local_stand::stand::{Reply, Stand};
 use serde_json::Value;
-use tokio::{runtime::Runtime, sync::OnceCell, task::JoinHandle};
+use tokio::{
+    runtime::Runtime,
+    sync::{OnceCell, RwLock},
+    task::JoinHandle,
+};
 
 /// From a failed push to its retry, in seconds. Time-outs are derived from it: an attempt may take 3 s, a call to LINE 1.5 s.
 pub const RETRY_DELAY: &str = "6";
@@ -58,26 +62,45 @@ pub const RETRY_DELAY: &str = "6";
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 static SHARED: OnceCell<Stand> = OnceCell::const_new();
 
+/// Held by every story; alone by one that keeps the whole machine busy, or that measures it.
+static MACHINE: RwLock<()> = RwLock::const_new(());
+
 /// Tells a story on the shared stand.
 pub fn story(tell: impl AsyncFnOnce(&Stand)) {
     RUNTIME.block_on(async {
+        let _machine = MACHINE.read().await;
         let stand = SHARED.get_or_init(|| own_stand(&[])).await;
         tell(stand).await;
-        assert_eq!(stand.line.violations(), [] as [&str; 0]);
-        assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
-        assert_eq!(stand.public_api.violations(), [] as [&str; 0]);
+        nothing_went_wrong(stand);
     });
 }
 
 /// Tells a story on a stand of its own.
 pub fn story_alone(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand>)) {
     RUNTIME.block_on(async {
-        let stand = Arc::new(own_stand(parameters).await);
-        tell(Arc::clone(&stand)).await;
-        assert_eq!(stand.line.violations(), [] as [&str; 0]);
-        assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
-        assert_eq!(stand.public_api.violations(), [] as [&str; 0]);
+        let _machine = MACHINE.read().await;
+        on_its_own_stand(parameters, tell).await;
     });
+}
+
+/// Tells a story on a stand of its own while no other story is told.
+pub fn story_on_an_idle_machine(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand>)) {
+    RUNTIME.block_on(async {
+        let _machine = MACHINE.write().await;
+        on_its_own_stand(parameters, tell).await;
+    });
+}
+
+async fn on_its_own_stand(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand>)) {
+    let stand = Arc::new(own_stand(parameters).await);
+    tell(Arc::clone(&stand)).await;
+    nothing_went_wrong(&stand);
+}
+
+fn nothing_went_wrong(stand: &Stand) {
+    assert_eq!(stand.line.violations(), [] as [&str; 0]);
+    assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
+    assert_eq!(stand.public_api.violations(), [] as [&str; 0]);
 }
 
 async fn own_stand(parameters: &[(&str, &str)]) -> Stand {

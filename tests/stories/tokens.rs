@@ -111,10 +111,19 @@ fn an_issuer_that_takes_requests_and_answers_none_costs_few_tokens_and_no_push()
         // doubles, 20 seconds have room for four.
         stand.line.script(Endpoint::Token, vec![Behaviour::AcceptThenDelay(Duration::from_secs(9)); 50]);
         let begun = tokio::time::Instant::now();
+        let (mut at_once, mut later) = (0, 0);
         while begun.elapsed() < Duration::from_secs(20) {
-            assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+            match stand.post(&order_with(json!({}))).await.status {
+                200 => at_once += 1,
+                status => {
+                    assert_eq!(status, 202);
+                    later += 1;
+                }
+            }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
+        // If pushes waited for the token, none would be made at once; a busy machine may hold one up.
+        assert!(later * 10 <= at_once, "{later} pushes were late, {at_once} were not");
         let issued = stand.line.tokens_issued() - 1;
         assert!((1..=4).contains(&issued), "{issued} tokens were lost");
     });

@@ -444,13 +444,13 @@ impl DeliveryRecord {
         self.lease_until = None;
     }
 
-    /// Lists an attempt; a long list loses its second entry.
+    /// Lists an attempt, and counts it if LINE was asked; a long list loses its second entry.
     pub fn list_attempt(&mut self, attempt: Attempt) {
         if self.attempts.len() >= MAX_ATTEMPTS_LISTED {
             self.attempts.remove(1);
         }
+        self.attempt_count += u32::from(attempt.state != State::Suppressed);
         self.attempts.push(attempt);
-        self.attempt_count += 1;
     }
 }
 

@@ -1,0 +1,190 @@
+//! `template.yaml` as data: as it is written, and as SAM's transform hands it to CloudFormation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{aws::emulator::prepare, repository};
+
+/// The template.
+#[derive(Debug, Deserialize)]
+pub struct Template {
+    /// As it is written.
+    pub written: Value,
+    /// As CloudFormation gets it.
+    pub deployed: Value,
+}
+
+/// A metric that an alarm or the dashboard refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricReference {
+    /// Who refers to it.
+    pub by: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its dimensions; a value that only the deployment knows stands as it is written.
+    pub dimensions: BTreeMap<String, String>,
+}
+
+impl Template {
+    /// Reads it.
+    pub fn read() -> anyhow::Result<Self> {
+        let mut python = prepare()?.python();
+        python.arg(repository().join("tests/stand/src/aws/read_template.py")).arg(repository().join("template.yaml"));
+        let output = python.output().context("cannot run read_template.py")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// What CloudFormation makes of this type, by logical id, as deployed.
+    pub fn deployed(&self, resource_type: &str) -> BTreeMap<&str, &Value> {
+        of_type(&self.deployed, resource_type)
+    }
+
+    /// What is written of this type, by logical id.
+    pub fn written(&self, resource_type: &str) -> BTreeMap<&str, &Value> {
+        of_type(&self.written, resource_type)
+    }
+
+    /// Every metric that an alarm or the dashboard refers to.
+    pub fn metrics(&self) -> Vec<MetricReference> {
+        let mut found = Vec::new();
+        for (by, alarm) in self.deployed("AWS::CloudWatch::Alarm") {
+            let properties = &alarm["Properties"];
+            let queries = properties["Metrics"].as_array().into_iter().flatten();
+            let metrics = queries.filter_map(|query| query.get("MetricStat")).map(|stat| &stat["Metric"]);
+            let own = Some(properties).filter(|properties| properties["MetricName"].is_string());
+            for metric in metrics.chain(own) {
+                let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
+                found.push(MetricReference {
+                    by: by.to_owned(),
+                    namespace: text(&metric["Namespace"]),
+                    name: text(&metric["MetricName"]),
+                    dimensions: dimensions.map(|one| (text(&one["Name"]), text(&one["Value"]))).collect(),
+                });
+            }
+        }
+        for (by, dashboard) in self.deployed("AWS::CloudWatch::Dashboard") {
+            for widget in dashboard_body(dashboard)["widgets"].as_array().into_iter().flatten() {
+                found.extend(metrics_of_widget(by, widget));
+            }
+        }
+        found
+    }
+}
+
+/// The body of a dashboard; what only the deployment knows stands in it as it is written.
+///
+/// # Panics
+/// When it is not JSON.
+pub fn dashboard_body(dashboard: &Value) -> Value {
+    let body = dashboard["Properties"]["DashboardBody"]["Fn::Sub"].as_str().expect("a body made with Fn::Sub");
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("a dashboard's body is no JSON: {error}"))
+}
+
+/// Every string in a value.
+pub fn strings(value: &Value) -> BTreeSet<&str> {
+    match value {
+        Value::String(text) => BTreeSet::from([text.as_str()]),
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(fields) => fields.values().flat_map(strings).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// A string or a list of strings, as a list.
+pub fn as_list(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().collect(),
+        one => vec![one],
+    }
+}
+
+fn of_type<'a>(template: &'a Value, resource_type: &str) -> BTreeMap<&'a str, &'a Value> {
+    let resources = template["Resources"].as_object().into_iter().flatten();
+    resources.filter(|(_, one)| one["Type"] == resource_type).map(|(id, one)| (id.as_str(), one)).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// CloudWatch: "Dashboard body structure and syntax". A `.` repeats the field above it, `...` all fields but those that
+/// follow.
+fn metrics_of_widget(by: &str, widget: &Value) -> Vec<MetricReference> {
+    let mut found = Vec::new();
+    let mut above: Vec<String> = Vec::new();
+    for row in widget["properties"]["metrics"].as_array().into_iter().flatten() {
+        if let Some(expression) = row[0]["expression"].as_str() {
+            found.extend(search(by, expression));
+            continue;
+        }
+        let mut fields: Vec<String> =
+            row.as_array().into_iter().flatten().filter_map(|field| field.as_str().map(str::to_owned)).collect();
+        if fields.first().is_some_and(|first| first == "...") {
+            let own = fields.split_off(1);
+            fields = above[..above.len() - own.len()].to_vec();
+            fields.extend(own);
+        }
+        for (place, field) in fields.iter_mut().enumerate() {
+            if field == "." {
+                field.clone_from(&above[place]);
+            }
+        }
+        let dimensions = fields[2..].chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        found.push(MetricReference {
+            by: by.to_owned(),
+            namespace: fields[0].clone(),
+            name: fields[1].clone(),
+            dimensions,
+        });
+        above = fields;
+    }
+    found
+}
+
+/// `SEARCH('{namespace,dimension,…} MetricName="Name" dimension="value"', …)`.
+fn search(by: &str, expression: &str) -> Option<MetricReference> {
+    let (schema, terms) = expression.strip_prefix("SEARCH('{")?.split_once('}')?;
+    let (namespace, names) = schema.split_once(',')?;
+    let value = |name: &str| {
+        let (_, rest) = terms.split_once(&format!(" {name}=\""))?;
+        Some(rest.split_once('"')?.0.to_owned())
+    };
+    let dimensions = names.split(',').map(|name| (name.to_owned(), value(name).unwrap_or_default())).collect();
+    Some(MetricReference { by: by.to_owned(), namespace: namespace.to_owned(), name: value("MetricName")?, dimensions })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_short_forms_of_a_dashboard_stand_for_what_is_above_them() {
+        let widget = json!({ "properties": { "metrics": [
+            ["ns", "A", "stack", "s", "reason", "x", { "stat": "p50" }],
+            ["...", "y"],
+            [".", "B", ".", "."],
+            [{ "expression": "SEARCH('{ns,stack,service} MetricName=\"C\" stack=\"s\"', 'Sum', 300)" }],
+        ] } });
+        let told: Vec<_> = metrics_of_widget("d", &widget)
+            .into_iter()
+            .map(|metric| format!("{} {} {:?}", metric.namespace, metric.name, metric.dimensions))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                r#"ns A {"reason": "x", "stack": "s"}"#,
+                r#"ns A {"reason": "y", "stack": "s"}"#,
+                r#"ns B {"stack": "s"}"#,
+                r#"ns C {"service": "", "stack": "s"}"#,
+            ]
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! The whole stack on one machine, without AWS, LINE and Sobot.
+//!
+//! * [`stand`] - everything together, with verbs for the order system, the operator and the customer
+//! * [`aws`] - the emulated AWS with `template.yaml` deployed to it, and the tap between it and the functions
+//! * [`line`] - LINE's API, refusing what LINE refuses; its webhooks; what the customer sees
+//! * [`sobot`] - Sobot's API, with the errors and the slips of its documentation
+//! * [`api`] - the stack's own HTTP API, every call held against its document
+//! * [`inbox_view`] - what the operator sees of the inbox
+//! * [`browser`] - a real browser
+//! * [`random`] - what nobody can guess
+
+pub mod api;
+pub mod aws;
+pub mod browser;
+pub mod inbox_view;
+pub mod line;
+pub mod random;
+pub mod sobot;
+pub mod stand;
+
+/// The repository: what the stand deploys and drives is read from the work tree.
+pub fn repository() -> &'static std::path::Path {
+    std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

@@ -1,0 +1,280 @@
+//! The operators' page in a real browser: by clicks, and by keys alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use local_stand::{
+    browser::{self, Browser, Screen, key},
+    line::Behaviour,
+    stand::{Stand, order_with},
+};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::{id, story, story_alone, user};
+
+const SCRIPT: &str = include_str!("../../../functions/operations/console/console.js");
+const HTML: &str = include_str!("../../../functions/operations/console/console.html");
+/// What a customer or a shop may write.
+const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>";
+/// Every page of it.
+const VIEWS: [&str; 7] = ["overview", "deliveries", "order", "dead-letters", "customer", "sobot", "audit"];
+
+fn installed(test: &str) -> Option<(PathBuf, PathBuf)> {
+    let installed = browser::installed();
+    if installed.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "no browser: .ci/run installs one where it can");
+        // Past the test harness, which would keep a print to itself.
+        let words = format!("SKIPPED {test}: no chromium with chromedriver on the PATH\n");
+        let _ = std::io::stderr().write_all(words.as_bytes());
+    }
+    installed
+}
+
+async fn open(stand: &Stand, browser: &Browser, hash: &str) -> anyhow::Result<()> {
+    browser.open(&format!("{}/console{hash}", stand.public_api.base_url())).await
+}
+
+async fn unlock(browser: &Browser, key: &str) -> anyhow::Result<()> {
+    browser.write("Key", key).await?;
+    browser.press("button", "Unlock").await
+}
+
+/// Nobody but the script's memory has the key.
+async fn keeps_no_key(browser: &Browser, key: &str) -> anyhow::Result<()> {
+    let everything = "return [JSON.stringify(localStorage), JSON.stringify(sessionStorage), document.cookie, \
+                      location.href, document.documentElement.outerHTML, \
+                      ...[...document.querySelectorAll('input')].map(input => input.value), \
+                      JSON.stringify(Object.keys(window).map(name => String(window[name])))].join('\\n')";
+    let everything = browser.run(everything).await?;
+    assert!(!everything.as_str().unwrap_or(key).contains(key), "the key is kept somewhere");
+    assert_eq!(browser.run("return localStorage.length + sessionStorage.length").await?, 0);
+    assert!(browser.cookies().await?.is_empty());
+    Ok(())
+}
+
+/// Nothing went wrong but the answers that the story itself provoked.
+async fn complains_of_nothing(browser: &Browser) -> anyhow::Result<()> {
+    let complaints: Vec<_> =
+        browser.console().await?.into_iter().filter(|line| !line.contains("Failed to load resource")).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+    assert_eq!(browser.run("return window.hacked ?? 0").await?, 0, "a text was taken for markup");
+    Ok(())
+}
+
+/// Answers the dialog: why, and the button that does it.
+async fn confirm(browser: &Browser, reason: &str, button: &str) -> anyhow::Result<()> {
+    browser.write("Why?", reason).await?;
+    browser.press("button", button).await?;
+    browser.wait_until("!document.querySelector('dialog').open").await
+}
+
+/// Posts orders until one ends like this.
+async fn wait_until_orders_are(stand: &Stand, delivery: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let reply = stand.post(&order_with(json!({}))).await;
+        if reply.body["delivery"] == delivery {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no order is {delivery}: {reply:?}");
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[test]
+fn an_operator_turns_the_switch_and_sends_a_failed_order_again_by_clicks() {
+    let Some(installed) = installed("an_operator_turns_the_switch_and_sends_a_failed_order_again_by_clicks") else {
+        return;
+    };
+    story_alone(&[], async |stand| {
+        stand.line.set_quota(Some(1000));
+        assert_eq!(stand.post(&order_with(json!({}))).await.body["delivery"], "sent");
+        let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let tour = async {
+            let browser = Browser::start_on(&installed, "en-US", Screen::DESK).await?;
+            open(&stand, &browser, "").await?;
+
+            // A wrong key is refused and forgotten.
+            unlock(&browser, "not-a-key-0123456789").await?;
+            browser.wait_for_text("#gate-error", "not accepted").await?;
+            assert_eq!(browser.run("return document.querySelector('#key').value").await?, "");
+            assert_eq!(browser.run("return document.querySelector('nav').checkVisibility()").await?, false);
+            keeps_no_key(&browser, "not-a-key-0123456789").await?;
+
+            unlock(&browser, &stand.operator_key).await?;
+            browser.wait_for_text("#today .tile.sent .count", "1").await?;
+            browser.wait_for_text("#quota", "1 of 1,000 used (0%)").await?;
+            browser.wait_for_text("#switches", "Never changed.").await?;
+            browser.wait_until("document.querySelectorAll('#days .rod').length === 42").await?;
+            browser.wait_until("!document.querySelector('#days').innerText.includes('Loading')").await?;
+            assert_eq!(browser.run("return document.querySelectorAll('.trouble').length").await?, 0);
+            browser.screenshot(&pictures.join("console-overview.png")).await?;
+
+            // The switch wants a reason, says what it did, and does it.
+            browser.press("button", "Stop… Finished orders (finish)").await?;
+            browser.press("button", "Stop sending").await?;
+            browser.wait_for_text("#dialog-error", "Say why.").await?;
+            browser.screenshot(&pictures.join("console-dialog.png")).await?;
+            let why = format!("LINE says maintenance {HOSTILE}");
+            confirm(&browser, &why, "Stop sending").await?;
+            browser.wait_for_text("#banner", "Messages for “finish” are not being sent").await?;
+            browser.wait_for_text("#banner", &why).await?;
+            wait_until_orders_are(&stand, "suppressed").await;
+            browser.press("button", "Refresh").await?;
+            browser.wait_for_text("#today .tile.suppressed", "Switched off").await?;
+
+            browser.press("button", "Resume… Finished orders (finish)").await?;
+            confirm(&browser, "over", "Resume sending").await?;
+            browser.wait_until("document.querySelector('#banner').innerText === ''").await?;
+            wait_until_orders_are(&stand, "sent").await;
+            browser.click("#switch-changes summary").await?;
+            browser.wait_for_text("#switch-history li", "over").await?;
+            browser.wait_for_text("#switch-history li + li", &why).await?;
+
+            // A failed order is in the list, and goes out again from there.
+            let order = order_with(json!({ "startShop": "上品快餐", "endShop": HOSTILE }));
+            let refusal = json!({ "message": format!("Failed to send messages {HOSTILE}") }).to_string();
+            stand.line.script(user(&order), [Behaviour::answer(400, refusal)]);
+            assert_eq!(stand.post(&order).await.body["delivery"], "failed");
+            browser.press("link", "Not sent").await?;
+            browser.wait_for_text("#list", id(&order)).await?;
+            browser.wait_for_text("#list", HOSTILE).await?;
+            browser.screenshot(&pictures.join("console-failed.png")).await?;
+            browser.press("button", &format!("Send again… {}", id(&order))).await?;
+            confirm(&browser, "the customer asked", "Send again").await?;
+            browser.wait_for_text("#status", "accepted by LINE").await?;
+            browser.wait_for_text("#list", "No order of that day is “Failed”.").await?;
+            let received = stand.line.received_by(user(&order));
+            assert_eq!(received.len(), 1, "one message");
+
+            // By keys alone: to the look-up, the order's id, and there it is.
+            browser.tab_to("link", "Order").await?;
+            browser.keys(key::ENTER).await?;
+            browser.wait_until("document.activeElement.id === 'title-order'").await?;
+            browser.tab_to("textbox", "Order id").await?;
+            browser.keys(id(&order)).await?;
+            browser.keys(key::ENTER).await?;
+            browser.wait_for_text("#order-name", id(&order)).await?;
+            for step in ["LINE answered 400", "Sent again by mei", "the customer asked", "LINE answered 200"] {
+                browser.wait_for_text("#found .timeline", step).await?;
+            }
+            let seen = browser.run("return document.querySelector('.bubble').textContent").await?;
+            let message = &received[0].messages[0];
+            for text in message.pointer("/template/text").and_then(|text| text.as_str()).unwrap_or(HOSTILE).lines() {
+                assert!(seen.as_str().is_some_and(|seen| seen.contains(text)), "{text} in {seen}");
+            }
+            assert_eq!(browser.run("return document.images.length").await?, 0);
+            browser.screenshot(&pictures.join("console-order.png")).await?;
+
+            // Once more only with a second decision; Escape leaves it, and the focus comes back.
+            browser.tab_to("button", "Send again…").await?;
+            browser.keys(key::ENTER).await?;
+            browser.wait_for_text("#dialog-twice", "could get it twice").await?;
+            browser.write("Why?", "no").await?;
+            browser.press("button", "Send again all the same").await?;
+            browser.wait_for_text("#dialog-error", "Tick the box first.").await?;
+            browser.keys(key::ESCAPE).await?;
+            browser.wait_until("!document.querySelector('dialog').open").await?;
+            assert_eq!(browser.focused().await?, ("button".to_owned(), "Send again…".to_owned()));
+            assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+
+            keeps_no_key(&browser, &stand.operator_key).await?;
+            complains_of_nothing(&browser).await
+        };
+        tour.await.expect("the operator gets through");
+        let audit = stand.operate("GET", "/audit?kind=resend", None).await;
+        assert_eq!(
+            (&audit.body["entries"][0]["by"], &audit.body["entries"][0]["reason"]),
+            (&json!("mei"), &json!("the customer asked"))
+        );
+    });
+}
+
+#[test]
+fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
+    let Some(installed) = installed("the_console_fits_a_phone_in_both_languages_and_locks_itself") else { return };
+    story(async |stand| {
+        let order = order_with(json!({ "endShop": HOSTILE.repeat(3), "detailUrl": null }));
+        stand.line.script(user(&order), [Behaviour::answer(400, json!({ "message": "x".repeat(400) }).to_string())]);
+        assert_eq!(stand.post(&order).await.body["delivery"], "failed");
+        let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let tour = async {
+            let browser = Browser::start_on(&installed, "zh-CN", Screen::SMALL_PHONE).await?;
+            let deep = format!("#order={}", id(&order));
+            open(stand, &browser, &deep).await?;
+            browser.write("密钥", &stand.operator_key).await?;
+            browser.press("button", "进入").await?;
+
+            // The link led to the order, and a Flex Message is drawn, too.
+            browser.wait_for_text("#order-name", id(&order)).await?;
+            browser.wait_for_text(".bubble.flex", HOSTILE).await?;
+            assert_eq!(browser.run("return document.documentElement.lang").await?, "zh-CN");
+            for (tag, scheme) in [("zh-CN", "light"), ("en", "dark")] {
+                browser.prefer(scheme).await?;
+                for view in VIEWS {
+                    let hash = if view == "order" { deep.clone() } else { format!("#{view}") };
+                    browser.run(&format!("location.hash = {}", json!(hash))).await?;
+                    browser.wait_until(&format!("document.querySelector('#view-{view}').checkVisibility()")).await?;
+                    browser.wait_until("!document.querySelector('[aria-busy=true]')").await?;
+                    let widths = browser.run("return [document.documentElement.scrollWidth, innerWidth]").await?;
+                    assert_eq!(widths, json!([360, 360]), "{view} is wider than a phone");
+                    browser.screenshot(&pictures.join(format!("console-{view}-{tag}-{scheme}.png"))).await?;
+                }
+                if tag == "zh-CN" {
+                    browser.choose("语言", "en").await?;
+                    browser.wait_for_text("#title-audit", "What operators did").await?;
+                    assert_eq!(browser.run("return document.documentElement.lang").await?, "en");
+                }
+            }
+
+            // A quarter of an hour without a touch, and nothing is left of the key and of what it showed.
+            browser.run("const now = Date.now; Date.now = () => now() + 15 * 60000").await?;
+            browser.run("document.dispatchEvent(new Event('visibilitychange'))").await?;
+            browser.wait_for_text("#gate-error", "Nothing happened for 15 minutes").await?;
+            let left = browser.run("return document.querySelector('main').textContent").await?;
+            assert!(left.as_str().is_some_and(|left| !left.contains(id(&order))), "{left}");
+            unlock(&browser, &stand.operator_key).await?;
+            browser.wait_until("document.querySelector('nav').checkVisibility()").await?;
+            browser.press("button", "Lock").await?;
+            browser.wait_for_text("#gate-error", "Locked").await?;
+            keeps_no_key(&browser, &stand.operator_key).await?;
+            complains_of_nothing(&browser).await
+        };
+        tour.await.expect("the operator gets through");
+    });
+}
+
+#[test]
+fn both_languages_of_the_console_have_the_same_words() {
+    let Some(installed) = installed("both_languages_of_the_console_have_the_same_words") else { return };
+    story(async |_| {
+        let (_, rest) = SCRIPT.split_once("const WORDS = ").expect("the table of words");
+        let (table, _) = rest.split_once("\n};\n").expect("its end");
+        let browser = Browser::start(&installed, "en-US").await.expect("a browser");
+        let words = browser.run(&format!("return {table}\n}}")).await.expect("a table");
+        let words: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_value(words).expect("of texts");
+        let (chinese, english) = (&words["zh-CN"], &words["en"]);
+        assert_eq!(words.len(), 2);
+        assert_eq!(chinese.keys().collect::<Vec<_>>(), english.keys().collect::<Vec<_>>());
+        let values = |text: &str| -> BTreeSet<String> {
+            text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned())).collect()
+        };
+        for (name, text) in chinese {
+            assert!(!text.is_empty() && !english[name].is_empty(), "{name}");
+            // A sentence may be shorter in one of them, but says nothing that it is not given.
+            assert_eq!(values(text), values(&english[name]), "{name}");
+        }
+        let asked_for = |source: &str, before: &str| -> Vec<String> {
+            source.split(before).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+        };
+        let used = [(SCRIPT, " t(\""), (SCRIPT, "(t(\""), (HTML, "data-t=\""), (HTML, "data-t-label=\"")];
+        for name in used.iter().flat_map(|(source, before)| asked_for(source, before)) {
+            assert!(english.contains_key(&name), "no words for {name}");
+        }
+    });
+}

@@ -1,0 +1,471 @@
+//! The mail at nine, and the warning before the quota is gone.
+//!
+//! Reports are asked for by date, as the schedule does with its time, so no story depends on the day it is told.
+
+use local_stand::{
+    aws::tap::{ALWAYS, Fault},
+    line::{Behaviour, Endpoint, Person},
+    sobot::{List, ListBehaviour, SendRecord, Task, error},
+    stand::{Mail, Stand, order_with},
+};
+use serde_json::{Value, json};
+use time::{Date, Duration, OffsetDateTime, UtcOffset, macros::offset};
+
+use crate::{id, inbox::make_sobots_token_old, story_alone, user};
+
+/// The report's day here and now, in the default zone.
+fn today() -> Date {
+    OffsetDateTime::now_utc().to_offset(UtcOffset::from_hms(8, 0, 0).expect("an offset")).date()
+}
+
+fn compact(day: Date) -> String {
+    day.to_string().replace('-', "")
+}
+
+async fn report(stand: &Stand, event: Value) -> Value {
+    stand.invoke("DailyReportFunctionName", &event).await.expect("an answer")
+}
+
+async fn reports(stand: &Stand) -> Vec<Mail> {
+    let mails = stand.mails().await.expect("mails");
+    mails.into_iter().filter(|mail| mail.subject.starts_with("LINE 消息日报")).collect()
+}
+
+async fn warnings(stand: &Stand) -> Vec<Mail> {
+    stand.mails().await.expect("mails").into_iter().filter(|mail| mail.subject.starts_with("【预警】")).collect()
+}
+
+/// An ordinary day: yesterday and the day before are counted, the others are not.
+fn set_figures(stand: &Stand, date: Date) {
+    stand.line.set_quota(Some(200_000));
+    stand.line.set_usage(84_848);
+    for (days_ago, delivered, viewed, clicked) in [(1, 323, 234, 111), (2, 1000, 800, 400)] {
+        let day = compact(date - Duration::days(days_ago));
+        stand.line.set_statistics(Endpoint::PushesOfDay, &day, json!({ "status": "ready", "success": delivered }));
+        let overview = json!({ "overview": { "uniqueImpression": viewed, "uniqueClick": clicked } });
+        stand.line.set_statistics(Endpoint::UnitEvents, &format!("order_finish_{day}"), overview);
+    }
+    let yesterday = compact(date - Duration::DAY);
+    let followers = json!({ "status": "ready", "followers": 7620, "targetedReaches": 5848, "blocks": 237 });
+    stand.line.set_statistics(Endpoint::Followers, &yesterday, followers);
+}
+
+#[test]
+fn the_mail_of_an_ordinary_day_begins_with_the_five_lines() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        set_figures(&stand, date);
+        let answer = report(&stand, json!({ "scheduledTime": format!("{date}T01:00:00Z") })).await;
+        assert_eq!((&answer["report"], &answer["date"]), (&json!("sent"), &json!(date.to_string())), "{answer}");
+        let [mail] = &reports(&stand).await[..] else { panic!("one mail") };
+        let month = u8::from(date.month());
+        assert_eq!(mail.subject, format!("LINE 消息日报 {:02}{:02}", month, date.day()));
+        assert_eq!(mail.recipients, ["statistics@example.com", "operator@example.com"]);
+        assert_eq!(mail.sender, "report@example.com");
+        let mut lines = mail.text.lines();
+        assert_eq!(lines.next(), Some(format!("{month}月份消息余额：115152").as_str()));
+        assert_eq!(lines.next(), Some(format!("{month}月份消息发送数量：84848").as_str()));
+        let rest: Vec<_> = lines.skip_while(|line| !line.starts_with("昨日")).take(3).collect();
+        assert_eq!(rest, ["昨日消息到达数: 323", "昨日消息查看数: 234", "昨日消息点击数: 111"]);
+        for part in ["累计添加 7620, 当前屏蔽 237", "已使用 42.4%", "统计中", "少于20人"] {
+            assert!(mail.text.contains(part) && mail.html.contains(part), "{part}: {}", mail.text);
+        }
+        assert!(!mail.html.contains("<img") && !mail.html.contains("http"), "nothing to load");
+    });
+}
+
+#[test]
+fn two_schedulers_at_once_are_one_mail_and_a_resend_is_another() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        set_figures(&stand, date);
+        let event = json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        let (one, two) = tokio::join!(report(&stand, event.clone()), report(&stand, event.clone()));
+        let sent = [&one, &two].iter().filter(|answer| answer["report"] == "sent").count();
+        assert_eq!(sent, 1, "{one} {two}");
+        assert_eq!(report(&stand, event).await["report"], "already_sent");
+        assert_eq!(reports(&stand).await.len(), 1);
+        let again = report(&stand, json!({ "date": date.to_string(), "resend": true })).await;
+        assert_eq!(again["report"], "sent");
+        let [first, second] = &reports(&stand).await[..] else { panic!("two mails") };
+        let figures =
+            |mail: &Mail| mail.text.lines().filter(|line| !line.starts_with("数据来源")).collect::<Vec<_>>().join("\n");
+        assert_eq!(figures(first), figures(second));
+    });
+}
+
+#[test]
+fn a_failed_mail_is_sent_later_without_asking_line_twice() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        set_figures(&stand, date);
+        let event = json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        let fault =
+            stand.aws.tap().inject(Fault::Error(400, "MessageRejected"), "POST /v2/email/outbound-emails", "", ALWAYS);
+        let answer = report(&stand, event.clone()).await;
+        let error = answer["errorMessage"].as_str().expect("an error, so that Lambda tries again");
+        assert!(error.contains("SES refused"), "{error}");
+        drop(fault);
+        let insight = || {
+            let requests = stand.line.requests();
+            requests.iter().filter(|request| request.path.starts_with("/v2/bot/insight/")).count()
+        };
+        let mass_sends_asked =
+            || stand.sobot.list_asked(List::Tasks).len() + stand.sobot.list_asked(List::Records).len();
+        let (asked, sobot_asked) = (insight(), mass_sends_asked());
+        assert_eq!(sobot_asked, 2);
+        assert!(asked <= 15, "{asked} calls of 60 an hour");
+        assert_eq!(report(&stand, event).await["report"], "sent");
+        assert_eq!((insight(), mass_sends_asked()), (asked, sobot_asked), "what was read is kept");
+        assert_eq!(reports(&stand).await.len(), 1);
+    });
+}
+
+#[test]
+fn each_source_may_fail_alone() {
+    story_alone(&[], async |stand| {
+        let mut date = today();
+        for (endpoint, hidden, shown) in [
+            (Endpoint::Quota, "消息余额：115152", "昨日消息到达数: 323"),
+            (Endpoint::PushesOfDay, "昨日消息到达数: 323", "昨日消息查看数: 234"),
+            (Endpoint::UnitEvents, "昨日消息查看数: 234", "昨日消息到达数: 323"),
+            (Endpoint::Followers, "累计添加 7620", "昨日消息到达数: 323"),
+        ] {
+            set_figures(&stand, date);
+            stand.line.begin_an_hour();
+            stand.line.script(endpoint, [Behaviour::answer(500, r#"{"message":"Internal server error"}"#)]);
+            let answer = report(&stand, json!({ "date": date.to_string(), "resend": true })).await;
+            assert_eq!(answer["report"], "sent", "{endpoint:?}: {answer}");
+            let mail = reports(&stand).await.pop().expect("a mail");
+            assert!(
+                !mail.text.contains(hidden) && mail.text.contains("LINE answered 500"),
+                "{endpoint:?}: {}",
+                mail.text
+            );
+            assert!(mail.text.contains(shown), "{endpoint:?}: {}", mail.text);
+            // The figures of a day are kept, so each failure gets a day of its own; the month's are told today only.
+            date -= Duration::DAY;
+        }
+        // LINE gone altogether: the mail goes out with what is ours.
+        stand.line.script(Endpoint::Token, vec![Behaviour::answer(500, ""); 99]);
+        stand.line.revoke_all_tokens();
+        crate::tokens::make_the_token_old(&stand).await;
+        let answer = report(&stand, json!({ "scheduledTime": "2026-09-01T01:00:00Z" })).await;
+        assert!(answer["errorMessage"].is_string(), "the quota could not be watched: {answer}");
+        let mail = reports(&stand).await.pop().expect("a mail all the same");
+        assert!(mail.subject.ends_with("0901") && mail.text.contains("LINE 已接收: 0"), "{}", mail.text);
+        assert!(
+            mail.text.starts_with("9月份消息余额：暂缺：") && mail.text.contains("昨日消息到达数: 暂缺："),
+            "{}",
+            mail.text
+        );
+    });
+}
+
+#[test]
+fn our_own_count_tells_what_was_not_sent_and_where_line_differs() {
+    story_alone(&[("MaxRetries", "1")], async |stand| {
+        let unknown = order_with(json!({}));
+        stand.line.mark(user(&unknown), Person::Unknown);
+        let blocked = order_with(json!({}));
+        stand.set_friend(user(&blocked), false).await.expect("written");
+        for order in [&order_with(json!({})), &order_with(json!({})), &unknown, &blocked] {
+            assert_eq!(stand.post(order).await.status, 200);
+        }
+        let retried = order_with(json!({}));
+        stand.line.script(user(&retried), [Behaviour::answer(500, ""), Behaviour::answer(500, "")]);
+        assert_eq!(stand.post(&retried).await.status, 202);
+        stand.wait_for_record(id(&retried), "given up", |record| record.reason.is_some()).await;
+        while stand.queue_depth("PushRetryDeadLetterQueueUrl").await.expect("a depth") == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+
+        // They arrived on LINE's today, which is yesterday for tomorrow's mail.
+        let line_today = OffsetDateTime::now_utc().to_offset(UtcOffset::from_hms(9, 0, 0).expect("an offset")).date();
+        let date = line_today + Duration::DAY;
+        let day = compact(line_today);
+        stand.line.set_statistics(Endpoint::PushesOfDay, &day, json!({ "status": "ready", "success": 5 }));
+        let at_nine = json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        assert_eq!(report(&stand, at_nine).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        for line in [
+            "LINE 已接收: 2".to_owned(),
+            "重试过: 1".to_owned(),
+            "仍在处理: 1".to_owned(),
+            "未发送: not_a_friend 1".to_owned(),
+            format!("失败: refused_by_line 1 ({})", id(&unknown)),
+            "与 LINE 统计之差：-3".to_owned(),
+        ] {
+            assert!(mail.text.lines().any(|found| found == line), "{line}: {}", mail.text);
+        }
+        let dead = mail.text.lines().find(|line| line.starts_with("死信队列")).expect("the dead letters");
+        assert!(dead.contains("PushRetryDeadLetterQueue") && dead.contains(" 1"), "{dead}");
+    });
+}
+
+#[test]
+fn corrected_figures_are_marked_and_the_first_of_a_month_has_both() {
+    story_alone(&[], async |stand| {
+        // 31 December, then 1 January: a month of 31 days and a change of the year.
+        let last = Date::from_calendar_date(2026, time::Month::December, 31).expect("a day");
+        let first = last + Duration::DAY;
+        set_figures(&stand, last);
+        let at_nine = |date: Date| json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        assert_eq!(report(&stand, at_nine(last)).await["report"], "sent");
+        let corrected = compact(last - Duration::DAY);
+        stand.line.set_statistics(Endpoint::PushesOfDay, &corrected, json!({ "status": "ready", "success": 330 }));
+        stand.line.begin_an_hour();
+        stand.line.set_usage(12);
+        assert_eq!(report(&stand, at_nine(first)).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert_eq!(mail.subject, "LINE 消息日报 0101");
+        let lines: Vec<_> = mail.text.lines().take(4).collect();
+        let of_december = "（以上次日报为准）";
+        assert_eq!(
+            lines,
+            [
+                "1月份消息余额：199988".to_owned(),
+                "1月份消息发送数量：12".to_owned(),
+                format!("12月份消息余额：115152{of_december}"),
+                format!("12月份消息发送数量：84848{of_december}"),
+            ]
+        );
+        assert!(mail.text.contains("12-30 | ▲330 | 234 | 111"), "{}", mail.text);
+        assert!(mail.text.contains("12-29 | 1000 | 800 | 400"), "{}", mail.text);
+        assert!(mail.text.contains("昨日消息到达数: 统计中"), "never zero");
+    });
+}
+
+#[test]
+fn broadcasts_that_the_operator_registered_are_told() {
+    story_alone(&[], async |stand| {
+        stand
+            .dynamodb
+            .put_item()
+            .table_name(stand.aws.output("ReportsTableName"))
+            .item("id", aws_sdk_dynamodb::types::AttributeValue::S("broadcasts".to_owned()))
+            .item("document", aws_sdk_dynamodb::types::AttributeValue::S(r#"["request-1","request-2"]"#.to_owned()))
+            .send()
+            .await
+            .expect("written");
+        let overview = json!({ "overview": { "delivered": 500, "uniqueImpression": 300, "uniqueClick": null } });
+        stand.line.set_statistics(Endpoint::BroadcastEvents, "request-1", overview);
+        assert_eq!(report(&stand, json!({ "date": "2026-09-08" })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert!(mail.text.contains("request-1: 到达 500, 查看 300, 点击 少于20人"), "{}", mail.text);
+        assert!(mail.text.contains("request-2: LINE 未提供"), "{}", mail.text);
+    });
+}
+
+#[test]
+fn a_wrong_date_is_named() {
+    story_alone(&[], async |stand| {
+        for (event, named) in [
+            (json!({ "date": "09/08" }), "date must be"),
+            (json!({ "date": "2999-01-01" }), "date must not be in the future"),
+            (json!({ "scheduledTime": "nine" }), "scheduledTime must be"),
+        ] {
+            let answer = report(&stand, event).await;
+            assert!(answer["errorMessage"].as_str().is_some_and(|error| error.contains(named)), "{answer}");
+        }
+        assert!(stand.mails().await.expect("mails").is_empty());
+    });
+}
+
+#[test]
+fn each_threshold_warns_once_a_month() {
+    story_alone(&[], async |stand| {
+        stand.line.set_quota(Some(1000));
+        let run = async |usage, expected: Value| {
+            stand.line.set_usage(usage);
+            stand.line.begin_an_hour();
+            let answer = report(&stand, json!({ "date": "2026-09-08", "resend": true })).await;
+            assert_eq!(answer["warned"], expected, "{usage}: {answer}");
+        };
+        run(699, Value::Null).await;
+        run(700, json!(70)).await;
+        run(710, Value::Null).await;
+        run(1000, json!(100)).await;
+        run(1001, Value::Null).await;
+        let warnings = warnings(&stand).await;
+        let subjects: Vec<_> = warnings.iter().map(|mail| mail.subject.as_str()).collect();
+        assert_eq!(subjects, ["【预警】LINE 消息额度已用 70%", "【预警】LINE 消息额度已用 100%"]);
+        assert!(warnings[0].text.contains("月份消息余额：300"), "{}", warnings[0].text);
+    });
+}
+
+#[test]
+fn a_push_that_met_the_monthly_limit_warns_at_once_and_does_not_wait() {
+    story_alone(&[], async |stand| {
+        stand.line.set_quota(Some(10));
+        stand.line.set_usage(10);
+        // Nobody hears the warning at first: the push is answered all the same, and the queue keeps the warning.
+        let fault = stand.aws.tap().inject(Fault::INTERNAL, "POST /v2/email/outbound-emails", "", 1);
+        for _ in 0..3 {
+            assert_eq!(stand.post(&order_with(json!({}))).await.body["reason"], "quota_exhausted");
+        }
+        while fault.hits() < 1 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert!(warnings(&stand).await.is_empty());
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+        while warnings(&stand).await.is_empty() {
+            // On AWS the queue waits three minutes; the same event again is what it brings then.
+            let event = json!({ "Records": [{ "messageId": "m", "body": "{}" }] });
+            stand.invoke("QuotaWarningFunctionName", &event).await.expect("an answer");
+            assert!(tokio::time::Instant::now() < deadline, "nobody was warned");
+        }
+        stand.invoke("QuotaWarningFunctionName", &json!({ "Records": [] })).await.expect("an answer");
+        assert_eq!(warnings(&stand).await.len(), 1);
+    });
+}
+
+/// The first moment of a day of Sobot's.
+fn beginning(day: Date) -> OffsetDateTime {
+    day.midnight().assume_offset(offset!(+8))
+}
+
+fn task(name: &str, start: OffsetDateTime, counts: [u64; 3]) -> Task {
+    Task { id: format!("id of {name}"), name: name.to_owned(), start, counts }
+}
+
+fn failed(name: &str, time: OffsetDateTime) -> SendRecord {
+    let (task_id, task_name) = (format!("id of {name}"), name.to_owned());
+    SendRecord { task_id, task_name, time, status: "9", error_code: "999999" }
+}
+
+/// The mass sends' part of the mail, which its HTML has too.
+fn mass_sends(mail: &Mail) -> Vec<&str> {
+    let lines = mail.text.lines().skip_while(|line| !line.contains("昨日群发")).skip(1);
+    let lines: Vec<_> = lines.take_while(|line| !line.starts_with("数据来源")).collect();
+    for line in &lines {
+        assert!(mail.html.contains(line), "{line}: {}", mail.html);
+    }
+    lines
+}
+
+#[test]
+fn the_mass_sends_of_yesterday_are_told_from_all_pages() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        let yesterday = beginning(date - Duration::DAY);
+        let mut tasks: Vec<_> = (0..101).map(|n| task(&format!("群发{n}"), yesterday, [7, 1, 6])).collect();
+        tasks[100].start = beginning(date) - Duration::SECOND;
+        tasks.push(task("too early", yesterday - Duration::SECOND, [1; 3]));
+        tasks.push(task("too late", beginning(date), [1; 3]));
+        stand.sobot.set_tasks(tasks);
+        // 21 tasks of which messages failed, the first one often; the others' records are not for this mail.
+        let mut records: Vec<_> = (0..21).map(|n| failed(&format!("群发{n}"), yesterday)).collect();
+        records.extend(vec![failed("群发0", beginning(date) - Duration::SECOND); 100]);
+        records.push(failed("too early", yesterday - Duration::SECOND));
+        records.push(SendRecord { status: "2", error_code: "000000", ..failed("read", yesterday) });
+        records.push(SendRecord { error_code: "000000", ..failed("sent after all", yesterday) });
+        stand.sobot.set_records(records);
+
+        // The first mail fails: what was read of Sobot is kept, too.
+        let event = json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        let fault =
+            stand.aws.tap().inject(Fault::Error(400, "MessageRejected"), "POST /v2/email/outbound-emails", "", ALWAYS);
+        assert!(report(&stand, event.clone()).await["errorMessage"].is_string());
+        drop(fault);
+        assert_eq!(report(&stand, event).await["report"], "sent");
+        for list in [List::Tasks, List::Records] {
+            let asked = stand.sobot.list_asked(list);
+            let pages: Vec<_> =
+                asked.iter().map(|body| (body["page_no"].as_u64(), body["page_size"].as_u64())).collect();
+            assert_eq!(pages, [(Some(1), Some(100)), (Some(2), Some(100))], "{list:?}");
+        }
+        assert_eq!(stand.sobot.tokens_issued(), 1);
+
+        let [mail] = &reports(&stand).await[..] else { panic!("one mail") };
+        let lines = mass_sends(mail);
+        assert_eq!(lines[0], "群发任务: 101; 预计 707, 成功 101, 失败 606");
+        let tasks: Vec<_> = (0..101).map(|n| format!("- 群发{n}: 预计 7, 成功 1, 失败 6")).collect();
+        assert_eq!(lines[1..102], tasks);
+        assert_eq!(lines[102..104], ["失败记录: 121", "- 群发0, error_code 999999: 101"]);
+        assert_eq!(lines.len(), 102 + 1 + 20 + 1, "{lines:?}");
+        assert_eq!(lines.last(), Some(&"… 另有 1 项未列出"));
+    });
+}
+
+#[test]
+fn of_very_many_failed_records_the_mail_says_how_many_were_read() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        let yesterday = beginning(date - Duration::DAY);
+        stand.sobot.set_records(vec![failed("群发", yesterday); 1001]);
+        assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        let expected =
+            ["群发任务: 无", "失败记录: 1000 (仅读取前 1000 条，共 1001)", "- 群发, error_code 999999: 1000"];
+        assert_eq!(mass_sends(&mail), expected);
+        assert_eq!(stand.sobot.list_asked(List::Records).len(), 10);
+    });
+}
+
+#[test]
+fn sobot_may_fail_alone_and_is_asked_again_for_what_is_missing() {
+    story_alone(&[], async |stand| {
+        let mut date = today();
+        let answer = |code: &str| ListBehaviour::Answer(error(code, "原因"));
+        for (behaviours, why) in [
+            (vec![answer("900001")], "refused"),
+            (vec![answer("999994")], "999994: 原因"),
+            (vec![answer("999999")], "999999: 原因"),
+            (vec![answer("123456")], "undocumented code 123456 (原因)"),
+            (vec![ListBehaviour::Answer("<html>Bad Gateway</html>".to_owned())], "without a ret_code"),
+            (vec![ListBehaviour::Answer(r#"{"ret_code":"000000","items":7}"#.to_owned())], "no usable items"),
+            (vec![ListBehaviour::HangUp, ListBehaviour::HangUp], "did not answer"),
+        ] {
+            set_figures(&stand, date);
+            stand.line.begin_an_hour();
+            let yesterday = beginning(date - Duration::DAY);
+            stand.sobot.set_tasks([task("群发", yesterday, [7, 1, 6])]);
+            stand.sobot.set_records([failed("群发", yesterday)]);
+            stand.sobot.script_list(List::Tasks, behaviours);
+            let event = json!({ "date": date.to_string(), "resend": true });
+            assert_eq!(report(&stand, event.clone()).await["report"], "sent", "{why}");
+            let mail = reports(&stand).await.pop().expect("a mail");
+            let [tasks, records, record] = mass_sends(&mail)[..] else { panic!("{why}: {}", mail.text) };
+            assert!(tasks.starts_with("群发任务: 暂缺：") && tasks.contains(why), "{why}: {tasks}");
+            assert_eq!((records, record), ("失败记录: 1", "- 群发, error_code 999999: 1"), "{why}");
+            assert!(mail.text.contains("昨日消息到达数: 323"), "{why}: {}", mail.text);
+
+            stand.line.begin_an_hour();
+            assert_eq!(report(&stand, event).await["report"], "sent", "{why}");
+            let mail = reports(&stand).await.pop().expect("a mail");
+            assert_eq!(mass_sends(&mail)[0], "群发任务: 1; 预计 7, 成功 1, 失败 6", "{why}");
+            date -= Duration::DAY;
+        }
+
+        // One lost answer is asked for again, and a token that somebody else ended is replaced: the mail has all.
+        make_sobots_token_old(&stand).await;
+        stand.sobot.end_the_token();
+        stand.sobot.script_list(List::Tasks, [ListBehaviour::HangUp]);
+        stand.line.begin_an_hour();
+        assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert_eq!(mass_sends(&mail), ["群发任务: 无", "失败记录: 无"]);
+        assert_eq!(stand.sobot.tokens_issued(), 2);
+    });
+}
+
+#[test]
+fn a_stack_without_sobot_does_not_look_broken() {
+    story_alone(&[], async |stand| {
+        stand.remove_secret("SobotSecretArn").await.expect("the secret has no value now");
+        set_figures(&stand, today());
+        assert_eq!(report(&stand, json!({ "date": today().to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        for said in ["智齿", "Sobot", "失败记录", "暂缺"] {
+            assert!(!mail.text.contains(said) && !mail.html.contains(said), "{said}: {}", mail.text);
+        }
+        assert!(stand.aws.logs("daily-report").contains("no mass sends in the report"));
+        // A secret that is there and wrong is said.
+        stand.put_secret("SobotSecretArn", &json!({ "appId": "1" })).await.expect("written");
+        let date = today() - Duration::DAY;
+        assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert!(mass_sends(&mail).iter().all(|line| line.contains("field appKey is missing")), "{}", mail.text);
+    });
+}

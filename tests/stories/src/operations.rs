@@ -1,0 +1,493 @@
+//! What operators call, and what everybody else does not get.
+
+use std::time::Duration;
+
+use local_stand::{
+    aws::tap::{ALWAYS, Fault},
+    line::webhook_sender::{WebhookSender, event, message},
+    line::{Behaviour, Endpoint, Target},
+    sobot::{List, ListBehaviour, SendRecord, Task, error},
+    stand::{Reply, Stand, order_with, random_key, random_user},
+};
+use serde_json::{Value, json};
+use shared::delivery::record::State;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{Instant, sleep},
+};
+
+use crate::{id, story, story_alone, user};
+
+/// Every call that needs an operator's key, each in a form that would be answered otherwise.
+const CALLS: [(&str, &str); 15] = [
+    ("GET", "/switches"),
+    ("PUT", "/switches/finish"),
+    ("GET", "/audit?kind=switch"),
+    ("GET", "/orders/R1"),
+    ("POST", "/orders/R1/resend"),
+    ("GET", "/deliveries"),
+    ("GET", "/days/today"),
+    ("GET", "/dead-letters"),
+    ("POST", "/dead-letters/redrive"),
+    ("DELETE", "/dead-letters/push-retry.1?reason=x"),
+    ("GET", "/users/U0123456789abcdef0123456789abcdef/messages"),
+    ("DELETE", "/links/m1?reason=x"),
+    ("GET", "/quota"),
+    ("GET", "/sobot/tasks"),
+    ("GET", "/sobot/records"),
+];
+
+/// The fields that an answer of 400 names.
+fn wrong_fields(reply: &Reply) -> Vec<&str> {
+    assert_eq!((reply.status, reply.content_type.as_str()), (400, "application/problem+json"), "{reply:?}");
+    let errors = reply.body["errors"].as_array().expect("errors");
+    errors.iter().map(|error| error["field"].as_str().expect("a field")).collect()
+}
+
+async fn get(stand: &Stand, path: &str) -> Value {
+    let reply = stand.operate("GET", path, None).await;
+    assert_eq!((reply.status, reply.content_type.as_str()), (200, "application/json"), "{path}: {reply:?}");
+    reply.body
+}
+
+/// Every page of a list, by its cursors.
+async fn all_pages(stand: &Stand, path: &str, list: &str) -> Vec<Vec<Value>> {
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let body = get(stand, &format!("{path}{cursor}")).await;
+        pages.push(body[list].as_array().expect("a list").clone());
+        match body["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return pages,
+        }
+        assert!(pages.len() < 100, "a list without an end");
+    }
+}
+
+/// Posts an order that LINE refuses for good.
+async fn refused(stand: &Stand) -> Value {
+    let order = order_with(json!({}));
+    stand.line.script(user(&order), [Behaviour::answer(400, r#"{"message":"Failed to send messages"}"#)]);
+    assert_eq!(stand.post(&order).await.body["delivery"], "failed");
+    order
+}
+
+#[test]
+fn nobody_operates_without_an_operators_key() {
+    story(async |stand| {
+        let (wrong, order_key) = (random_key(), stand.order_key.clone());
+        for (method, path) in CALLS {
+            for key in [None, Some(wrong.as_str()), Some(order_key.as_str()), Some("")] {
+                let body = (method == "PUT" || method == "POST").then(|| json!({}));
+                let reply = stand.operate_with(key, method, path, body).await;
+                let answered = (reply.status, reply.content_type.as_str(), &reply.body["status"]);
+                assert_eq!(answered, (401, "application/problem+json", &json!(401)), "{method} {path}");
+            }
+        }
+        // Nor with the key elsewhere, or does the order system's route take an operator's.
+        let url = format!("{}/switches?key={}", stand.public_api.base_url(), stand.operator_key);
+        assert_eq!(stand.http.get(url).send().await.expect("answered").status(), 401);
+        let headers = [("authorization", format!("Bearer {}", stand.operator_key))];
+        let headers = [(headers[0].0, headers[0].1.as_str()), ("content-type", "application/json")];
+        assert_eq!(stand.post_raw(&headers, order_with(json!({})).to_string().into()).await.status, 401);
+        assert!(!stand.aws.logs("operations").contains(&stand.operator_key));
+    });
+}
+
+#[test]
+fn each_operator_has_a_key_and_a_key_that_was_replaced_works_until_it_is_removed() {
+    story_alone(&[], async |stand| {
+        let (kenji, former) = (random_key(), random_key());
+        let keys = json!({ "mei": stand.operator_key, "kenji": { "current": kenji, "previous": former } });
+        stand.put_secret("OperatorKeysSecretArn", &keys).await.expect("written");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while stand.operate_with(Some(&kenji), "GET", "/switches", None).await.status != 200 {
+            assert!(Instant::now() < deadline, "the new key is not read");
+            sleep(Duration::from_millis(500)).await;
+        }
+        for (key, name) in [(&former, "kenji"), (&kenji, "kenji"), (&stand.operator_key, "mei")] {
+            let body = json!({ "enabled": true, "reason": "to see whose name is noted" });
+            let reply = stand.operate_with(Some(key), "PUT", "/switches/all", Some(body)).await;
+            assert_eq!((reply.status, &reply.body["changedBy"]), (200, &json!(name)), "{reply:?}");
+        }
+        stand.put_secret("OperatorKeysSecretArn", &json!({})).await.expect("written");
+        stand.aws.kill("operations").expect("killed");
+        let reply = stand.operate("GET", "/switches", None).await;
+        assert_eq!((reply.status, reply.retry_after.as_deref()), (503, Some("5")), "{reply:?}");
+        assert!(stand.aws.logs("operations").contains("must name an operator"));
+    });
+}
+
+#[test]
+fn a_switch_is_turned_with_a_reason_and_takes_effect_everywhere() {
+    story_alone(&[], async |stand| {
+        for switch in ["finish", "all"] {
+            let waiting = order_with(json!({}));
+            stand.line.script(user(&waiting), [Behaviour::answer(500, "{}")]);
+            assert_eq!(stand.post(&waiting).await.status, 202);
+            let path = format!("/switches/{switch}");
+            let reason = format!("测试 {switch}");
+            let off = json!({ "enabled": false, "reason": reason });
+            let reply = stand.operate("PUT", &path, Some(off)).await;
+            assert_eq!((reply.status, &reply.body["enabled"]), (200, &json!(false)), "{reply:?}");
+            // The retry, by another function, with a memory of half a retry delay here and 30 s on AWS.
+            stand.wait_for_record(id(&waiting), "suppressed", |record| record.state == State::Suppressed).await;
+            let order = order_with(json!({}));
+            let reply = stand.post(&order).await;
+            assert_eq!(
+                (&reply.body["delivery"], &reply.body["reason"]),
+                (&json!("suppressed"), &json!("switched_off"))
+            );
+            assert!(stand.line.pushes_to(user(&order)).is_empty());
+            let switches = get(&stand, "/switches").await;
+            let shown = switches["switches"].as_array().expect("switches").iter().find(|one| one["status"] == switch);
+            let shown = shown.expect("the switch");
+            assert_eq!((&shown["enabled"], &shown["changedBy"]), (&json!(false), &json!("mei")));
+            assert_eq!(shown["reason"], json!(reason));
+
+            let on = json!({ "enabled": true, "reason": "the test is over" });
+            assert_eq!(stand.operate("PUT", &path, Some(on)).await.body["enabled"], true);
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while stand.post(&order_with(json!({}))).await.body["delivery"] != "sent" {
+                assert!(Instant::now() < deadline, "the switch stays off");
+                sleep(Duration::from_millis(200)).await;
+            }
+        }
+        let history: Vec<Value> = all_pages(&stand, "/audit?kind=switch&limit=3", "entries").await.concat();
+        let told: Vec<_> = history.iter().map(|entry| (&entry["subject"], &entry["detail"]["enabled"])).collect();
+        let (all, finish, on, off) = (json!("all"), json!("finish"), json!(true), json!(false));
+        assert_eq!(told, [(&all, &on), (&all, &off), (&finish, &on), (&finish, &off)], "the latest first");
+        assert!(history.iter().all(|entry| entry["by"] == "mei" && entry["at"].is_string()));
+        assert_eq!(history[3]["reason"], "测试 finish");
+    });
+}
+
+#[test]
+fn a_wrong_wish_changes_nothing_and_names_its_fields() {
+    story(async |stand| {
+        let turn = async |body: Value| stand.operate("PUT", "/switches/finish", Some(body)).await;
+        assert_eq!(wrong_fields(&turn(json!({})).await), ["enabled", "reason"]);
+        assert_eq!(wrong_fields(&turn(json!({ "enabled": "no", "reason": 1 })).await), ["enabled", "reason"]);
+        assert_eq!(wrong_fields(&turn(json!({ "enabled": false, "reason": " " })).await), ["reason"]);
+        assert_eq!(wrong_fields(&turn(json!({ "enabled": false, "reason": "x".repeat(501) })).await), ["reason"]);
+        let unknown = json!({ "enabled": false, "reason": "x", "force": true });
+        assert_eq!(wrong_fields(&turn(unknown).await), ["force"]);
+        assert_eq!(wrong_fields(&turn(json!([false])).await), [""]);
+        let reply = stand.operate("PUT", "/switches/rented", Some(json!({ "enabled": false, "reason": "x" }))).await;
+        assert!(reply.status == 404 && reply.body["detail"].as_str().expect("words").contains("all, finish"));
+        assert!(
+            get(stand, "/switches").await["switches"]
+                .as_array()
+                .expect("switches")
+                .iter()
+                .all(|one| { one["enabled"] == true })
+        );
+        for (path, field) in [
+            ("/deliveries?date=yesterday", "date"),
+            ("/deliveries?state=lost", "state"),
+            ("/deliveries?reason=bad_luck", "reason"),
+            ("/deliveries?limit=0", "limit"),
+            ("/deliveries?limit=101", "limit"),
+            ("/deliveries?state=failed&state=sent", "state"),
+            ("/deliveries?status=failed", "status"),
+            ("/deliveries?cursor=AAAA", "cursor"),
+            ("/audit", "kind"),
+            ("/audit?kind=everything", "kind"),
+            ("/days/2026-02-30", "date"),
+            ("/switches?verbose=1", "verbose"),
+            ("/users/U0123/messages", "lineUserId"),
+            ("/sobot/tasks?from=2026-09-01", "to"),
+            ("/sobot/tasks?from=2026-09-02&to=2026-09-01", "to"),
+            ("/sobot/records?status=lost", "status"),
+            ("/sobot/records?taskId=1%20OR%201", "taskId"),
+            ("/dead-letters?queue=everything", "queue"),
+        ] {
+            assert_eq!(wrong_fields(&stand.operate("GET", path, None).await), [field], "{path}");
+        }
+        for path in ["/dead-letters/push-retry.1", "/links/m1"] {
+            assert_eq!(wrong_fields(&stand.operate("DELETE", path, None).await), ["reason"], "{path}");
+        }
+    });
+}
+
+#[test]
+fn an_order_is_looked_up_with_every_attempt_and_what_the_customer_saw() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        let behaviours =
+            [Behaviour::answer(500, r#"{"message":"Internal server error"}"#), Behaviour::AcceptThenHangUp];
+        stand.line.script(user(&order), behaviours);
+        assert_eq!(stand.post(&order).await.status, 202);
+        let body = get(stand, &format!("/orders/{}", id(&order))).await;
+        assert_eq!((&body["delivery"], &body["resend"]), (&json!("retrying"), &json!("in_flight")));
+        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        let body = get(stand, &format!("/orders/{}", id(&order))).await;
+        assert_eq!((&body["delivery"], &body["resend"]), (&json!("sent"), &json!("needs_force")));
+        assert_eq!((&body["lineUserId"], &body["order"]["orderId"]), (&json!(user(&order)), &json!(id(&order))));
+        let attempts = body["attempts"].as_array().expect("attempts");
+        let told: Vec<_> = attempts.iter().map(|attempt| (&attempt["delivery"], &attempt["lineStatus"])).collect();
+        let (retrying, sent) = (json!("retrying"), json!("sent"));
+        assert_eq!(told, [(&retrying, &json!(500)), (&retrying, &Value::Null), (&sent, &json!(409))]);
+        assert!(attempts[0]["lineRequestId"].is_string() && attempts[1]["error"].is_string(), "{attempts:?}");
+        let pushes = stand.line.pushes_to(user(&order));
+        assert_eq!(body["retryKey"].as_str(), pushes[0].retry_key().as_deref());
+        assert_eq!(body["messages"], pushes[0].json()["messages"], "what LINE was given");
+    });
+}
+
+#[test]
+fn a_look_up_gives_the_order_that_was_asked_for_or_nothing() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        assert_eq!(stand.post(&order).await.status, 200);
+        let unknown = stand.operate("GET", "/orders/R-that-nobody-posted", None).await;
+        assert_eq!((unknown.status, unknown.content_type.as_str()), (404, "application/problem+json"));
+        // A colon may come written either way, and the route of another method is no order.
+        let with_colon = order_with(json!({ "orderId": format!("{}:1", id(&order)) }));
+        assert_eq!(stand.post(&with_colon).await.status, 200);
+        for spelling in [id(&with_colon).to_owned(), id(&with_colon).replace(':', "%3A")] {
+            assert_eq!(get(stand, &format!("/orders/{spelling}")).await["orderId"], id(&with_colon));
+        }
+        assert_eq!(stand.operate("GET", "/orders/finished", None).await.status, 404);
+        let long = "R".repeat(65);
+        for path in ["R%20%20", "..%2Fswitches", "%2e%2e", "R%00", "R%2F1", long.as_str(), "*", "R1%0a", "%F0%9F%94%8B"]
+        {
+            let reply = stand.operate("GET", &format!("/orders/{path}"), None).await;
+            assert!(matches!(reply.status, 400 | 404), "{path}: {reply:?}");
+            assert!(reply.body["orderId"].is_null() && reply.body["switches"].is_null(), "{path}: {reply:?}");
+        }
+        // As they are, without what an HTTP client makes of them.
+        for path in [
+            "//switches",
+            "/switches/",
+            "/switches/../quota",
+            "/console/../switches",
+            "/console/%2e%2e/switches",
+            "/orders/%2e%2e/switches",
+            "/orders//resend",
+            "/Switches",
+            "/orders/R1/resend/x",
+            "/orders/finished/../../switches",
+        ] {
+            let (status, body) = raw(stand, path).await;
+            assert!(matches!(status, 400 | 401 | 404 | 405), "{path}: {status} {body}");
+            assert!(!body.contains("effectiveWithinSeconds"), "{path}: {body}");
+        }
+    });
+}
+
+#[test]
+fn a_query_that_no_address_may_have_is_answered() {
+    story(async |stand| {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../../events/operations-switches.json")).expect("JSON");
+        for (function, expected) in [("OperationsFunctionName", 401), ("OrderFinishedFunctionName", 401)] {
+            for query in ["a=\"b", "a=<b>", "a=b c", "a=\u{e9}", "a=b#c", "a=\u{7f}&b=\u{1}"] {
+                event["rawQueryString"] = json!(query);
+                let answer = stand.invoke(function, &event).await.expect("an answer");
+                assert_eq!(answer["statusCode"], expected, "{function} {query:?}: {answer}");
+            }
+        }
+    });
+}
+
+/// Asks without a key for a path that no client has touched.
+async fn raw(stand: &Stand, path: &str) -> (u16, String) {
+    let address = stand.public_api.base_url();
+    let mut stream = TcpStream::connect(address.trim_start_matches("http://")).await.expect("connected");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+}
+
+#[test]
+fn a_days_deliveries_are_listed_by_state_and_reason_page_by_page() {
+    story_alone(&[("MaxRetries", "1")], async |stand| {
+        let mut failed = Vec::new();
+        for _ in 0..7 {
+            failed.push(id(&refused(&stand).await).to_owned());
+        }
+        let sent = order_with(json!({}));
+        assert_eq!(stand.post(&sent).await.status, 200);
+        let unlinked = order_with(json!({ "recipient": { "memberId": "nobody" } }));
+        assert_eq!(stand.post(&unlinked).await.body["reason"], "not_linked");
+
+        let today = get(&stand, "/days/today").await;
+        let counts = json!({ "refused_by_line": 7, "not_linked": 1 });
+        assert_eq!((&today["sent"], &today["failed"], &today["open"]), (&json!(1), &counts, &json!(0)));
+        let date = today["date"].as_str().expect("a day");
+        assert_eq!(get(&stand, &format!("/days/{date}")).await, today);
+
+        let filter = format!("/deliveries?date={date}&state=failed&reason=refused_by_line&limit=3");
+        let pages = all_pages(&stand, &filter, "deliveries").await;
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
+        let mut listed: Vec<_> = pages.concat().iter().map(|one| id(one).to_owned()).collect();
+        listed.sort_unstable();
+        failed.sort_unstable();
+        assert_eq!(listed, failed, "each once");
+        assert!(pages.concat().iter().all(|one| one["lastError"] == "Failed to send messages"));
+        let pages = all_pages(&stand, &format!("/deliveries?date={date}&limit=9"), "deliveries").await;
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [9], "no empty page at the end");
+        assert_eq!(all_pages(&stand, "/deliveries?state=sent&limit=1", "deliveries").await.concat().len(), 1);
+
+        // A cursor is for its own list, as it was given.
+        let cursor = get(&stand, &filter).await["next"].as_str().expect("a next page").to_owned();
+        let mut other = cursor.clone().into_bytes();
+        let middle = other.len() / 2;
+        other[middle] = if other[middle] == b'A' { b'B' } else { b'A' };
+        let other = String::from_utf8(other).expect("still text");
+        for path in [
+            format!("{filter}&cursor={other}"),
+            format!("{filter}&cursor={}", &cursor[..cursor.len() - 1]),
+            format!("{filter}&cursor="),
+            format!("/deliveries?date={date}&state=failed&cursor={cursor}"),
+            format!("/deliveries?date=2020-07-14&state=failed&reason=refused_by_line&cursor={cursor}"),
+            format!("/audit?kind=switch&cursor={cursor}"),
+            format!("/dead-letters?cursor={cursor}"),
+            format!("/users/{}/messages?cursor={cursor}", user(&sent)),
+            format!("/sobot/tasks?cursor={cursor}"),
+        ] {
+            assert_eq!(wrong_fields(&stand.operate("GET", &path, None).await), ["cursor"], "{path}");
+        }
+    });
+}
+
+#[test]
+fn what_a_user_wrote_is_there_page_by_page_and_what_was_taken_back_is_not() {
+    story(async |stand| {
+        const AT: u64 = 1_462_629_479_859;
+        let writer = random_user();
+        stand.link(&format!("m-{writer}"), &writer).await.expect("linked");
+        let texts: Vec<_> = (0..5)
+            .map(|number| message(&writer, AT + number, json!({ "type": "text", "text": format!("<b>{number}</b>") })))
+            .collect();
+        let unsend = event("unsend", &writer, AT + 9, json!({ "unsend": { "messageId": texts[2]["message"]["id"] } }));
+        let sender = WebhookSender::line(stand);
+        assert_eq!(sender.deliver(&texts).await.status, 200);
+        assert_eq!(sender.deliver(&[unsend]).await.status, 200);
+        stand
+            .wait_for_events(&writer, "taken back", |events| {
+                events.len() == 6 && events.iter().any(|one| one.unsent_at.is_some())
+            })
+            .await;
+        let path = format!("/users/{writer}/messages?limit=4");
+        let pages = all_pages(stand, &path, "events").await;
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [4, 2]);
+        let types: Vec<_> = pages.concat().iter().map(|event| event["type"].clone()).collect();
+        assert_eq!(types, ["unsend", "message", "message", "message", "message", "message"], "the latest first");
+        let events = pages.concat();
+        assert_eq!((&events[1]["content"]["text"], &events[1]["via"]), (&json!("<b>4</b>"), &json!("line")));
+        assert!(events[3]["content"].is_null() && events[3]["unsentAt"].is_string(), "{:?}", events[3]);
+        assert!(!json!(events).to_string().contains("<b>2</b>"));
+        let nobody = get(stand, &format!("/users/{}/messages", random_user())).await;
+        assert_eq!((&nobody["events"], &nobody["friend"]), (&json!([]), &Value::Null));
+    });
+}
+
+#[test]
+fn a_member_is_unlinked_and_the_grant_ends_at_line() {
+    story(async |stand| {
+        let (member, customer) = (format!("m-{}", random_user()), random_user());
+        stand.log_in(&member, &customer).await.expect("logged in");
+        assert_eq!(stand.line.grants_of(&customer), 1);
+        let linked = get(stand, &format!("/users/{customer}/messages")).await;
+        assert_eq!((&linked["memberId"], &linked["friend"]), (&json!(member), &json!(true)));
+        let path = format!("/links/{member}?reason=left%20the%20company");
+        // LINE does not answer: the link stands, and the same call again goes on.
+        let target = Target::Login(Endpoint::Deauthorize, customer.clone());
+        stand.line.script(target, [Behaviour::HangUpBeforeAccepting]);
+        assert_eq!(stand.operate("DELETE", &path, None).await.status, 503);
+        assert_eq!(get(stand, &format!("/users/{customer}/messages")).await["memberId"], json!(member));
+        let reply = stand.operate("DELETE", &path, None).await;
+        assert_eq!((reply.status, &reply.body), (200, &json!({ "memberId": member, "grant": "ended" })));
+        assert_eq!(stand.line.grants_of(&customer), 0);
+        assert!(get(stand, &format!("/users/{customer}/messages")).await["memberId"].is_null());
+        assert_eq!(stand.operate("DELETE", &path, None).await.status, 404);
+        let order = order_with(json!({ "recipient": { "memberId": member } }));
+        assert_eq!(stand.post(&order).await.body["reason"], "not_linked");
+        let audit = all_pages(stand, "/audit?kind=unlink&limit=1", "entries").await.concat();
+        let about = audit.iter().filter(|entry| entry["subject"] == json!(member)).collect::<Vec<_>>();
+        assert!(about.len() == 2 && about[0]["reason"] == "left the company", "each wish is noted: {about:?}");
+    });
+}
+
+#[test]
+fn the_quota_is_what_line_tells_now() {
+    story_alone(&[("WarningThresholds", "80,100")], async |stand| {
+        let quota = async || get(&stand, "/quota").await;
+        assert_eq!(quota().await, json!({ "used": 0, "thresholds": [80, 100] }), "a plan without a ceiling");
+        stand.line.set_quota(Some(1000));
+        stand.line.set_usage(999);
+        let figures = json!({ "limit": 1000, "used": 999, "remaining": 1, "usedPercent": 99, "thresholds": [80, 100] });
+        assert_eq!(quota().await, figures);
+        stand.line.set_usage(1200);
+        let body = quota().await;
+        assert_eq!((&body["remaining"], &body["usedPercent"]), (&json!(0), &json!(120)));
+        stand.line.script(Endpoint::Quota, vec![Behaviour::answer(500, "{}"); 3]);
+        let reply = stand.operate("GET", "/quota", None).await;
+        assert_eq!((reply.status, reply.content_type.as_str()), (503, "application/problem+json"), "{reply:?}");
+    });
+}
+
+#[test]
+fn sobots_mass_sends_are_listed_page_by_page() {
+    story_alone(&[], async |stand| {
+        let started = time::macros::datetime!(2026-09-01 10:00:00 +8);
+        let name = |number: u32| format!("群发 {number}");
+        let task = |n: u32| Task { id: n.to_string(), name: name(n), start: started, counts: [7, 6, 1] };
+        stand.sobot.set_tasks((0..101).map(task));
+        let pages = all_pages(&stand, "/sobot/tasks?from=2026-09-01&to=2026-09-01", "tasks").await;
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [100, 1]);
+        let task = &pages[0][0];
+        assert_eq!((&task["estimated"], &task["sent"], &task["failed"]), (&json!(7), &json!(6), &json!(1)));
+        assert!(task["taskName"].as_str().expect("a name").starts_with("群发"));
+        assert!(get(&stand, "/sobot/tasks?from=2026-08-01&to=2026-08-31").await["tasks"] == json!([]));
+        let record = |number: u32, status, error_code| {
+            let (task_id, task_name) = (number.to_string(), name(number));
+            SendRecord { task_id, task_name, time: started, status, error_code }
+        };
+        stand.sobot.set_records([record(1, "9", "999999"), record(2, "0", "000000")]);
+        for (filter, expected) in [
+            ("&status=failed", vec![false]),
+            ("&taskId=2", vec![true]),
+            ("&recipient=131231", vec![false, true]),
+            ("&recipient=nobody&taskId=2", vec![]),
+        ] {
+            let path = format!("/sobot/records?from=2026-09-01&to=2026-09-01{filter}");
+            let sent: Vec<_> =
+                all_pages(&stand, &path, "records").await.concat().iter().map(|one| one["sent"].clone()).collect();
+            assert_eq!(sent, expected.into_iter().map(Value::from).collect::<Vec<_>>(), "{filter}");
+        }
+        // Sobot is ill, and then is not there at all.
+        stand.sobot.script_list(List::Tasks, [ListBehaviour::HangUp, ListBehaviour::HangUp]);
+        assert_eq!(stand.operate("GET", "/sobot/tasks", None).await.status, 503);
+        stand.sobot.script_list(List::Tasks, [ListBehaviour::Answer(error("900001", "busy"))]);
+        assert_eq!(stand.operate("GET", "/sobot/tasks", None).await.status, 503);
+    });
+}
+
+#[test]
+fn when_aws_fails_the_answer_is_503_and_says_nothing_of_it() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        assert_eq!(stand.post(&order).await.status, 200);
+        let fault = stand.aws.tap().inject(Fault::INTERNAL, "dynamodb.GetItem", id(&order), ALWAYS);
+        let reply = stand.operate("GET", &format!("/orders/{}", id(&order)), None).await;
+        assert_eq!((reply.status, reply.retry_after.as_deref()), (503, Some("5")));
+        assert!(!reply.body.to_string().contains("InternalServerError"), "{reply:?}");
+        drop(fault);
+        // A switch that could not be turned has no entry in the audit, and the other way round.
+        let subject = format!("noted-{}", user(&order));
+        let _fault = stand.aws.tap().inject(Fault::INTERNAL, "dynamodb.TransactWriteItems", &subject, ALWAYS);
+        let body = json!({ "enabled": false, "reason": subject });
+        assert_eq!(stand.operate("PUT", "/switches/all", Some(body)).await.status, 503);
+        let switches = get(stand, "/switches").await;
+        assert_eq!(switches["switches"][0]["enabled"], true);
+        let audit = get(stand, "/audit?kind=switch&limit=100").await;
+        assert!(!audit.to_string().contains(&subject));
+    });
+}

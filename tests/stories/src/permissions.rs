@@ -1,0 +1,160 @@
+//! Every permission that `template.yaml` gives is needed: each function is driven through all that it may do, and what no
+//! call needed has to go from the template. That nothing else is done, every story sees at its end.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local_stand::{
+    aws::tap::Fault,
+    line::Behaviour,
+    line::webhook_sender::{WebhookSender, event, message},
+    stand::{POLL, Stand, order_with, random_user},
+};
+use serde_json::{Value, json};
+use shared::delivery::record::State;
+use tokio::time::sleep;
+
+use crate::{id, login, story_alone, user};
+
+#[test]
+fn every_permission_is_needed() {
+    story_alone(&[], async |stand| {
+        drive_order_finished(&stand).await;
+        drive_push_retry(&stand).await;
+        drive_quota_warning(&stand).await;
+        drive_daily_report(&stand).await;
+        login::drive_line_login(&stand).await;
+        drive_webhooks_and_inbox(&stand).await;
+        drive_operations(&stand).await;
+        let unused: Vec<_> = stand.aws.tap().unused_permissions().into_iter().collect();
+        assert!(unused.is_empty(), "permitted and never used:\n{}", unused.join("\n"));
+    });
+}
+
+/// As if nobody had asked for a token yet; a function's new process has none in memory either.
+async fn begin_without_tokens(stand: &Stand, function: &str) {
+    stand.aws.kill(function).expect("killed");
+    for issuer in ["line", "sobot"] {
+        let delete = stand.dynamodb.delete_item().table_name(stand.aws.output("TokensTableName"));
+        delete.key("issuer", AttributeValue::S(issuer.to_owned())).send().await.expect("the token can be taken away");
+    }
+}
+
+async fn drive_order_finished(stand: &Stand) {
+    assert_eq!(stand.post(&order_with(json!({}))).await.body["delivery"], "sent");
+    let unlinked = order_with(json!({ "recipient": { "memberId": "M-1" } }));
+    assert_eq!(stand.post(&unlinked).await.body["reason"], "not_linked");
+    // Another worker wrote the record meanwhile.
+    let lost = stand.aws.tap().inject(
+        Fault::Error(400, "ConditionalCheckFailedException"),
+        "dynamodb.PutItem",
+        "revision = :read",
+        1,
+    );
+    assert_eq!(stand.post(&order_with(json!({}))).await.body["delivery"], "sent");
+    assert_eq!(lost.hits(), 1);
+    stand.line.set_quota(Some(stand.line.usage()));
+    assert_eq!(stand.post(&order_with(json!({}))).await.body["reason"], "quota_exhausted");
+    // The warning it makes is over before the tokens are taken away.
+    while stand.mails().await.expect("mails").is_empty() {
+        sleep(POLL).await;
+    }
+    stand.line.set_quota(None);
+}
+
+async fn drive_push_retry(stand: &Stand) {
+    begin_without_tokens(stand, "push-retry").await;
+    // No record stands for it: whom the member is, the retry has to find out.
+    let member = random_user();
+    stand.link("M-2", &member).await.expect("linked");
+    let order = order_with(json!({ "recipient": { "memberId": "M-2" } }));
+    stand.enqueue(&order.to_string()).await.expect("queued");
+    stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+
+    let exhausted = order_with(json!({}));
+    stand.line.script(user(&exhausted), [Behaviour::answer(500, ""), Behaviour::MonthlyLimit]);
+    assert_eq!(stand.post(&exhausted).await.status, 202);
+    stand.line.set_quota(Some(stand.line.usage()));
+    stand.wait_for_record(id(&exhausted), "settled", |record| record.state == State::Failed).await;
+    stand.line.set_quota(None);
+}
+
+async fn drive_quota_warning(stand: &Stand) {
+    begin_without_tokens(stand, "quota-warning").await;
+    let told: Value = serde_json::from_str(include_str!("../../../events/quota-warning.json")).expect("JSON");
+    let answer = stand.invoke("QuotaWarningFunctionName", &told).await.expect("an answer");
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+}
+
+async fn drive_daily_report(stand: &Stand) {
+    begin_without_tokens(stand, "daily-report").await;
+    let report = json!({ "scheduledTime": "2026-09-09T01:00:00Z" });
+    assert_eq!(stand.invoke("DailyReportFunctionName", &report).await.expect("an answer")["report"], "sent");
+}
+
+async fn drive_webhooks_and_inbox(stand: &Stand) {
+    let now_ms = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("now");
+    let (line, sobot) = (WebhookSender::line(stand), WebhookSender::sobot(stand));
+    begin_without_tokens(stand, "inbox").await;
+
+    // What Sobot forwards unsigned: a picture, whose address is asked for, and a follow, of which LINE is asked.
+    let customer = random_user();
+    let picture = message(&customer, now_ms, json!({ "type": "image", "contentProvider": { "type": "line" } }));
+    let follow = event("follow", &customer, now_ms, json!({ "follow": { "isUnblocked": false } }));
+    assert_eq!(sobot.deliver(&[picture.clone(), follow]).await.status, 200);
+    stand.wait_for_events(&customer, "stored", |events| events.iter().any(|event| event.media_url.is_some())).await;
+    stand.wait_for_friend_state(&customer, true, "confirmed_event").await;
+
+    // The same message with LINE's signature, as another event: it takes the place of the first.
+    let mut signed = picture.clone();
+    signed["webhookEventId"] = message(&customer, now_ms, json!({}))["webhookEventId"].clone();
+    assert_eq!(line.deliver(&[signed]).await.status, 200);
+    stand.wait_for_events(&customer, "LINE's", |events| events.iter().any(|event| event.verified)).await;
+    let unsend = event("unsend", &customer, now_ms, json!({ "unsend": { "messageId": picture["message"]["id"] } }));
+    assert_eq!(line.deliver(&[unsend]).await.status, 200);
+    stand.wait_for_events(&customer, "unsent", |events| events.iter().any(|event| event.unsent_at.is_some())).await;
+}
+
+async fn drive_operations(stand: &Stand) {
+    begin_without_tokens(stand, "operations").await;
+    let call = async |status: u16, method: &str, path: &str, body: Option<Value>| {
+        let reply = stand.operate(method, path, body).await;
+        assert_eq!(reply.status, status, "{method} {path}: {reply:?}");
+        reply.body
+    };
+    let why = |more: Value| {
+        let mut body = json!({ "reason": "to see what is needed" });
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        Some(body)
+    };
+    call(200, "GET", "/quota", None).await;
+    call(200, "GET", "/sobot/tasks", None).await;
+    call(200, "GET", "/days/today", None).await;
+    call(200, "PUT", "/switches/all", why(json!({ "enabled": true }))).await;
+    call(200, "GET", "/audit?kind=switch", None).await;
+    let customer = random_user();
+    stand.log_in("M-3", &customer).await.expect("logged in");
+    call(200, "GET", &format!("/users/{customer}/messages"), None).await;
+    call(200, "DELETE", "/links/M-3?reason=over", None).await;
+
+    let order = order_with(json!({}));
+    assert_eq!(stand.post(&order).await.body["delivery"], "sent");
+    call(200, "POST", &format!("/orders/{}/resend", id(&order)), why(json!({ "force": true }))).await;
+
+    let queues = [
+        ("push-retry", "PushRetryDeadLetterQueueUrl"),
+        ("inbox", "InboxDeadLetterQueueUrl"),
+        ("quota-warning", "QuotaWarningDeadLetterQueueUrl"),
+        ("daily-report", "DailyReportDeadLetterQueueUrl"),
+    ];
+    for (queue, output) in queues {
+        let send = stand.sqs.send_message().queue_url(stand.aws.output(output)).message_body("not a message of ours");
+        send.send().await.expect("put");
+        let listed = call(200, "GET", &format!("/dead-letters?queue={queue}"), None).await;
+        let letter = listed["deadLetters"][0]["id"].as_str().expect("a dead letter").to_owned();
+        call(200, "DELETE", &format!("/dead-letters/{letter}?reason=over"), None).await;
+        if queue != "daily-report" {
+            let send = stand.sqs.send_message().queue_url(stand.aws.output(output)).message_body("{}");
+            send.send().await.expect("put");
+            call(202, "POST", "/dead-letters/redrive", why(json!({ "queue": queue }))).await;
+        }
+    }
+}

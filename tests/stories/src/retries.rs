@@ -1,0 +1,232 @@
+//! The queue, the dead-letter queue, redrive, the switch, the retry key's 24 hours.
+
+use std::time::Duration;
+
+use local_stand::{
+    line::Behaviour,
+    stand::{Stand, order_with},
+};
+use serde_json::{Value, json};
+use shared::{
+    delivery::record::{DeliveryRecord, Reason, State},
+    line::statistics::{line_day, order_finish_unit},
+};
+use time::OffsetDateTime;
+
+use crate::{id, posting, story, story_alone, user};
+
+const DAY: Duration = Duration::from_secs(25 * 3600);
+
+fn failing(times: usize) -> Vec<Behaviour> {
+    vec![Behaviour::answer(500, r#"{"message":"Internal server error"}"#); times]
+}
+
+/// Posts an order whose every attempt fails like this, and waits until its message lies in the dead-letter queue.
+async fn dead_letter(stand: &Stand, behaviour: Behaviour) -> (Value, String) {
+    let order = order_with(json!({}));
+    stand.line.script(user(&order), vec![behaviour; 4]);
+    assert_eq!(stand.post(&order).await.status, 202);
+    let letter = stand.take_dead_letter(id(&order)).await.expect("a dead letter");
+    (order, letter)
+}
+
+/// Lets a record and LINE's memory of its key grow older than a day.
+async fn a_day_passes(stand: &Stand, order: &Value) -> DeliveryRecord {
+    let mut record = stand.record(id(order)).await.expect("a record");
+    record.key_first_used_at = record.key_first_used_at.map(|first| first - DAY);
+    record.last_attempt_at = record.last_attempt_at.map(|last| last - DAY);
+    let unit = |day: OffsetDateTime| order_finish_unit(line_day(day));
+    record.push_body = record.push_body.replace(&unit(record.created_at), &unit(record.created_at - DAY));
+    stand.put_record(&record).await.expect("written");
+    stand.line.age_retry_keys(DAY);
+    record
+}
+
+#[test]
+fn three_failed_retries_end_in_the_dead_letter_queue_and_a_redrive_delivers() {
+    story(async |stand| {
+        let (order, letter) = dead_letter(stand, failing(1).remove(0)).await;
+        let record = stand.record(id(&order)).await.expect("a record");
+        assert_eq!((record.state, record.reason), (State::Retrying, Some(Reason::RetriesExhausted)));
+        assert_eq!(record.attempts.len(), 4, "one push and three retries");
+        let pushes = stand.line.pushes_to(user(&order));
+        let gaps: Vec<_> = pushes.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+        assert!(gaps.iter().all(|gap| *gap > Duration::from_secs(5)), "{gaps:?}");
+        let reply = stand.post(&order).await;
+        assert_eq!((reply.status, &reply.body["reason"]), (202, &json!("retries_exhausted")));
+
+        // Redrive moves the message's body back to the queue.
+        stand.enqueue(&letter).await.expect("queued");
+        let record = stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        assert_eq!(record.reason, None);
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+        let keys: std::collections::HashSet<_> =
+            stand.line.pushes_to(user(&order)).iter().map(|push| push.retry_key()).collect();
+        assert_eq!(keys.len(), 1, "one key, within its 24 hours");
+    });
+}
+
+#[test]
+fn a_bad_message_fails_alone() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        let marker = format!("not an order {}", user(&order));
+        let (garbage, queued) = (json!({ "orderId": marker }).to_string(), order.to_string());
+        let (one, two, three) = tokio::join!(stand.enqueue(&garbage), stand.enqueue(&queued), stand.enqueue("{{{"));
+        one.and(two).and(three).expect("queued");
+        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        assert_eq!(stand.take_dead_letter(&marker).await.expect("kept, not lost"), garbage);
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+    });
+}
+
+#[test]
+fn a_queued_order_without_a_record_is_delivered() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        stand.enqueue(&order.to_string()).await.expect("queued");
+        let record = stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        assert_eq!(record.attempts.len(), 1);
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+    });
+}
+
+#[test]
+fn the_same_message_delivered_many_times_is_one_push_at_a_time() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), failing(1));
+        let text = order.to_string();
+        let (one, two, three) = tokio::join!(stand.enqueue(&text), stand.enqueue(&text), stand.enqueue(&text));
+        one.and(two).and(three).expect("queued");
+        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        let pushes = stand.line.pushes_to(user(&order));
+        assert_eq!(pushes.len(), 2, "one that failed and its retry, whatever the copies");
+        assert!(pushes[1].at - pushes[0].at > Duration::from_secs(3));
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+    });
+}
+
+#[test]
+fn a_retry_while_the_first_push_still_runs_leaves_it_alone() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), [Behaviour::Hold]);
+        let posting = posting(stand, &order);
+        let held =
+            || stand.line.wait_until("the push is held", Duration::from_secs(20), |line| line.is_held(user(&order)));
+        held().await;
+        // The same order posted now finds the owner at work.
+        assert_eq!(stand.post(&order).await.body["delivery"], "retrying");
+        assert_eq!(stand.line.pushes_to(user(&order)).len(), 1);
+        let _ = stand.line.release(user(&order), local_stand::line::ReleaseAs::Accept);
+        posting.await.expect("no panic");
+        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+    });
+}
+
+#[test]
+fn the_switch_stops_first_pushes_and_retries() {
+    story_alone(&[], async |stand| {
+        let waiting = order_with(json!({}));
+        stand.line.script(user(&waiting), failing(1));
+        assert_eq!(stand.post(&waiting).await.status, 202);
+        stand.set_switch(false).await.expect("written");
+        let record =
+            stand.wait_for_record(id(&waiting), "suppressed", |record| record.state == State::Suppressed).await;
+        assert_eq!(record.reason, Some(Reason::SwitchedOff));
+        assert_eq!(stand.line.pushes_to(user(&waiting)).len(), 1, "the first push only");
+
+        // The memory of the switch is at most half a retry delay old here (30 s on AWS), and that time has passed.
+        let order = order_with(json!({}));
+        let reply = stand.post(&order).await;
+        assert_eq!(
+            (reply.status, &reply.body["delivery"], &reply.body["reason"]),
+            (200, &json!("suppressed"), &json!("switched_off"))
+        );
+        assert!(stand.line.pushes_to(user(&order)).is_empty());
+
+        stand.set_switch(true).await.expect("written");
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        while stand.post(&order_with(json!({}))).await.body["delivery"] != "sent" {
+            assert!(tokio::time::Instant::now() < deadline, "the switch stays off");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        assert_eq!(stand.post(&order).await.body["delivery"], "suppressed", "what was suppressed stays so");
+    });
+}
+
+#[test]
+fn an_old_key_is_never_used_again_when_line_may_have_taken_the_message() {
+    story_alone(&[("MaxRetries", "1")], async |stand| {
+        let (order, letter) = dead_letter(&stand, Behaviour::AcceptThenHangUp).await;
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+        a_day_passes(&stand, &order).await;
+        stand.enqueue(&letter).await.expect("queued");
+        let record = stand.wait_for_record(id(&order), "expired", |record| record.state == State::Expired).await;
+        assert_eq!(record.reason, Some(Reason::RetryKeyExpired));
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1, "no second message");
+        let reply = stand.post(&order).await;
+        assert_eq!(
+            (reply.status, &reply.body["delivery"], &reply.body["reason"]),
+            (200, &json!("failed"), &json!("retry_key_expired"))
+        );
+    });
+}
+
+#[test]
+fn a_refusal_does_not_take_an_earlier_doubt_away() {
+    story_alone(&[("MaxRetries", "1")], async |stand| {
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), [Behaviour::AcceptThenHangUp, Behaviour::RateLimited]);
+        assert_eq!(stand.post(&order).await.status, 202);
+        let letter = stand.take_dead_letter(id(&order)).await.expect("a dead letter");
+        a_day_passes(&stand, &order).await;
+        stand.enqueue(&letter).await.expect("queued");
+        stand.wait_for_record(id(&order), "expired", |record| record.state == State::Expired).await;
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1, "no second message");
+    });
+}
+
+#[test]
+fn an_order_posted_again_while_it_is_retried_is_not_retried_more_often() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), failing(4));
+        assert_eq!(stand.post(&order).await.status, 202);
+        for _ in 0..4 {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            assert_eq!(stand.post(&order).await.status, 202);
+        }
+        let letter = stand.take_dead_letter(id(&order)).await.expect("a dead letter");
+        let pushes = stand.line.pushes_to(user(&order));
+        assert_eq!(pushes.len(), 4, "one push and three retries, however often it was posted");
+        let gaps: Vec<_> = pushes.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+        assert!(gaps.iter().all(|gap| *gap > Duration::from_secs(5)), "{gaps:?}");
+        stand.enqueue(&letter).await.expect("queued");
+        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+    });
+}
+
+#[test]
+fn an_old_key_is_replaced_when_line_certainly_took_nothing() {
+    story_alone(&[("MaxRetries", "1")], async |stand| {
+        let (order, letter) = dead_letter(&stand, Behaviour::RateLimited).await;
+        let old = a_day_passes(&stand, &order).await;
+        stand.line.script(user(&order), []);
+        stand.enqueue(&letter).await.expect("queued");
+        // Two of the four scripted refusals are left; each redrive uses one up.
+        let refused = stand.take_dead_letter(id(&order)).await.expect("a dead letter");
+        stand.enqueue(&refused).await.expect("queued");
+        stand.take_dead_letter(id(&order)).await.expect("a dead letter");
+        stand.enqueue(&refused).await.expect("queued");
+        let record = stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        assert_eq!(record.generation, old.generation + 1, "one new key, kept for its own 24 hours");
+        assert_ne!(record.retry_key("local"), old.retry_key("local"));
+        let received = stand.line.received_by(user(&order));
+        assert_eq!((received.len(), received[0].retry_key), (1, Some(record.retry_key("local"))));
+        assert_ne!(record.push_body, old.push_body, "a new key has a body of its own day");
+    });
+}

@@ -1,0 +1,402 @@
+//! What holds for every queue, table, log, policy, route and alarm of `template.yaml`, today's and tomorrow's.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Stdio,
+    sync::LazyLock,
+};
+
+use local_stand::{
+    aws::emulator::prepare,
+    aws::template::{Template, as_list, dashboard_body, strings},
+    repository,
+    stand::random_key,
+};
+use serde_json::{Value, json};
+use shared::{
+    delivery::record::Reason,
+    metric::{Metric, NAMESPACE},
+};
+
+use crate::story;
+
+/// Routes that no key protects, and what does instead.
+const WITHOUT_A_KEY: [&str; 5] = [
+    "GET /console",               // a static page; what it shows it asks for with the operator's key
+    "GET /login",                 // the app's link token
+    "GET /login/callback",        // the sealed state and the browser's cookie
+    "POST /webhooks/line",        // LINE's signature
+    "POST /webhooks/sobot/{key}", // the key in the address
+];
+
+/// Tables that are not backed up, because nothing is lost with them.
+const NOT_BACKED_UP: [&str; 2] = [
+    "TokensTable",     // LINE and Sobot give new tokens
+    "UsedTokensTable", // an item lives for an hour
+];
+
+/// Policies that AWS manages and SAM adds: writing logs, sending traces, and taking messages from the function's queue.
+const MANAGED_BY_AWS: [&str; 3] = [
+    "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+    "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
+    "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole",
+];
+
+/// What CloudWatch takes into one alarm.
+const MAX_METRICS_OF_AN_ALARM: usize = 10;
+
+/// Read once, for all stories.
+pub fn template() -> &'static Template {
+    static TEMPLATE: LazyLock<Template> = LazyLock::new(|| Template::read().expect("the template can be read"));
+    &TEMPLATE
+}
+
+#[test]
+fn the_linter_has_nothing_to_say() {
+    let mut linter = prepare().expect("the linter").python();
+    linter.args(["-c", "import sys; from cfnlint.runner import main; sys.exit(main())"]);
+    linter.args(["--append-rules", "cfn_lint_serverless.rules"]).current_dir(repository());
+    let output = linter.env("AWS_DEFAULT_REGION", "ap-northeast-1").stdin(Stdio::null()).output().expect("it runs");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+    assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+#[test]
+fn no_policy_allows_everything() {
+    let template = template();
+    let roles = template.deployed("AWS::IAM::Role");
+    let mut statements = 0;
+    for (name, role) in &roles {
+        let policies = role["Properties"]["Policies"].as_array().into_iter().flatten();
+        for statement in policies.flat_map(|policy| as_list(&policy["PolicyDocument"]["Statement"])) {
+            statements += 1;
+            for part in ["Action", "Resource"] {
+                assert!(!statement[part].is_null(), "{name}: {statement}");
+                for text in strings(&statement[part]) {
+                    assert!(!text.contains('*'), "{name}: {text}");
+                }
+            }
+        }
+        for managed in strings(&role["Properties"]["ManagedPolicyArns"]) {
+            assert!(MANAGED_BY_AWS.contains(&managed), "{name}: {managed}");
+        }
+    }
+    assert!(statements > roles.len(), "{statements} statements in {} roles", roles.len());
+    for other in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"] {
+        assert!(template.deployed(other).is_empty(), "{other}: look at it here, too");
+    }
+}
+
+#[test]
+fn every_function_has_a_log_group_of_its_own_and_may_send_its_traces() {
+    let template = template();
+    let logs = template.deployed("AWS::Logs::LogGroup");
+    let roles = template.deployed("AWS::IAM::Role");
+    let mut taken = BTreeSet::new();
+    for (name, function) in template.deployed("AWS::Lambda::Function") {
+        let properties = &function["Properties"];
+        let group = properties["LoggingConfig"]["LogGroup"]["Ref"].as_str().expect("a log group");
+        assert!(logs.contains_key(group) && taken.insert(group), "{name}: {group}");
+        assert_eq!(properties["LoggingConfig"]["LogFormat"], "JSON", "{name}");
+        assert_eq!(properties["TracingConfig"]["Mode"], "Active", "{name}");
+        let role = properties["Role"]["Fn::GetAtt"][0].as_str().expect("a role");
+        let managed = strings(&roles[role]["Properties"]["ManagedPolicyArns"]);
+        assert!(managed.iter().any(|arn| arn.ends_with("/AWSXrayWriteOnlyAccess")), "{name}: {managed:?}");
+    }
+    for (name, group) in logs {
+        let retention = &group["Properties"]["RetentionInDays"];
+        assert!(retention["Ref"].is_string() || retention.is_u64(), "{name} is kept for ever");
+    }
+}
+
+#[test]
+fn every_queue_is_encrypted_and_every_dead_letter_rings() {
+    let template = template();
+    let queues = template.deployed("AWS::SQS::Queue");
+    let alarmed: BTreeSet<String> = template
+        .metrics()
+        .into_iter()
+        .filter(|metric| metric.by.ends_with("Alarm") && metric.name == "ApproximateNumberOfMessagesVisible")
+        .filter_map(|metric| {
+            let queue: Value = serde_json::from_str(metric.dimensions.get("QueueName")?).ok()?;
+            Some(queue["Fn::GetAtt"][0].as_str()?.to_owned())
+        })
+        .collect();
+    let targets: BTreeSet<&str> = queues
+        .values()
+        .filter_map(|queue| queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0].as_str())
+        .collect();
+    for target in &targets {
+        assert!(queues[target]["Properties"]["RedrivePolicy"].is_null(), "{target} has a dead-letter queue itself");
+    }
+    for (name, queue) in &queues {
+        assert_eq!(queue["Properties"]["SqsManagedSseEnabled"], true, "{name}");
+        let redrive = &queue["Properties"]["RedrivePolicy"];
+        if redrive.is_null() {
+            // A dead-letter queue: of another queue, or of what is started by a schedule.
+            assert!(alarmed.contains(*name), "{name} has neither a dead-letter queue nor an alarm");
+        } else {
+            assert!(redrive["maxReceiveCount"].is_u64() || redrive["maxReceiveCount"]["Ref"].is_string(), "{name}");
+            let target = redrive["deadLetterTargetArn"]["Fn::GetAtt"][0].as_str().expect("a queue of the template");
+            assert!(alarmed.contains(target), "{target} has no alarm");
+        }
+    }
+    for (name, mapping) in template.deployed("AWS::Lambda::EventSourceMapping") {
+        let properties = &mapping["Properties"];
+        assert_eq!(properties["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{name}");
+        assert!(properties["ScalingConfig"]["MaximumConcurrency"].is_u64(), "{name}");
+    }
+    for (name, schedule) in template.deployed("AWS::Scheduler::Schedule") {
+        let target = &schedule["Properties"]["Target"];
+        let queue = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0].as_str().expect("a queue of the template");
+        assert!(alarmed.contains(queue), "{name}: {queue}");
+        assert!(target["RetryPolicy"]["MaximumRetryAttempts"].is_u64(), "{name}");
+    }
+}
+
+#[test]
+fn every_table_is_encrypted_and_backed_up() {
+    let tables = template().deployed("AWS::DynamoDB::Table");
+    for (name, table) in &tables {
+        let properties = &table["Properties"];
+        assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
+        assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
+        let backed_up = properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true;
+        assert_ne!(backed_up, NOT_BACKED_UP.contains(name), "{name}");
+    }
+    assert!(NOT_BACKED_UP.iter().all(|name| tables.contains_key(name)));
+}
+
+#[test]
+fn what_holds_data_says_what_becomes_of_it_with_the_stack() {
+    let template = template();
+    for resource_type in
+        ["AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SecretsManager::Secret", "AWS::Logs::LogGroup"]
+    {
+        let resources = template.deployed(resource_type);
+        assert!(!resources.is_empty(), "{resource_type}");
+        for (name, resource) in resources {
+            let policies = [&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]];
+            assert!(policies.iter().all(|policy| **policy == "Retain" || **policy == "Delete"), "{name}: {policies:?}");
+            assert_eq!(policies[0], policies[1], "{name}");
+        }
+    }
+}
+
+/// Two stacks in one account and region: a fixed name would let only one of them be made.
+#[test]
+fn nothing_has_a_name_that_another_stack_would_have_too() {
+    const NAMES: [&str; 9] = [
+        "Name",
+        "QueueName",
+        "TableName",
+        "FunctionName",
+        "RoleName",
+        "LogGroupName",
+        "TopicName",
+        "AlarmName",
+        "DashboardName",
+    ];
+    let template = template();
+    for (id, resource) in template.deployed["Resources"].as_object().expect("resources") {
+        for name in NAMES {
+            assert!(!resource["Properties"][name].is_string(), "{id}: {name} is {}", resource["Properties"][name]);
+        }
+    }
+}
+
+#[test]
+fn the_access_log_has_neither_paths_nor_people() {
+    let template = template();
+    let stages = template.deployed("AWS::ApiGatewayV2::Stage");
+    assert_eq!(stages.len(), 1);
+    for (name, stage) in stages {
+        let settings = &stage["Properties"]["AccessLogSettings"];
+        let group = settings["DestinationArn"]["Fn::GetAtt"][0].as_str().expect("a log group");
+        assert!(template.deployed("AWS::Logs::LogGroup").contains_key(group), "{name}");
+        let format = settings["Format"]["Fn::Sub"].as_str().expect("a format made with Fn::Sub");
+        let format: BTreeMap<String, String> = serde_json::from_str(format).expect("JSON, every value in quotes");
+        for (key, value) in &format {
+            let known = value.starts_with("$context.") || value == "${AWS::StackName}";
+            let tells = ["path", "query", "identity", "authorizer", "domain"].iter().any(|word| value.contains(word));
+            assert!(known && !tells, "{name}: {key} is {value}");
+        }
+        for key in ["stack", "requestId", "responseLatency", "integrationError"] {
+            assert!(format.contains_key(key), "{name}: {key}");
+        }
+        // What errors are counted by: `{ ($.routeKey = "POST /some/*") && ($.status = "5*") }`.
+        let apis = template.deployed("AWS::ApiGatewayV2::Api");
+        let routes: Vec<String> = apis
+            .values()
+            .flat_map(|api| api["Properties"]["Body"]["paths"].as_object().into_iter().flatten())
+            .flat_map(|(path, operations)| {
+                let methods = operations.as_object().into_iter().flatten();
+                methods.map(move |(method, _)| format!("{} {path}", method.to_uppercase()))
+            })
+            .collect();
+        for (filter, resource) in template.deployed("AWS::Logs::MetricFilter") {
+            assert_eq!(resource["Properties"]["LogGroupName"]["Ref"], group, "{filter}");
+            let pattern = resource["Properties"]["FilterPattern"].as_str().expect("a pattern");
+            let parts: Vec<_> = pattern.trim_matches(['{', '}', ' ']).split(" && ").collect();
+            let values: BTreeMap<_, _> = parts
+                .iter()
+                .filter_map(|part| part.strip_prefix("($.")?.strip_suffix("\")")?.split_once(" = \""))
+                .collect();
+            assert_eq!(values.keys().collect::<Vec<_>>(), [&"routeKey", &"status"], "{filter}: {pattern}");
+            assert!(values.keys().all(|field| format.contains_key(*field)), "{filter}: {pattern}");
+            let route = values["routeKey"];
+            let counts = |one: &String| route.strip_suffix('*').map_or(one == route, |begin| one.starts_with(begin));
+            assert!(routes.iter().any(counts), "{filter}: no route is {route}");
+        }
+        let limits = &stage["Properties"]["DefaultRouteSettings"];
+        assert!(limits["ThrottlingRateLimit"]["Ref"].is_string() && limits["ThrottlingBurstLimit"]["Ref"].is_string());
+    }
+}
+
+#[test]
+fn every_alarm_wakes_somebody_and_has_a_page_in_the_runbook() {
+    let template = template();
+    let readme = std::fs::read_to_string(repository().join("README.md")).expect("README.md");
+    let (_, operate) = readme.split_once("\n## Operate\n").expect("the part Operate");
+    let operate = operate.split("\n## ").next().unwrap_or_default();
+    let mut headings: BTreeSet<&str> = operate.lines().filter_map(|line| line.strip_prefix("#### ")).collect();
+    let alarms = template.deployed("AWS::CloudWatch::Alarm");
+    assert!(alarms.len() >= 15);
+    for (name, alarm) in alarms {
+        let properties = &alarm["Properties"];
+        assert_eq!(properties["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]), "{name}");
+        assert_ne!(properties["ActionsEnabled"], json!(false), "{name}");
+        for needed in ["TreatMissingData", "ComparisonOperator", "EvaluationPeriods", "Threshold"] {
+            assert!(!properties[needed].is_null(), "{name}: {needed}");
+        }
+        let heading = in_words(name.strip_suffix("Alarm").expect("its name ends in Alarm"));
+        assert!(headings.remove(heading.as_str()), "README.md, Operate: no heading #### {heading}");
+        let description = properties["AlarmDescription"].as_str().expect("a description");
+        assert!(description.ends_with(&format!(" README.md, Operate - {heading}.")), "{name}: {description}");
+        let metrics = properties["Metrics"].as_array().into_iter().flatten();
+        assert!(metrics.clone().count() <= MAX_METRICS_OF_AN_ALARM + 1, "{name}");
+        // One value comes of it, and every metric has its part in it.
+        let expressions: Vec<_> = metrics.clone().filter_map(|query| query["Expression"].as_str()).collect();
+        for query in metrics.filter(|query| !query["MetricStat"].is_null()) {
+            let part = query["Id"].as_str().expect("an id");
+            let [expression] = expressions[..] else { panic!("{name}: {expressions:?}") };
+            // Missing values count as none: a plain sum would be missing with any of them.
+            let sum = expression.strip_prefix("SUM([").and_then(|rest| rest.strip_suffix("])")).expect("a sum");
+            assert!(sum.split(", ").any(|one| one == part), "{name}: {part}");
+            assert_eq!(query["ReturnData"], false, "{name}: {part}");
+        }
+    }
+    assert!(headings.is_empty(), "headings without an alarm: {headings:?}");
+}
+
+/// `PushRetryDeadLetters` → `Push retry dead letters`.
+fn in_words(name: &str) -> String {
+    name.chars().enumerate().fold(String::new(), |mut words, (place, letter)| {
+        if place > 0 && letter.is_ascii_uppercase() {
+            words.push(' ');
+        }
+        words.push(if place > 0 { letter.to_ascii_lowercase() } else { letter });
+        words
+    })
+}
+
+#[test]
+fn every_metric_that_is_looked_at_is_one_that_is_told() {
+    let template = template();
+    let stack = [json!({ "Ref": "AWS::StackName" }).to_string(), "${AWS::StackName}".to_owned()];
+    let mut told: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
+    for metric in Metric::ALL {
+        let sets = metric.dimensions().iter().map(|set| set.iter().map(|name| (*name).to_owned()).collect());
+        told.entry(metric.name().to_owned()).or_default().extend(sets);
+    }
+    for (name, filter) in template.deployed("AWS::Logs::MetricFilter") {
+        let transformation = &filter["Properties"]["MetricTransformations"][0];
+        assert_eq!(transformation["MetricNamespace"], NAMESPACE, "{name}");
+        let dimensions = transformation["Dimensions"].as_array().expect("dimensions");
+        let names = dimensions.iter().map(|one| one["Key"].as_str().expect("a key").to_owned()).collect();
+        told.entry(transformation["MetricName"].as_str().expect("a name").to_owned()).or_default().push(names);
+    }
+    let mut seen = BTreeSet::new();
+    for metric in template.metrics().into_iter().filter(|metric| metric.namespace == NAMESPACE) {
+        let sets = told.get(&metric.name).unwrap_or_else(|| panic!("nobody tells {metric:?}"));
+        let names: BTreeSet<&String> = metric.dimensions.keys().collect();
+        assert!(sets.iter().any(|set| set.iter().collect::<BTreeSet<_>>() == names), "told by {sets:?}: {metric:?}");
+        assert!(stack.contains(&metric.dimensions["stack"]), "another stack's: {metric:?}");
+        if let Some(reason) = metric.dimensions.get("reason") {
+            let reasons = [Reason::RefusedByLine, Reason::QuotaExhausted, Reason::NotLinked, Reason::RetryKeyExpired];
+            assert!(reasons.iter().any(|one| one.name() == reason), "no delivery fails for {reason}");
+        }
+        if let Some(issuer) = metric.dimensions.get("issuer") {
+            assert!(["line", "sobot"].contains(&issuer.as_str()), "{issuer}");
+        }
+        seen.insert(metric.name);
+    }
+    let unseen: Vec<_> = told.keys().filter(|name| !seen.contains(*name)).collect();
+    assert!(unseen.is_empty(), "paid for, and neither on the dashboard nor in an alarm: {unseen:?}");
+}
+
+#[test]
+fn no_function_fails_unseen() {
+    let template = template();
+    let functions: BTreeSet<String> =
+        template.deployed("AWS::Lambda::Function").keys().map(|id| (*id).to_owned()).collect();
+    let dashboards = template.deployed("AWS::CloudWatch::Dashboard");
+    assert_eq!(dashboards.len(), 1);
+    assert!(dashboard_body(dashboards.values().next().expect("one"))["widgets"].as_array().expect("widgets").len() > 9);
+    let metrics = template.metrics();
+    for name in ["Errors", "Throttles", "Duration"] {
+        for by in metrics.iter().filter(|metric| metric.name == name).map(|metric| &metric.by).collect::<BTreeSet<_>>()
+        {
+            let watched: BTreeSet<String> = metrics
+                .iter()
+                .filter(|metric| metric.name == name && metric.by == *by && metric.namespace == "AWS/Lambda")
+                .map(|metric| {
+                    let function = &metric.dimensions["FunctionName"];
+                    let named: Value = serde_json::from_str(function).unwrap_or_default();
+                    named["Ref"].as_str().unwrap_or(function.trim_matches(['$', '{', '}'])).to_owned()
+                })
+                .collect();
+            assert_eq!(watched, functions, "{by}: {name}");
+        }
+    }
+    let by = |name| metrics.iter().filter(|metric| metric.name == name).map(|metric| metric.by.as_str()).collect();
+    let of: [BTreeSet<&str>; 2] = ["Errors", "Throttles"].map(by);
+    assert_eq!(of.map(|by| by.len()), [2, 2], "an alarm and the dashboard");
+}
+
+#[test]
+fn every_route_wants_a_key() {
+    story(async |stand| {
+        let template = template();
+        let apis = template.deployed("AWS::ApiGatewayV2::Api");
+        let mut open: BTreeSet<&str> = WITHOUT_A_KEY.into();
+        let mut closed = 0;
+        for (path, operations) in apis.values().flat_map(|api| api["Properties"]["Body"]["paths"].as_object()).flatten()
+        {
+            for method in operations.as_object().expect("operations").keys() {
+                let route = format!("{} {path}", method.to_uppercase());
+                if open.remove(route.as_str()) {
+                    continue;
+                }
+                closed += 1;
+                let address = format!("{}{}", stand.aws.api_url(), path.replace(['{', '}'], ""));
+                for key in [None, Some(random_key()), Some(String::new())] {
+                    let method = method.to_uppercase().parse().expect("a method");
+                    let mut request = stand.http.request(method, &address).header("content-type", "application/json");
+                    if let Some(key) = &key {
+                        request = request.header("authorization", format!("Bearer {key}"));
+                    }
+                    let answer = request.body("{}").send().await.expect("the API answers");
+                    let content_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok());
+                    let shown = (answer.status().as_u16(), content_type.unwrap_or_default().to_owned());
+                    assert_eq!(shown, (401, "application/problem+json".to_owned()), "{route} with {key:?}");
+                    let problem: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
+                    assert_eq!((&problem["status"], problem["title"].is_string()), (&json!(401), true), "{route}");
+                }
+            }
+        }
+        assert!(closed >= 1);
+        assert!(open.is_empty(), "no such routes: {open:?}");
+    });
+}

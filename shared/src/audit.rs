@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use crate::{aws_error::told, token::random_name};
+use crate::{aws::error::told, ids::random_name};
 
 /// How long an entry is kept: as long as a delivery's record.
 const LIFE: Duration = Duration::days(400);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    aws_error::told,
+    aws::error::told,
     delivery::{day::DayCount as OwnCount, record::Deliveries},
     line::{
         channel::LineChannel,

@@ -1,6 +1,6 @@
 //! The mail at nine: figures of LINE and of our own, once a day, and the warning before the quota is gone.
 //!
-//! Scheduler and Lambda both start a report at least once; [`shared::once`] makes it one mail. Three steps: begin, read,
+//! Scheduler and Lambda both start a report at least once; [`shared::report::reports`] makes it one mail. Three steps: begin, read,
 //! send. What was read is kept before the mail goes out, so that a run that follows a failure asks LINE and Sobot only
 //! for what is still missing (LINE's insight endpoints allow 60 calls an hour; a report takes at most 25, and of Sobot at
 //! most 20 pages). One source may fail alone: the mail says which and why.
@@ -18,11 +18,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     clock::Clock,
-    mail::Mailer,
+    language::Language,
     metric,
-    once::{Begun, Once},
-    quota_warning::QuotaWarning,
-    wording::Language,
+    report::{
+        mail::Mailer,
+        quota_warning::QuotaWarning,
+        reports::{Begun, Once},
+    },
 };
 use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 

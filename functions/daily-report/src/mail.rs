@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use shared::{
+    language::Language,
     line::statistics::{DayCount, Interaction},
-    mail::Mail,
-    wording::Language,
+    report::mail::Mail,
 };
 use time::{Date, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 

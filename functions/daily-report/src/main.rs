@@ -5,20 +5,20 @@ use jiff::tz::TimeZone;
 use lambda_runtime::{Error, run, service_fn};
 use shared::{
     clock::Clock,
-    delivery::record::Deliveries,
+    delivery::{record::Deliveries, settings::Settings},
+    lambda::{
+        environment::{self, parsed, required},
+        log,
+    },
     line::channel::LineChannel,
-    log,
-    mail::Mailer,
-    once::Once,
-    quota_warning::QuotaWarning,
-    settings::{self, Settings, parsed, required},
+    report::{mail::Mailer, quota_warning::QuotaWarning, reports::Once},
     sobot::account::SobotAccount,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("daily-report");
-    let aws = settings::aws().await;
+    let aws = environment::aws().await;
     let settings = Settings::from_env()?;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let function = DailyReport {

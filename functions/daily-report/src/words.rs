@@ -1,6 +1,6 @@
 //! The report's words in its two languages. The first five lines of the Chinese mail are the operator's own.
 
-use shared::wording::Language;
+use shared::language::Language;
 
 /// The words of one language.
 #[derive(Debug)]

@@ -26,18 +26,21 @@ use lambda_http::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 use shared::{
+    aws::secret::Secret,
     clock::Clock,
-    friend::{Friends, Friendship, Source},
+    customer::{
+        friend::{Friends, Friendship, Source},
+        link::{Links, NewLink},
+        link_token::{LinkToken, LinkTokenError},
+        login_secret::LoginSecret,
+        used_token::{Claimed, Exchange, Linked, UsedTokens},
+    },
+    ids::{LineUserId, MemberId},
+    language::Language,
     line::{
         client::LineError,
         login::{LoginClient, UserGrant},
     },
-    link::{Links, NewLink},
-    link_token::{LinkToken, LinkTokenError},
-    order::{LineUserId, MemberId},
-    secrets::{LoginSecret, Secret},
-    used_token::{Claimed, Exchange, Linked, UsedTokens},
-    wording::Language,
 };
 use tokio::time::{Instant, sleep};
 use url::{Url, form_urlencoded};

@@ -3,21 +3,20 @@
 use lambda_http::Error;
 use line_login::LineLogin;
 use shared::{
+    aws::secret::Secret,
     clock::Clock,
-    friend::Friends,
-    http_api,
+    customer::{friend::Friends, link::Links, used_token::UsedTokens},
+    lambda::{
+        environment::{self, optional, parsed, required},
+        http_api, log,
+    },
     line::login::LoginClient,
-    link::Links,
-    log,
-    secrets::Secret,
-    settings::{self, optional, parsed, required},
-    used_token::UsedTokens,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("line-login");
-    let aws = settings::aws().await;
+    let aws = environment::aws().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let function = LineLogin {
         client: LoginClient::new(&required("LINE_API_BASE")?)?,

@@ -9,7 +9,7 @@ use lambda_http::{
     Body, Response,
     http::{HeaderValue, StatusCode, header},
 };
-use shared::wording::Language;
+use shared::language::Language;
 
 /// What a page says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

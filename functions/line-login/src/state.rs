@@ -16,7 +16,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use shared::{order::MemberId, token::SealingKey};
+use shared::{ids::MemberId, token::sealing::SealingKey};
 use time::OffsetDateTime;
 
 /// Set by an https page of this very host, sent to no other, and no script sees it.

@@ -4,7 +4,7 @@ use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
     audit::{Entry, Kind},
-    http_api::json_response,
+    lambda::http_api::json_response,
 };
 
 use crate::{

@@ -4,7 +4,7 @@
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use shared::token::SealingKey;
+use shared::token::sealing::SealingKey;
 
 use crate::Caller;
 

@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
     audit::{Entry, Kind},
-    aws_error::told,
-    http_api::{Problem, json_response},
+    aws::error::told,
+    lambda::http_api::{Problem, json_response},
     order::{self, Order, StatusChange},
 };
 use time::OffsetDateTime;

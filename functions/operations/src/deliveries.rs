@@ -9,8 +9,8 @@ use shared::{
         day::Summary,
         record::{Reason, State},
     },
-    http_api::json_response,
-    line::statistics::line_day,
+    lambda::http_api::json_response,
+    line::day::line_day,
 };
 use tokio::time::timeout;
 

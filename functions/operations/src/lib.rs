@@ -22,17 +22,18 @@ use lambda_http::{Body, Request, RequestExt as _, Response, http::StatusCode, re
 use serde_json::Value;
 use shared::{
     audit::Audit,
+    aws::secret::{Secret, SecretError},
     clock::Clock,
-    delivery::{Delivery, queue::RetryQueue, record::Deliveries},
-    friend::Friends,
-    http_api::{Problem, bearer},
+    customer::{friend::Friends, link::Links, login_secret::LoginSecret},
+    delivery::{Delivery, queue::RetryQueue, record::Deliveries, switch::Switches},
     inbox::messages::Messages,
+    lambda::{
+        callers::OperatorKeys,
+        http_api::{Problem, bearer},
+    },
     line::{channel::LineChannel, login::LoginClient},
-    link::Links,
-    quota_warning::Thresholds,
-    secrets::{LoginSecret, OperatorKeys, Secret, SecretError},
+    report::quota_warning::Thresholds,
     sobot::account::SobotAccount,
-    switch::Switches,
 };
 
 use crate::{console::Console, dead_letters::DeadLetterQueues};

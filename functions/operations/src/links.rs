@@ -4,10 +4,10 @@ use lambda_http::{Request, http::StatusCode};
 use serde_json::json;
 use shared::{
     audit::{Entry, Kind},
-    http_api::{Problem, json_response},
+    customer::unlink::{UnlinkError, Unlinked, unlink},
+    ids::MemberId,
+    lambda::http_api::{Problem, json_response},
     line::login::Deauthorized,
-    order::MemberId,
-    unlink::{UnlinkError, Unlinked, unlink},
 };
 
 use crate::{

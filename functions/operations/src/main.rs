@@ -8,24 +8,29 @@ use operations::{
 };
 use shared::{
     audit::Audit,
+    aws::secret::Secret,
     clock::Clock,
-    delivery::{Delivery, queue::RetryQueue, record::Deliveries},
-    friend::Friends,
-    http_api,
+    customer::{friend::Friends, link::Links},
+    delivery::{
+        Delivery,
+        queue::RetryQueue,
+        record::Deliveries,
+        settings::Settings,
+        switch::{self, Switches},
+    },
     inbox::messages::Messages,
+    lambda::{
+        environment::{self, parsed, required},
+        http_api, log,
+    },
     line::{channel::LineChannel, login::LoginClient},
-    link::Links,
-    log,
-    secrets::Secret,
-    settings::{self, Settings, parsed, required},
     sobot::account::SobotAccount,
-    switch::{self, Switches},
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("operations");
-    let aws = settings::aws().await;
+    let aws = environment::aws().await;
     let settings = Settings::from_env()?;
     let clock = Clock::System;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);

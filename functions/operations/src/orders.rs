@@ -7,8 +7,8 @@ use shared::{
         record::{DeliveryRecord, Resendable, State},
         resend::Resent,
     },
-    http_api::{Problem, json_response},
-    order::OrderId,
+    ids::OrderId,
+    lambda::http_api::{Problem, json_response},
 };
 
 use crate::{

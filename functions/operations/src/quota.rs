@@ -2,7 +2,7 @@
 
 use lambda_http::{Request, http::StatusCode};
 use serde_json::json;
-use shared::{http_api::json_response, line::client::Quota};
+use shared::{lambda::http_api::json_response, line::client::Quota};
 
 use crate::{Answer, Operations, input::Query, unavailable};
 

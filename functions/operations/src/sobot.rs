@@ -3,8 +3,8 @@
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
-    http_api::{Problem, json_response},
-    secrets::SecretError,
+    aws::secret::SecretError,
+    lambda::http_api::{Problem, json_response},
     sobot::{
         account::AccountError,
         mass_send::{MessageStatus, PAGE_SIZE, Page, RecordQuery, SendRecord, Span, Task, TaskQuery},

@@ -4,8 +4,8 @@ use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
     audit::{Entry, Kind},
-    http_api::{Problem, json_response},
-    switch::{self, SWITCHES, Switch},
+    delivery::switch::{self, SWITCHES, Switch},
+    lambda::http_api::{Problem, json_response},
 };
 
 use crate::{

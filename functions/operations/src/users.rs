@@ -2,7 +2,9 @@
 
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
-use shared::{friend::Friendship, http_api::json_response, inbox::messages::StoredEvent, order::LineUserId};
+use shared::{
+    customer::friend::Friendship, ids::LineUserId, inbox::messages::StoredEvent, lambda::http_api::json_response,
+};
 
 use crate::{
     Answer, Caller, Operations, cursor,

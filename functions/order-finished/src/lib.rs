@@ -10,10 +10,13 @@ use lambda_http::{
 };
 use serde_json::json;
 use shared::{
+    aws::secret::Secret,
     delivery::{Delivery, First, Report, queue::RetryQueue, record::State},
-    http_api::{Problem, bearer, json_response},
+    lambda::{
+        callers::CallerKeys,
+        http_api::{Problem, bearer, json_response},
+    },
     order::{self, MAX_BODY_BYTES, Order, StatusChange},
-    secrets::{CallerKeys, Secret},
 };
 
 const WRONG_FIELDS: &str = "The order was not taken: correct the fields under errors.";

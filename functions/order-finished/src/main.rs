@@ -3,23 +3,22 @@
 use lambda_http::Error;
 use order_finished::OrderFinished;
 use shared::{
+    aws::secret::Secret,
     clock::Clock,
-    delivery::{Delivery, queue::RetryQueue},
-    http_api, log,
-    secrets::Secret,
-    settings::{self, Settings},
+    delivery::{Delivery, queue::RetryQueue, settings::Settings},
+    lambda::{environment, http_api, log},
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("order-finished");
-    let aws = settings::aws().await;
+    let aws = environment::aws().await;
     let function = OrderFinished {
         delivery: Delivery::new(&aws, Settings::from_env()?, Clock::System)?,
-        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&aws), settings::required("PUSH_RETRY_QUEUE_URL")?),
+        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&aws), environment::required("PUSH_RETRY_QUEUE_URL")?),
         keys: Secret::new(
             aws_sdk_secretsmanager::Client::new(&aws),
-            settings::required("ORDER_KEY_SECRET_ID")?,
+            environment::required("ORDER_KEY_SECRET_ID")?,
             Clock::System,
         ),
     };

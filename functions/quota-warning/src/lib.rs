@@ -2,7 +2,7 @@
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent};
-use shared::{clock::Clock, line::channel::LineChannel, quota_warning::QuotaWarning};
+use shared::{clock::Clock, line::channel::LineChannel, report::quota_warning::QuotaWarning};
 
 /// The function with what it calls.
 #[derive(Debug)]

@@ -4,16 +4,16 @@ use lambda_runtime::{Error, run, service_fn};
 use quota_warning::QuotaWarningFunction;
 use shared::{
     clock::Clock,
+    delivery::settings::Settings,
+    lambda::{environment, log},
     line::channel::LineChannel,
-    log,
-    quota_warning::QuotaWarning,
-    settings::{self, Settings},
+    report::quota_warning::QuotaWarning,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("quota-warning");
-    let aws = settings::aws().await;
+    let aws = environment::aws().await;
     let function = QuotaWarningFunction {
         channel: LineChannel::new(&aws, &Settings::from_env()?, Clock::System)?,
         warning: QuotaWarning::from_env(&aws, Clock::System)?,

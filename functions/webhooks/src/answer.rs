@@ -5,7 +5,7 @@ use lambda_http::{
     http::{HeaderValue, StatusCode, header},
 };
 use serde_json::{Value, json};
-use shared::http_api::Problem;
+use shared::lambda::http_api::Problem;
 
 /// The largest body that is taken, in bytes. Lambda takes 6 MB, in which a body may stand as Base64.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;

@@ -15,10 +15,11 @@ use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestCont
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use shared::{
+    aws::secret::{Secret, SecretError},
     clock::Clock,
     inbox::queue::{InboxQueue, Via},
     line::signature::{self, Refused, SignatureKeys},
-    secrets::{Secret, SecretError, SobotWebhookKeys},
+    sobot::secret::SobotWebhookKeys,
 };
 
 use crate::answer::{Answer, MAX_BODY_BYTES};

@@ -1,18 +1,23 @@
 //! Wires `webhooks`.
 
 use lambda_http::Error;
-use shared::{clock::Clock, http_api, inbox::queue::InboxQueue, log, secrets::Secret, settings};
+use shared::{
+    aws::secret::Secret,
+    clock::Clock,
+    inbox::queue::InboxQueue,
+    lambda::{environment, http_api, log},
+};
 use webhooks::Webhooks;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("webhooks");
-    let aws = settings::aws().await;
+    let aws = environment::aws().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&aws);
     let function = Webhooks {
-        signature_keys: Secret::new(secrets.clone(), settings::required("LINE_SECRET_ID")?, Clock::System),
-        sobot_keys: Secret::new(secrets, settings::required("SOBOT_SECRET_ID")?, Clock::System),
-        queue: InboxQueue::new(&aws, settings::required("INBOX_QUEUE_URL")?),
+        signature_keys: Secret::new(secrets.clone(), environment::required("LINE_SECRET_ID")?, Clock::System),
+        sobot_keys: Secret::new(secrets, environment::required("SOBOT_SECRET_ID")?, Clock::System),
+        queue: InboxQueue::new(&aws, environment::required("INBOX_QUEUE_URL")?),
         clock: Clock::System,
     };
     function.warm_up().await;

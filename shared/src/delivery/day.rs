@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 
 use crate::{
-    aws_error::told,
+    aws::error::told,
     delivery::record::{Deliveries, Reason, State},
 };
 

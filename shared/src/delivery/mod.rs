@@ -1,7 +1,7 @@
 //! The delivery of a finished order: never lost, never twice.
 //!
 //! Who does what: `order-finished` calls [`Delivery::first`], `push-retry` calls [`Delivery::retry`] for each message of
-//! the retry queue, `operations` calls [`Delivery::resend`]. All work on one [`record`] per order and status; [`outcome`]
+//! the retry queue, `operations` calls [`Delivery::resend`]. All work on one [`record`] per order and status; [`verdict`]
 //! says what LINE's answers mean.
 //!
 //! # Never lost
@@ -38,10 +38,13 @@
 //!   two workers send the same key and LINE answers the second 409. The key's life is cut by ten minutes.
 
 pub mod day;
-pub mod outcome;
 pub mod queue;
+pub mod quota_alert;
 pub mod record;
 pub mod resend;
+pub mod settings;
+pub mod switch;
+pub mod verdict;
 
 use std::time::Duration;
 
@@ -51,20 +54,23 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     clock::Clock,
-    delivery::{
-        outcome::{Verdict, verdict},
-        queue::RetryQueue,
-        record::{Attempt, Created, Decision, Deliveries, DeliveryRecord, Reason, State},
+    customer::{
+        friend::{Friends, Friendship},
+        link::Links,
     },
-    friend::{Friends, Friendship},
+    delivery::{
+        queue::RetryQueue,
+        quota_alert::QuotaAlert,
+        record::{Attempt, Created, Decision, Deliveries, DeliveryRecord, Reason, State},
+        settings::Settings,
+        switch::Switches,
+        verdict::{Verdict, verdict},
+    },
+    ids::LineUserId,
     line::{channel::LineChannel, client::Answer},
-    link::Links,
     message::{PushRequest, order_finished},
     metric,
-    order::{FINISH, LineUserId, Order, Recipient},
-    quota_warning::QuotaAlert,
-    settings::Settings,
-    switch::{self, Switches},
+    order::{FINISH, Order, Recipient},
 };
 
 /// Delivers finished orders.

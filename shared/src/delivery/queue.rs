@@ -2,7 +2,7 @@
 
 use aws_sdk_sqs::Client;
 
-use crate::{aws_error::told, order::Order};
+use crate::{aws::error::told, order::Order};
 
 /// The queue. Its delay, its visibility time-out and its dead-letter queue are in `template.yaml`.
 #[derive(Debug)]

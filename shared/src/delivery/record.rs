@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use crate::{
     audit::{Audit, Entry, Operator},
-    aws_error::{code_and_message, told},
-    line::statistics::line_day,
-    order::{FINISH, LineUserId, Order, StatusChange, parse_bytes},
+    aws::error::{code_and_message, told},
+    ids::LineUserId,
+    line::day::line_day,
+    order::{FINISH, Order, StatusChange, parse_bytes},
 };
 
 /// How long a record is kept: a repeated order is recognised for more than a year.

@@ -15,7 +15,8 @@ use crate::{
         queue::RetryQueue,
         record::{DeliveryRecord, Reason, Resendable, State},
     },
-    order::{self, FINISH, Order, OrderId, StatusChange},
+    ids::OrderId,
+    order::{self, FINISH, Order, StatusChange},
 };
 
 /// What became of the wish to send an order's message again.

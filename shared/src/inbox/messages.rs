@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    aws_error::{code_and_message, told},
+    aws::error::{code_and_message, told},
     inbox::queue::{Envelope, Via},
     line::webhook::{Content, Event, Kind, Provider},
 };

@@ -8,7 +8,7 @@
 //! * The event's item ([`messages`]) has a key made of the event alone and is written if it is not there. A copy with LINE's
 //!   signature takes the place of one without.
 //! * An unsend leaves a mark under the message's id, which a message that comes later finds.
-//! * A friend state is kept with its event's time, and an older one never replaces a newer one ([`crate::friend`]).
+//! * A friend state is kept with its event's time, and an older one never replaces a newer one ([`crate::customer::friend`]).
 //! * A media URL is asked for as long as the item has none.
 //! * The metric of unknown events is counted once the item is new: a crash in between loses the count, not the event.
 //!
@@ -32,13 +32,13 @@ use self::{
 };
 use crate::{
     clock::Clock,
-    friend::{Friends, Friendship, Source},
+    customer::friend::{Friends, Friendship, Source},
+    delivery::settings::Settings,
     line::{
         channel::LineChannel,
         webhook::{Content, Event, Kind, Provider},
     },
     metric,
-    settings::Settings,
     sobot::account::SobotAccount,
 };
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json, value::RawValue};
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
-use crate::aws_error::told;
+use crate::aws::error::told;
 
 /// SQS takes at most this many messages in one call.
 const MAX_BATCH: usize = 10;

@@ -5,12 +5,18 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use crate::{
+    aws::secret::{Secret, SecretError},
     clock::Clock,
-    line::client::{LineClient, LineError, Profile, Quota},
-    order::LineUserId,
-    secrets::{LineChannelSecret, Secret, SecretError},
-    settings::Settings,
-    token::{AccessToken, Issuer, SharedToken, TokenError},
+    delivery::settings::Settings,
+    ids::LineUserId,
+    line::{
+        channel_secret::LineChannelSecret,
+        client::{LineClient, LineError, Profile, Quota},
+    },
+    token::{
+        access::AccessToken,
+        shared::{Issuer, SharedToken, TokenError},
+    },
 };
 
 /// LINE refuses a channel's 31st valid token (LINE: "Channel access token"); a little room is left for people's own.
@@ -142,7 +148,7 @@ impl LineChannel {
         }
     }
 
-    async fn issue(&self, secret: &Arc<LineChannelSecret>) -> Result<crate::token::IssuedToken, LineError> {
+    async fn issue(&self, secret: &Arc<LineChannelSecret>) -> Result<crate::token::access::IssuedToken, LineError> {
         let assertion = secret
             .signer
             .sign(self.clock.now(), self.token_life)

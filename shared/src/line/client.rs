@@ -1,6 +1,6 @@
 //! The wire to LINE's Messaging API: one function per endpoint, one log line per call.
 //!
-//! It decides nothing: [`crate::delivery::outcome`] says what an answer means.
+//! It decides nothing: [`crate::delivery::verdict`] says what an answer means.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    ids::LineUserId,
     metric,
-    order::LineUserId,
-    token::{AccessToken, IssuedToken, Refusal},
+    token::{
+        access::{AccessToken, IssuedToken},
+        shared::Refusal,
+    },
 };
 
 /// LINE's error texts are kept to this many characters.

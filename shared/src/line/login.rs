@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
-    friend::Friendship,
+    customer::friend::Friendship,
+    ids::LineUserId,
     line::client::{Answer, LineClient, LineError, NoAnswer},
-    order::LineUserId,
-    token::AccessToken,
+    token::access::AccessToken,
 };
 
 /// Who signs ID tokens, and where authorization requests go.

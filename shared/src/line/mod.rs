@@ -7,11 +7,15 @@
 //! * [`signature`] - proof that a webhook comes from LINE
 //! * [`webhook`] - the events of a webhook, typed
 //! * [`channel`] - the channel with its secret and its shared token: what a push is sent through
+//! * [`channel_secret`] - the channel's secret, and the part of it that verifies webhooks
+//! * [`day`] - LINE's calendar
 //! * [`login`] - LINE Login: the code, the ID token, the friendship, the end of a grant
 
 pub mod assertion;
 pub mod channel;
+pub mod channel_secret;
 pub mod client;
+pub mod day;
 pub mod login;
 pub mod objects;
 pub mod signature;

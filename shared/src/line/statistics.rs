@@ -5,11 +5,14 @@
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use time::{Date, OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
+use time::Date;
 
 use crate::{
-    line::client::{LineClient, LineError},
-    token::AccessToken,
+    line::{
+        client::{LineClient, LineError},
+        day::{compact, order_finish_unit},
+    },
+    token::access::AccessToken,
 };
 
 /// A figure of one day.
@@ -45,22 +48,6 @@ pub struct Followers {
     pub followers: u64,
     /// Those who block it now.
     pub blocks: u64,
-}
-
-/// The day it is for LINE.
-pub fn line_day(time: OffsetDateTime) -> Date {
-    time.to_offset(UtcOffset::from_hms(9, 0, 0).unwrap_or(UtcOffset::UTC)).date()
-}
-
-/// `20260901`.
-pub fn compact(day: Date) -> String {
-    const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]");
-    day.format(FORMAT).unwrap_or_default()
-}
-
-/// The aggregation unit of the messages that a day's finished orders sent.
-pub fn order_finish_unit(day: Date) -> String {
-    format!("order_finish_{}", compact(day))
 }
 
 impl LineClient {
@@ -115,19 +102,5 @@ impl LineClient {
         }
         let body: Body = self.call(path, request).await?.into_json()?;
         Ok(body.overview.unwrap_or_default())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    #[test]
-    fn a_day_is_lines_day() {
-        let unit = |time| order_finish_unit(line_day(time));
-        assert_eq!(unit(datetime!(2026-09-01 14:59:59 UTC)), "order_finish_20260901");
-        assert_eq!(unit(datetime!(2026-09-01 15:00:00 UTC)), "order_finish_20260902");
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::order::LineUserId;
+use crate::ids::LineUserId;
 
 /// An id or a name longer than this becomes its hash: ids are parts of keys, and a key has a limit.
 const MAX_ID: usize = 100;

@@ -5,14 +5,18 @@ use std::{sync::Arc, time::Duration};
 use aws_config::SdkConfig;
 
 use crate::{
+    aws::secret::{Secret, SecretError},
     clock::Clock,
-    secrets::{Secret, SecretError, SobotSecret},
     sobot::{
         client::{SobotClient, SobotError},
         mass_send::{Page, Query},
         pages::Pages,
+        secret::SobotSecret,
     },
-    token::{AccessToken, Issuer, Refusal as _, SharedToken, TokenError},
+    token::{
+        access::AccessToken,
+        shared::{Issuer, Refusal as _, SharedToken, TokenError},
+    },
 };
 
 /// A token lives at most a day (Sobot, "get_token").

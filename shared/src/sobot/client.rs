@@ -16,8 +16,11 @@ use time::OffsetDateTime;
 use url::Url;
 
 use crate::{
-    secrets::SobotSecret,
-    token::{AccessToken, IssuedToken, Refusal},
+    sobot::secret::SobotSecret,
+    token::{
+        access::{AccessToken, IssuedToken},
+        shared::Refusal,
+    },
 };
 
 /// Sobot's error texts are kept to this many characters.

@@ -17,7 +17,7 @@ use time::{
 
 use crate::{
     sobot::client::{SobotClient, SobotError},
-    token::AccessToken,
+    token::access::AccessToken,
 };
 
 /// Items on a page; the page allows no more.

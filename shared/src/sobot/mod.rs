@@ -4,6 +4,7 @@
 //! * [`mass_send`] - the lists of mass sends and of what became of them for each recipient
 //! * [`account`] - the credential with its shared token: what everything is asked for through
 //! * [`pages`] - a list, page by page
+//! * [`secret`] - the credential, and the keys of the webhook's address
 //!
 //! Sobot's page contradicts itself in places; what is read here is read in every form that the page shows.
 
@@ -11,3 +12,4 @@ pub mod account;
 pub mod client;
 pub mod mass_send;
 pub mod pages;
+pub mod secret;

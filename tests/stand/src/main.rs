@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use shared::{
     delivery::record::{DeliveryRecord, State},
     inbox::messages::StoredEvent,
-    line::statistics::{compact, order_finish_unit},
+    line::day::{compact, order_finish_unit},
 };
 use tokio::time::sleep;
 

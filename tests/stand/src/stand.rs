@@ -11,10 +11,13 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use shared::{
+    customer::{
+        friend::{Friends, Friendship, Source},
+        link_token,
+    },
     delivery::record::DeliveryRecord,
-    friend::{Friends, Friendship, Source},
-    link_token,
-    order::{FINISH, LineUserId},
+    ids::LineUserId,
+    order::FINISH,
 };
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};

@@ -13,13 +13,16 @@ use local_stand::{
 };
 use serde_json::{Value, json};
 use shared::{
+    aws::secret::Secret,
     clock::Clock,
+    customer::{
+        link::{Links, NewLink, Replaced},
+        login_secret::LoginSecret,
+        unlink::{UnlinkError, Unlinked, unlink},
+    },
+    ids::{LineUserId, MemberId},
     line::login::{Deauthorized, LoginClient},
-    link::{Links, NewLink, Replaced},
-    order::{LineUserId, MemberId},
-    secrets::{LoginSecret, Secret},
-    token::{AccessToken, SealingKey},
-    unlink::{UnlinkError, Unlinked, unlink},
+    token::{access::AccessToken, sealing::SealingKey},
 };
 use time::OffsetDateTime;
 use url::Url;

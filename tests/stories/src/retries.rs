@@ -9,7 +9,7 @@ use local_stand::{
 use serde_json::{Value, json};
 use shared::{
     delivery::record::{DeliveryRecord, Reason, State},
-    line::statistics::{line_day, order_finish_unit},
+    line::day::{line_day, order_finish_unit},
 };
 use time::OffsetDateTime;
 

@@ -12,11 +12,7 @@ use local_stand::{
     stand::{Stand, order_with, random_key, random_user},
 };
 use serde_json::json;
-use shared::{
-    clock::Clock,
-    delivery::record::State,
-    secrets::{CallerKeys, Secret},
-};
+use shared::{aws::secret::Secret, clock::Clock, delivery::record::State, lambda::callers::CallerKeys};
 
 use crate::{id, story, story_alone, user};
 

@@ -3,7 +3,7 @@
 
 use hyper::StatusCode;
 use serde_json::json;
-use shared::order::LineUserId;
+use shared::ids::LineUserId;
 
 use super::{Inner, Person, Target, message, reply};
 use crate::api::http_server::Answer;

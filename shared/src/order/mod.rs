@@ -2,7 +2,7 @@
 //!
 //! [`parse`] is the only way in: it names every wrong field at once, and what it lets through can be told to a customer.
 
-use std::fmt;
+pub mod money;
 
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -10,14 +10,13 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use url::Url;
 
 use crate::{
-    money::{self, Money},
-    wording::Language,
+    ids::{LineUserId, MemberId, OrderId},
+    language::Language,
+    order::money::Money,
 };
 
 /// The largest request body, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The longest order id.
-pub const MAX_ORDER_ID: usize = 64;
 /// The longest shop name, in characters as people count them (grapheme clusters).
 pub const MAX_SHOP: usize = 500;
 /// The longest `detailUrl`, percent-encoded: LINE's limit for the `uri` of a URI action.
@@ -77,81 +76,6 @@ pub enum Recipient {
     LineUser(LineUserId),
     /// A member.
     Member(MemberId),
-}
-
-/// 1 to 64 of `A-Z a-z 0-9 . _ : -`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OrderId(String);
-
-impl OrderId {
-    /// Reads an id.
-    pub fn parse(id: &str) -> Result<Self, String> {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-        if (1..=MAX_ORDER_ID).contains(&id.len()) && id.bytes().all(legal) {
-            Ok(Self(id.to_owned()))
-        } else {
-            Err(format!("must be 1 to {MAX_ORDER_ID} of A-Z a-z 0-9 . _ : -"))
-        }
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for OrderId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A member's id in the company's own systems: 1 to 64 of `A-Z a-z 0-9 . _ : -`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MemberId(String);
-
-impl MemberId {
-    /// Reads an id.
-    pub fn parse(id: &str) -> Result<Self, String> {
-        OrderId::parse(id).map(|OrderId(id)| Self(id))
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for MemberId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A LINE user id, `U` and 32 lower-case hexadecimal digits (LINE: "Get user IDs"). Logs show its beginning only.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct LineUserId(String);
-
-impl LineUserId {
-    /// Reads an id.
-    pub fn parse(id: &str) -> Result<Self, String> {
-        let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        match id.strip_prefix('U') {
-            Some(digits) if digits.len() == 32 && digits.bytes().all(hex) => Ok(Self(id.to_owned())),
-            _ => Err("must be a LINE user id: U and 32 lower-case hexadecimal digits".to_owned()),
-        }
-    }
-
-    /// The whole id, for LINE and for records; never for a log.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for LineUserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}…", &self.0[..5])
-    }
 }
 
 /// A shop's name on one line: 1 to 500 characters, white space folded, controls and bidirectional overrides dropped.
@@ -439,7 +363,7 @@ pub(crate) mod tests {
     fn another_status_notifies_nobody() {
         for status in [json!("start"), json!("cancel_by-user"), json!(4), json!(0)] {
             let parsed = parse(&json!({ "orderId": "A", "status": status }));
-            assert_eq!(parsed, Ok(StatusChange::Other { order_id: OrderId("A".to_owned()) }));
+            assert_eq!(parsed, Ok(StatusChange::Other { order_id: OrderId::parse("A").unwrap() }));
         }
     }
 

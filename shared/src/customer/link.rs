@@ -1,5 +1,5 @@
 //! Which LINE user a member of the company is: made at a login, read when an order names a member, ended by
-//! [`crate::unlink`].
+//! [`crate::customer::unlink`].
 //!
 //! Two items a link in the links' table: `member#<member id>` names the LINE user, `line#<user id>` names the member. A
 //! member has one LINE user and a LINE user one member: the latest login wins, and what it replaces is removed in the
@@ -18,9 +18,9 @@ use aws_sdk_dynamodb::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    aws_error::told,
-    order::{LineUserId, MemberId},
-    token::{AccessToken, SealingKey},
+    aws::error::told,
+    ids::{LineUserId, MemberId},
+    token::{access::AccessToken, sealing::SealingKey},
 };
 
 /// Logins of the same people at a time are made one after the other; this many times one may come too late.

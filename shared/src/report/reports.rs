@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 use time::OffsetDateTime;
 
 use crate::{
-    aws_error::{code_and_message, told},
+    aws::error::{code_and_message, told},
     clock::Clock,
 };
 

@@ -5,6 +5,8 @@
 //! What does not fit there, and what has no page to open (a template needs a button), goes out as a Flex Message.
 //! Times and fee are never cut; a shop's name is, with `…`, only where even a Flex bubble is too small for it.
 
+pub mod wording;
+
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -12,12 +14,14 @@ use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::forma
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::{
+    ids::LineUserId,
+    language::Language,
     line::{
+        day::{line_day, order_finish_unit},
         objects::{ActionLabel, AltText, Bubble, ButtonsText, LimitExceeded, Message, Row, UriAction},
-        statistics::{line_day, order_finish_unit},
     },
-    order::{LineUserId, Order, ShopName},
-    wording::{Labels, Language},
+    message::wording::Labels,
+    order::{Order, ShopName},
 };
 
 /// The form of the message.

@@ -6,14 +6,17 @@
 //! the grant is gone, and the link goes, too.
 
 use crate::{
+    aws::secret::{Secret, SecretError},
     clock::Clock,
+    customer::{
+        link::{Link, Links},
+        login_secret::LoginSecret,
+    },
+    ids::MemberId,
     line::{
         client::LineError,
         login::{Deauthorized, LoginClient},
     },
-    link::{Link, Links},
-    order::MemberId,
-    secrets::{LoginSecret, Secret, SecretError},
 };
 
 /// What came of it.

@@ -5,24 +5,21 @@ use std::{str::FromStr, time::Duration};
 
 use aws_config::SdkConfig;
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
 
 use crate::{
-    aws_error::told,
     clock::Clock,
-    line::{client::Quota, statistics::line_day},
-    mail::{Mail, Mailer},
+    lambda::environment::{SettingError, parsed, required},
+    language::Language,
+    line::{client::Quota, day::line_day},
     metric,
-    once::{Begun, Once},
-    settings::{SettingError, parsed, required},
-    wording::Language,
+    report::{
+        mail::{Mail, Mailer},
+        reports::{Begun, Once},
+    },
 };
 
 /// Long enough for SES's slowest answer.
 const LEASE: Duration = Duration::from_secs(60);
-/// One instance tells of an exhausted quota at most this often.
-const TELL_AGAIN: Duration = Duration::from_secs(600);
-
 /// Shares of the quota, in per cent, rising.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thresholds(Vec<u64>);
@@ -152,43 +149,6 @@ fn mail(share: u64, limit: u64, used: u64, now: OffsetDateTime, language: Langua
         language.tag()
     );
     Mail { subject, text, html }
-}
-
-/// Tells the warning's function that LINE refused a push for the monthly limit. The push does not depend on it.
-#[derive(Debug)]
-pub struct QuotaAlert {
-    client: aws_sdk_sqs::Client,
-    queue_url: String,
-    clock: Clock,
-    told_at: Mutex<Option<OffsetDateTime>>,
-}
-
-impl QuotaAlert {
-    /// Tells this queue.
-    pub fn new(client: aws_sdk_sqs::Client, queue_url: String, clock: Clock) -> Self {
-        Self { client, queue_url, clock, told_at: Mutex::new(None) }
-    }
-
-    /// Tells it, unless this instance did so minutes ago. A failure is logged: the daily report looks at the quota, too.
-    pub async fn tell(&self) {
-        let mut told_at = self.told_at.lock().await;
-        if told_at.is_some_and(|at| self.clock.is_within(at, TELL_AGAIN)) {
-            return;
-        }
-        let sent = self
-            .client
-            .send_message()
-            .queue_url(&self.queue_url)
-            .message_body(r#"{"reason":"quota_exhausted"}"#)
-            .send()
-            .await;
-        match sent {
-            Ok(_) => *told_at = Some(self.clock.now()),
-            Err(error) => {
-                tracing::warn!(error = told(&error), "nobody could be told of the exhausted quota")
-            }
-        }
-    }
 }
 
 #[cfg(test)]

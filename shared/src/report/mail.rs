@@ -10,8 +10,8 @@ use aws_sdk_sesv2::{
 };
 
 use crate::{
-    aws_error::told,
-    settings::{SettingError, parsed, required},
+    aws::error::told,
+    lambda::environment::{SettingError, parsed, required},
 };
 
 /// Longer than SES takes on a bad day, shorter than any lease of who sends.

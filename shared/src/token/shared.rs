@@ -18,10 +18,6 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
-    hkdf,
-};
 use aws_sdk_dynamodb::{
     Client,
     operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
@@ -30,9 +26,17 @@ use aws_sdk_dynamodb::{
 };
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
-use crate::{aws_error::told, clock::Clock, metric};
+use crate::{
+    aws::error::told,
+    clock::Clock,
+    ids::random_name,
+    metric,
+    token::{
+        access::{AccessToken, IssuedToken},
+        sealing::SealingKey,
+    },
+};
 
 /// A token this near to its end is not used any more: the call it is for takes time, and clocks differ.
 const MARGIN: time::Duration = time::Duration::seconds(60);
@@ -45,37 +49,6 @@ const MAX_LEASES: u32 = 16;
 const MAX_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
 /// How often a waiting instance looks whether the lease's holder is done.
 const POLL: Duration = Duration::from_millis(150);
-
-/// A bearer token. Its `Debug` shows nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AccessToken(String);
-
-impl AccessToken {
-    /// Takes the token as the issuer gave it.
-    pub fn new(token: String) -> Self {
-        Self(token)
-    }
-
-    /// The token, for the `Authorization` header.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessToken(…)")
-    }
-}
-
-/// What an issuer answers.
-#[derive(Clone, Debug)]
-pub struct IssuedToken {
-    /// The new token.
-    pub token: AccessToken,
-    /// How long it is valid from now on.
-    pub life: Duration,
-}
 
 /// No token could be had.
 #[derive(Debug, thiserror::Error)]
@@ -101,48 +74,6 @@ pub enum TokenError<E> {
 pub trait Refusal {
     /// True where no token was issued.
     fn is_refusal(&self) -> bool;
-}
-
-/// Seals what must not be readable where it is kept: a token in a table, a login's state in an address.
-pub struct SealingKey(RandomizedNonceKey);
-
-impl fmt::Debug for SealingKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SealingKey(…)")
-    }
-}
-
-impl SealingKey {
-    /// Derives the key from a secret that only Secrets Manager holds (HKDF-SHA256).
-    pub fn derive(secret: &[u8]) -> Self {
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"shared-token");
-        let mut key = [0; 32];
-        let filled = salt
-            .extract(secret)
-            .expand(&[b"seal"], hkdf::HKDF_SHA256)
-            .and_then(|material| material.fill(&mut key))
-            .and_then(|()| RandomizedNonceKey::new(&AES_256_GCM, &key));
-        Self(filled.expect("HKDF-SHA256 gives 32 bytes, AES-256 takes 32 bytes"))
-    }
-
-    /// The nonce, then the sealed text. It opens under the same `context` only: an issuer's name, a link's id.
-    pub fn seal(&self, context: &str, text: &str) -> Vec<u8> {
-        let mut sealed = text.as_bytes().to_vec();
-        let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::from(context.as_bytes()), &mut sealed)
-            .expect("AES-GCM seals any text shorter than 64 GB");
-        [nonce.as_ref().as_slice(), &sealed].concat()
-    }
-
-    /// What was sealed under this `context`; `None` for anything else.
-    pub fn open(&self, context: &str, sealed: &[u8]) -> Option<String> {
-        let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN)?;
-        let mut opened = sealed.to_vec();
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let text = self.0.open_in_place(nonce, Aad::from(context.as_bytes()), &mut opened).ok()?;
-        String::from_utf8(text.to_vec()).ok()
-    }
 }
 
 /// A token with its place in the sequence.
@@ -384,7 +315,9 @@ impl SharedToken {
         let known = || {
             let time = |name| OffsetDateTime::from_unix_timestamp(number(name)?).ok();
             Some(Known {
-                token: AccessToken(key.open(self.issuer.name, attributes.get("sealed_token")?.as_b().ok()?.as_ref())?),
+                token: AccessToken::new(
+                    key.open(self.issuer.name, attributes.get("sealed_token")?.as_b().ok()?.as_ref())?,
+                ),
                 serial: u64::try_from(number("serial")?).ok()?,
                 issued_at: time("issued_at")?,
                 expires_at: time("expires_at")?,
@@ -518,30 +451,9 @@ fn numbers(values: &[i64]) -> AttributeValue {
     AttributeValue::L(values.iter().copied().map(number).collect())
 }
 
-/// A name that nobody else has, for who holds something.
-pub(crate) fn random_name() -> String {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
-    Uuid::from_bytes(bytes).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_sealed_token_opens_with_its_own_key_and_issuer_only() {
-        let key = SealingKey::derive(b"secret");
-        let token = "token";
-        let sealed = key.seal("line", token);
-        assert_eq!(key.open("line", &sealed), Some(token.to_owned()));
-        assert_eq!(SealingKey::derive(b"secret").open("line", &sealed), Some(token.to_owned()));
-        assert_eq!(key.open("sobot", &sealed), None);
-        assert_eq!(SealingKey::derive(b"another").open("line", &sealed), None);
-        assert_eq!(key.open("line", &sealed[1..]), None);
-        assert_eq!(key.open("line", b"short"), None);
-        assert_ne!(sealed, key.seal("line", token), "a nonce was used twice");
-    }
 
     #[test]
     fn a_token_is_due_before_it_is_unusable() {
@@ -571,11 +483,5 @@ mod tests {
     fn each_failure_doubles_the_lease() {
         let lease = |failures| Item { failures, ..Item::default() }.next_lease(Duration::from_secs(7)).as_secs();
         assert_eq!([0, 1, 2, 4, 5, 99].map(lease), [7, 14, 28, 112, 112, 112]);
-    }
-
-    #[test]
-    fn a_token_is_never_printed() {
-        let issued = IssuedToken { token: AccessToken::new("hunter2".to_owned()), life: Duration::from_secs(1) };
-        assert!(!format!("{issued:?}").contains("hunter2"));
     }
 }

@@ -7,7 +7,7 @@
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use time::OffsetDateTime;
 
-use crate::{aws_error::told, order::LineUserId};
+use crate::{aws::error::told, ids::LineUserId};
 
 /// What is known of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

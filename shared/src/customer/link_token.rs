@@ -4,7 +4,7 @@
 //! most ten minutes ahead), `jti` (16 to 128 characters, another one for every token) and, where the member is to go
 //! back to the app afterwards, `return_url`. Source: RFC 7519; the claims are a contract of ours.
 //!
-//! A token says who comes, not in which browser: [`crate::used_token`] ties it to the first one.
+//! A token says who comes, not in which browser: [`crate::customer::used_token`] ties it to the first one.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::order::MemberId;
+use crate::ids::MemberId;
 
 /// A token may be valid for this long at most.
 pub const MAX_LIFE: time::Duration = time::Duration::minutes(10);

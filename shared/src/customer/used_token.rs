@@ -21,7 +21,7 @@ use aws_sdk_dynamodb::{
 };
 use time::OffsetDateTime;
 
-use crate::{aws_error::told, friend::Friendship, token::random_name};
+use crate::{aws::error::told, customer::friend::Friendship, ids::random_name};
 
 /// An item stays this long after its token's end: longer than a login that was begun in the token's last second.
 const KEPT_FOR: time::Duration = time::Duration::hours(1);

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     audit::{Audit, Entry},
-    aws_error::told,
+    aws::error::told,
     clock::Clock,
     order::FINISH,
 };

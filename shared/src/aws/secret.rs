@@ -1,0 +1,132 @@
+//! What Secrets Manager holds: read once per environment, kept in memory, read again after an authentication failure.
+//!
+//! Errors name the secret's id and the field that is wrong, never a value.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
+use serde::Deserialize;
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
+
+use crate::{aws::error::told, clock::Clock};
+
+/// Failed authentications read a secret again at most this often, so that a guesser cannot make us call all day.
+const MIN_AGE: Duration = Duration::from_secs(2);
+/// A secret in memory is read again after this long, so that a key that was taken back stops working.
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+/// A secret that cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SecretError {
+    /// Secrets Manager did not give it out.
+    #[error("secret {id} could not be read: {what}")]
+    Unavailable {
+        /// The secret's id or ARN.
+        id: String,
+        /// What Secrets Manager said.
+        what: String,
+    },
+    /// Nobody has put a value yet.
+    #[error("secret {id} has no value; put the JSON that README.md describes")]
+    NotSet {
+        /// The secret's id or ARN.
+        id: String,
+    },
+    /// Its content is not what README.md describes.
+    #[error("secret {id}: {problem}")]
+    Malformed {
+        /// The secret's id or ARN.
+        id: String,
+        /// The field and its problem.
+        problem: String,
+    },
+}
+
+/// The content of a secret.
+pub trait Content: Sized {
+    /// Reads the JSON; the error names the field and never prints a value.
+    fn parse(json: &str) -> Result<Self, String>;
+}
+
+/// One secret, kept in memory.
+#[derive(Debug)]
+pub struct Secret<T> {
+    client: Client,
+    id: String,
+    clock: Clock,
+    cached: Mutex<Option<(Arc<T>, OffsetDateTime)>>,
+}
+
+impl<T: Content> Secret<T> {
+    /// Nothing is read yet.
+    pub fn new(client: Client, id: String, clock: Clock) -> Self {
+        Self { client, id, clock, cached: Mutex::new(None) }
+    }
+
+    /// The content, from memory where it is young enough. If it cannot be read again, the old content serves on.
+    pub async fn get(&self) -> Result<Arc<T>, SecretError> {
+        self.get_younger_than(MAX_AGE).await
+    }
+
+    /// The content after an authentication failed with the one in memory.
+    pub async fn get_again(&self) -> Result<Arc<T>, SecretError> {
+        self.get_younger_than(MIN_AGE).await
+    }
+
+    async fn get_younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
+        let mut cached = self.cached.lock().await;
+        if let Some((content, read_at)) = &*cached
+            && self.clock.is_within(*read_at, age)
+        {
+            return Ok(Arc::clone(content));
+        }
+        match self.read().await {
+            Ok(content) => {
+                let content = Arc::new(content);
+                *cached = Some((Arc::clone(&content), self.clock.now()));
+                Ok(content)
+            }
+            Err(error) => match &mut *cached {
+                Some((content, read_at)) => {
+                    tracing::warn!(%error, "a secret could not be read again, the one in memory serves on");
+                    *read_at = self.clock.now();
+                    Ok(Arc::clone(content))
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    async fn read(&self) -> Result<T, SecretError> {
+        let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
+            let id = self.id.clone();
+            match error.as_service_error() {
+                Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::NotSet { id },
+                _ => SecretError::Unavailable { id, what: told(&error) },
+            }
+        })?;
+        T::parse(answer.secret_string().unwrap_or_default())
+            .map_err(|problem| SecretError::Malformed { id: self.id.clone(), problem })
+    }
+}
+
+/// Reads a secret's JSON. serde's message would quote the value, so only the kind of mistake and its place are told.
+pub fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, String> {
+    serde_json::from_str(json).map_err(|error| {
+        let missing = error.to_string();
+        match missing.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
+            Some((field, _)) => format!("field {field} is missing"),
+            None => format!(
+                "must be the JSON object that README.md describes (line {}, column {})",
+                error.line(),
+                error.column()
+            ),
+        }
+    })
+}
+
+/// A field must say something.
+pub fn not_empty(name: &str, value: &str) -> Result<(), String> {
+    if value.trim().is_empty() { Err(format!("field {name} is empty")) } else { Ok(()) }
+}

@@ -1,0 +1,11 @@
+//! What every function stands on.
+//!
+//! * [`environment`] - its variables, and its configuration of the AWS SDK
+//! * [`log`] - JSON log lines
+//! * [`http_api`] - JSON answers and problem details
+//! * [`callers`] - the keys that callers come with
+
+pub mod callers;
+pub mod environment;
+pub mod http_api;
+pub mod log;

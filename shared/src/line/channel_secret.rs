@@ -1,0 +1,91 @@
+//! LINE's channel in Secrets Manager: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`, and
+//! `previousChannelSecret` while the secret is rotated ([`SignatureKeys`] reads it).
+
+use serde::Deserialize;
+
+use crate::{
+    aws::secret::{Content, from_json, not_empty},
+    line::{
+        assertion::{AssertionSigner, PrivateJwk},
+        signature::SignatureKeys,
+    },
+    token::sealing::SealingKey,
+};
+
+/// LINE's channel: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`, and `previousChannelSecret` while the
+/// secret is rotated ([`SignatureKeys`] reads it).
+#[derive(Debug)]
+pub struct LineChannelSecret {
+    /// Signs token requests.
+    pub signer: AssertionSigner,
+    /// Seals the shared token; derived from the channel secret.
+    pub sealing_key: SealingKey,
+}
+
+impl Content for LineChannelSecret {
+    fn parse(json: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields {
+            channel_id: String,
+            channel_secret: String,
+            kid: String,
+            private_key: PrivateJwk,
+        }
+        let fields: Fields = from_json(json)?;
+        not_empty("channelId", &fields.channel_id)?;
+        not_empty("channelSecret", &fields.channel_secret)?;
+        not_empty("kid", &fields.kid)?;
+        let signer = AssertionSigner::new(fields.channel_id, fields.kid, &fields.private_key)
+            .map_err(|error| error.to_string())?;
+        Ok(Self { signer, sealing_key: SealingKey::derive(fields.channel_secret.as_bytes()) })
+    }
+}
+
+/// What verifies LINE's webhooks: of the channel's secret only `channelSecret` and `previousChannelSecret`, the private key
+/// is left alone.
+impl Content for SignatureKeys {
+    fn parse(json: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields {
+            channel_secret: String,
+            previous_channel_secret: Option<String>,
+        }
+        let fields: Fields = from_json(json)?;
+        not_empty("channelSecret", &fields.channel_secret)?;
+        let previous = fields.previous_channel_secret.filter(|secret| !secret.trim().is_empty());
+        Ok(Self::new([Some(fields.channel_secret), previous].iter().flatten().map(String::as_str)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_secret_names_the_field_and_keeps_its_value() {
+        for (json, expected) in [
+            (r#"{"channelId":"1","channelSecret":"hunter2","kid":"k"}"#, "field privateKey is missing"),
+            (
+                r#"{"channelId":"1","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"EC","n":"","e":"","d":"","p":"","q":"","dp":"","dq":"","qi":""}}"#,
+                "privateKey.kty must be RSA",
+            ),
+            (
+                r#"{"channelId":"1","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"RSA","n":"AQAB","e":"AQAB","d":"hunter2=","p":"","q":"","dp":"","dq":"","qi":""}}"#,
+                "privateKey.d must be base64url",
+            ),
+            (
+                r#"{"channelId":"1","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB","p":"AQAB","q":"AQAB","dp":"AQAB","dq":"AQAB","qi":"AQAB"}}"#,
+                "privateKey.n must have 2048 bits, not 17",
+            ),
+            (
+                r#"{"channelId":" ","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"RSA","n":"","e":"","d":"","p":"","q":"","dp":"","dq":"","qi":""}}"#,
+                "field channelId is empty",
+            ),
+        ] {
+            let error = LineChannelSecret::parse(json).unwrap_err();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -10,8 +10,6 @@ use std::{io::Write as _, sync::OnceLock, time::Duration};
 use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{delivery::record::Reason, line::client::Quota};
-
 /// The namespace of every metric of this stack.
 pub const NAMESPACE: &str = "line-notifications";
 
@@ -113,18 +111,18 @@ pub fn sent() {
 }
 
 /// An attempt did not settle a delivery.
-pub fn retried(reason: Option<Reason>) {
-    put(&[(Metric::Retried, json!(1))], &[("reason", reason.map_or("not_taken", Reason::name))]);
+pub fn retried(reason: Option<&str>) {
+    put(&[(Metric::Retried, json!(1))], &[("reason", reason.unwrap_or("not_taken"))]);
 }
 
 /// A message was not pushed, on purpose.
-pub fn suppressed(reason: Option<Reason>) {
-    put(&[(Metric::Suppressed, json!(1))], &[("reason", reason.map_or("unknown", Reason::name))]);
+pub fn suppressed(reason: Option<&str>) {
+    put(&[(Metric::Suppressed, json!(1))], &[("reason", reason.unwrap_or("unknown"))]);
 }
 
 /// A message will never be pushed by itself.
-pub fn failed(reason: Option<Reason>) {
-    put(&[(Metric::Failed, json!(1))], &[("reason", reason.map_or("unknown", Reason::name))]);
+pub fn failed(reason: Option<&str>) {
+    put(&[(Metric::Failed, json!(1))], &[("reason", reason.unwrap_or("unknown"))]);
 }
 
 /// A call that pushes is over; `status` is LINE's, or none where LINE did not answer.
@@ -133,10 +131,11 @@ pub fn push_latency(took: Duration, status: Option<u16>) {
     put(&[(Metric::PushLatency, json!(milliseconds(took)))], &[("http.status", &status)]);
 }
 
-/// What LINE says of the month, and the highest threshold that was reached, in per cent; 0 below all of them.
-pub fn quota(quota: Quota, used: u64, threshold: u64) {
+/// What LINE says of the month (no limit: none), and the highest threshold that was reached, in per cent; 0 below all of
+/// them.
+pub fn quota(limit: Option<u64>, used: u64, threshold: u64) {
     let mut values = vec![(Metric::QuotaThreshold, json!(threshold))];
-    if let Quota::Limited(limit) = quota {
+    if let Some(limit) = limit {
         values.push((Metric::QuotaLeft, json!(i128::from(limit) - i128::from(used))));
     }
     put(&values, &[]);
@@ -183,7 +182,7 @@ fn line(
 ) -> Value {
     let mut line = Map::new();
     for (name, value) in properties {
-        line.insert((*name).to_owned(), plain(value).into());
+        line.insert((*name).to_owned(), sanitized(value).into());
     }
     for (metric, value) in values {
         line.insert(metric.name().to_owned(), value.clone());
@@ -213,7 +212,7 @@ fn line(
 }
 
 /// A value may come from outside: no more of it than a name has.
-fn plain(value: &str) -> String {
+fn sanitized(value: &str) -> String {
     let known = |letter: &char| letter.is_ascii_alphanumeric() || "_-./".contains(*letter);
     value.chars().filter(known).take(64).collect()
 }

@@ -1,6 +1,6 @@
 //! The figures of one report: what was read, from where, and what could not be.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -14,50 +14,15 @@ use shared::{
     sobot::account::SobotAccount,
 };
 use time::{Date, OffsetDateTime};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::mass_sends::{self, MassSends};
+use crate::{
+    mass_sends::{self, MassSends},
+    source::{MAX_TIME, Source},
+};
 
 /// Days in the table: LINE corrects a day's figures for 14 days.
 pub const DAYS: usize = 14;
-
-/// Figures are read within this time, so that a LINE or Sobot that answers nothing leaves time for the mail.
-pub(crate) const MAX_TIME: Duration = Duration::from_secs(60);
-
-/// A figure, or why there is none. One source may fail alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source<T> {
-    /// It was read.
-    Known(T),
-    /// It could not be, because of this.
-    Missing(String),
-}
-
-impl<T: Clone> Source<T> {
-    fn from<E: ToString>(result: Result<T, E>) -> Self {
-        result.map_or_else(|error| Self::Missing(error.to_string()), Self::Known)
-    }
-
-    /// The figure, if there is one.
-    pub fn known(&self) -> Option<&T> {
-        match self {
-            Self::Known(value) => Some(value),
-            Self::Missing(_) => None,
-        }
-    }
-
-    /// What an earlier attempt has read is not read again; what takes too long is missing.
-    pub(crate) async fn or_read<F, E: ToString>(earlier: Option<&Self>, deadline: Instant, read: F) -> Self
-    where
-        F: Future<Output = Result<T, E>>,
-    {
-        match (earlier.and_then(Self::known), timeout_at(deadline, read)) {
-            (Some(value), _) => Self::Known(value.clone()),
-            (None, reading) => reading.await.map_or_else(|_| Self::Missing("no answer in time".to_owned()), Self::from),
-        }
-    }
-}
 
 /// The month's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,24 +150,16 @@ impl Sources {
                 return Err("LINE tells it on the day itself only".to_owned());
             }
             let (quota, used) = self.channel.month().await.map_err(|error| error.to_string())?;
-            let limit = match quota {
-                Quota::Limited(limit) => Some(limit),
-                Quota::Unlimited => None,
-            };
-            Ok::<_, String>(Month { limit, used })
+            Ok::<_, String>(Month { limit: quota.limit(), used })
         });
-        // First, because it replaces a token that LINE refuses.
-        let month = month.await;
-        let token = self.channel.token().await.map_err(|error| error.to_string());
-        let token = token.as_ref().map_err(Clone::clone);
-        let client = &self.channel.client;
+        let (channel, client) = (&self.channel, &self.channel.client);
 
         let own = Source::or_read(earlier.map(|figures| &figures.own), deadline, self.deliveries.count_day(yesterday));
         let dead_letters = async { Source::from(self.dead_letters().await) };
         let followers = Source::or_read(earlier.map(|figures| &figures.followers), deadline, async {
-            client.followers(token.clone()?, yesterday).await.map_err(|error| error.to_string())
+            channel.ask(|token| async move { client.followers(&token, yesterday).await }).await
         });
-        let (own, dead_letters, followers) = tokio::join!(own, dead_letters, followers);
+        let (month, own, dead_letters, followers) = tokio::join!(month, own, dead_letters, followers);
 
         let mut days = Vec::new();
         let mut day = date;
@@ -212,10 +169,10 @@ impl Sources {
             let before = earlier.and_then(|figures| figures.days.iter().find(|before| before.day == name));
             let (delivered, interaction) = tokio::join!(
                 Source::or_read(before.map(|before| &before.delivered), deadline, async {
-                    client.pushes_of_day(token.clone()?, day).await.map_err(|error| error.to_string())
+                    channel.ask(|token| async move { client.pushes_of_day(&token, day).await }).await
                 }),
                 Source::or_read(before.map(|before| &before.interaction), deadline, async {
-                    client.unit_interaction(token.clone()?, day).await.map_err(|error| error.to_string())
+                    channel.ask(|token| async move { client.unit_interaction(&token, day).await }).await
                 }),
             );
             days.push(Day { day: name, delivered, interaction });
@@ -226,7 +183,7 @@ impl Sources {
             let before =
                 earlier.and_then(|figures| figures.broadcasts.iter().find(|one| one.request_id == *request_id));
             let interaction = Source::or_read(before.map(|before| &before.interaction), deadline, async {
-                client.broadcast_interaction(token.clone()?, request_id).await.map_err(|error| error.to_string())
+                channel.ask(|token| async move { client.broadcast_interaction(&token, request_id).await }).await
             });
             broadcasts.push(Broadcast { request_id: request_id.clone(), interaction: interaction.await });
         }

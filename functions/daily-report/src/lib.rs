@@ -8,6 +8,7 @@
 pub mod figures;
 pub mod mail;
 pub mod mass_sends;
+pub mod source;
 pub mod words;
 
 use std::time::Duration;

@@ -10,8 +10,9 @@ use shared::{
 use time::{Date, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
 use crate::{
-    figures::{Day, Figures, Month, Source},
+    figures::{Day, Figures, Month},
     mass_sends::{Failure, Incomplete, MassSends, Task},
+    source::Source,
     words::{Words, words},
 };
 

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use lambda_runtime::{Error, run, service_fn};
 use shared::{
     clock::Clock,
-    delivery::{record::Deliveries, settings::Settings},
+    delivery::{record::Deliveries, settings::Pace},
     lambda::{
         environment::{self, parsed, required},
         log,
@@ -19,20 +19,13 @@ use shared::{
 async fn main() -> Result<(), Error> {
     log::start("daily-report");
     let aws = environment::aws().await;
-    let settings = Settings::from_env()?;
+    let call = Pace::from_env()?.call;
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let function = DailyReport {
         sources: Sources {
-            channel: LineChannel::new(&aws, &settings, Clock::System)?,
-            sobot: SobotAccount::new(
-                &aws,
-                &required("SOBOT_API_BASE")?,
-                required("SOBOT_SECRET_ID")?,
-                settings.tokens_table.clone(),
-                settings.pace.call,
-                Clock::System,
-            )?,
-            deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone()),
+            channel: LineChannel::from_env(&aws, call, Clock::System)?,
+            sobot: SobotAccount::from_env(&aws, call, Clock::System)?,
+            deliveries: Deliveries::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
             sqs: aws_sdk_sqs::Client::new(&aws),
             dead_letter_queues: required("DEAD_LETTER_QUEUE_URLS")?.split(',').map(str::to_owned).collect(),
         },

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use shared::sobot::{
     account::{AccountError, SobotAccount},
     mass_send::{self, MessageStatus, Query, RecordQuery, SendRecord, Span, TaskQuery},
+    pages::Pages,
 };
 use time::Date;
 use tokio::time::Instant;
 
-use crate::figures::{MAX_TIME, Source};
+use crate::source::{MAX_TIME, Source};
 
 /// The most pages of a list that Sobot is asked for, 100 items each.
 const MAX_PAGES: u32 = 10;
@@ -130,7 +131,7 @@ async fn each<Q: Query>(
     query: Q,
     mut take: impl FnMut(Q::Item),
 ) -> Result<Option<Incomplete>, String> {
-    let mut pages = sobot.pages(query, MAX_PAGES);
+    let mut pages = Pages::of(sobot, query, MAX_PAGES);
     let reading = async {
         while let Some(items) = pages.next().await? {
             items.into_iter().for_each(&mut take);

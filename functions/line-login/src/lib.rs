@@ -19,7 +19,7 @@ pub mod pages;
 pub mod return_url;
 pub mod state;
 
-use std::{collections::HashMap, convert::Infallible, time::Duration};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use lambda_http::{
     Body, Request, Response,
@@ -198,11 +198,12 @@ impl LineLogin {
     /// The link token; after a rotation the secret is read again.
     async fn link_token(&self, token: &str) -> Result<LinkToken, Page> {
         let now = self.clock.now();
-        let mut result = self.secret.get().await.map_err(away)?.link_token_keys.verify(token, now);
-        if !token.is_empty() && result == Err(LinkTokenError::Signature) {
-            result = self.secret.get_again().await.map_err(away)?.link_token_keys.verify(token, now);
-        }
-        result.map_err(|error| {
+        let verify = |secret: &Arc<LoginSecret>| match secret.link_token_keys.verify(token, now) {
+            Err(LinkTokenError::Signature) if !token.is_empty() => None,
+            result => Some(result),
+        };
+        let verified = self.secret.first(verify).await.map_err(away)?;
+        verified.unwrap_or(Err(LinkTokenError::Signature)).map_err(|error| {
             tracing::warn!(%error, "link token refused");
             match error {
                 LinkTokenError::Expired => Page::TooLate,
@@ -297,7 +298,9 @@ impl LineLogin {
                 tracing::warn!(member.id = %member, %error, "the code could not be exchanged");
                 if matches!(error, LineError::Status { status: 400..=428 | 430..500, .. }) {
                     // The channel's secret may be a new one: this code is spent, the next login shall not fail.
-                    let _ = self.secret.get_again().await;
+                    if let Err(error) = self.secret.get_again().await {
+                        tracing::warn!(%error, "the login secret could not be read again");
+                    }
                     return Err(Page::NotConfirmed);
                 }
                 return Err(Page::LineIsAway);

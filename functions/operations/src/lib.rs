@@ -144,22 +144,17 @@ impl Operations {
         }
     }
 
-    /// Whose key the call came with. A key that is not known may be a new one, so the secret is read again.
+    /// Whose key the call came with.
     async fn authorize(&self, request: &Request) -> Result<Caller, Problem> {
         let unavailable = |error: SecretError| {
             tracing::error!(%error, "no operator's key can be checked");
             Problem::unavailable(NO_KEYS_TO_CHECK)
         };
         let key = bearer(request).ok_or_else(|| Problem::not_authorized(NO_KEY))?;
-        let keys = self.keys.get().await.map_err(unavailable)?;
-        if let Some(name) = keys.operator(key) {
-            return Ok(Caller { name: name.to_owned(), keys: Arc::clone(&keys) });
-        }
-        let keys = self.keys.get_again().await.map_err(unavailable)?;
-        match keys.operator(key) {
-            Some(name) => Ok(Caller { name: name.to_owned(), keys: Arc::clone(&keys) }),
-            None => Err(Problem::not_authorized(NO_KEY)),
-        }
+        let caller = |keys: &Arc<OperatorKeys>| {
+            keys.operator(key).map(|name| Caller { name: name.to_owned(), keys: Arc::clone(keys) })
+        };
+        self.keys.first(caller).await.map_err(unavailable)?.ok_or_else(|| Problem::not_authorized(NO_KEY))
     }
 }
 

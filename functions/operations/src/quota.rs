@@ -2,7 +2,7 @@
 
 use lambda_http::{Request, http::StatusCode};
 use serde_json::json;
-use shared::{lambda::http_api::json_response, line::client::Quota};
+use shared::lambda::http_api::json_response;
 
 use crate::{Answer, Operations, input::Query, unavailable};
 
@@ -11,7 +11,7 @@ impl Operations {
         Query::of(request, &[]).end(Some(()))?;
         let (quota, used) = self.channel.month().await.map_err(unavailable)?;
         let mut body = json!({ "used": used, "thresholds": self.thresholds.all() });
-        if let Quota::Limited(limit) = quota {
+        if let Some(limit) = quota.limit() {
             body["limit"] = json!(limit);
             body["remaining"] = json!(limit.saturating_sub(used));
             // Rounded down: 100 only where nothing is left.

@@ -7,8 +7,10 @@ use shared::{
     lambda::http_api::{Problem, json_response},
     sobot::{
         account::AccountError,
-        mass_send::{MessageStatus, PAGE_SIZE, Page, RecordQuery, SendRecord, Span, Task, TaskQuery},
+        mass_send::{MessageStatus, RecordQuery, SendRecord, Span, Task, TaskQuery},
+        pages::Progress,
     },
+    token::credential::CredentialError,
 };
 
 use crate::{
@@ -52,31 +54,21 @@ impl Operations {
         item_json: impl Fn(&Q::Item) -> Value,
     ) -> Answer {
         let context = format!("sobot {name} {}", json!(filter));
-        let number = query.cursor(caller, &context).unwrap_or(1_u32);
+        let mut progress: Progress = query.cursor(caller, &context).unwrap_or_default();
         query.end(Some(()))?;
-        let page = self.sobot.page(filter, number).await.map_err(|error| match error {
-            AccountError::Secret(SecretError::NotSet { .. }) => {
+        let page = self.sobot.page(filter, progress.next_page()).await.map_err(|error| match error {
+            AccountError::Credential(CredentialError::Secret(SecretError::NotSet { .. })) => {
                 Problem::new(StatusCode::NOT_FOUND, "This stack has no Sobot: its secret has no value.")
             }
             error => unavailable(error),
         })?;
+        progress.count(&page);
         let items: Vec<_> = page.items.iter().map(item_json).collect();
         let mut body = present(json!({ (name): items, "total": page.total_count }));
-        let next = has_next(&page, number).then(|| number + 1);
-        cursor::put_next(&mut body, caller, &context, next.as_ref());
+        let next = (!progress.is_complete()).then_some(&progress);
+        cursor::put_next(&mut body, caller, &context, next);
         Ok(json_response(StatusCode::OK, &body))
     }
-}
-
-/// Whether another page follows, by whatever Sobot tells; an empty page is the last in any case.
-fn has_next<T>(page: &Page<T>, number: u32) -> bool {
-    let read = u64::from(number) * u64::from(PAGE_SIZE);
-    !page.items.is_empty()
-        && match (page.page_count.filter(|count| *count > 0), page.total_count) {
-            (Some(pages), _) => u64::from(number) < pages,
-            (None, Some(total)) => read < total,
-            (None, None) => page.items.len() as u64 >= u64::from(PAGE_SIZE),
-        }
 }
 
 /// `from` and `to`, days in Sobot's zone: both or none.
@@ -147,27 +139,4 @@ fn record_json(record: &SendRecord) -> Value {
         "sentAt": record.sent_at.map(rfc3339),
         "updatedAt": record.updated_at.map(rfc3339),
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_page_is_where_sobot_says_so() {
-        for (items, pages, total, number, expected) in [
-            (100, Some(2), Some(101), 1, true),
-            (1, Some(2), Some(101), 2, false),
-            (100, None, Some(101), 1, true),
-            (100, None, Some(100), 1, false),
-            (100, None, None, 1, true),
-            (99, None, None, 1, false),
-            (0, Some(9), Some(900), 1, false),
-            // A count of pages that cannot be.
-            (100, Some(0), Some(101), 1, true),
-        ] {
-            let page = Page { items: vec![(); items], page_count: pages, total_count: total };
-            assert_eq!(has_next(&page, number), expected, "{items} {pages:?} {total:?} {number}");
-        }
-    }
 }

@@ -89,13 +89,8 @@ impl OrderFinished {
             Problem::unavailable(NOT_STORED)
         };
         let key = bearer(request).ok_or_else(|| Problem::not_authorized(NO_KEY))?;
-        if self.keys.get().await.map_err(unavailable)?.accepts(key)
-            || self.keys.get_again().await.map_err(unavailable)?.accepts(key)
-        {
-            Ok(())
-        } else {
-            Err(Problem::not_authorized(NO_KEY))
-        }
+        let known = self.keys.first(|keys| keys.accepts(key).then_some(())).await.map_err(unavailable)?;
+        known.ok_or_else(|| Problem::not_authorized(NO_KEY))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Told by a push that LINE refused for the monthly limit: looks at LINE's figures and warns, once per threshold and month.
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent};
-use shared::{clock::Clock, line::channel::LineChannel, report::quota_warning::QuotaWarning};
+use shared::{clock::Clock, lambda::batch::Batch, line::channel::LineChannel, report::quota_warning::QuotaWarning};
 
 /// The function with what it calls.
 #[derive(Debug)]
@@ -18,16 +18,12 @@ pub struct QuotaWarningFunction {
 impl QuotaWarningFunction {
     /// Handles a batch: its messages all say the same, so one look serves them all, and they stay or go together.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-        let mut response = SqsBatchResponse::default();
+        let mut batch = Batch::default();
         if let Err(error) = self.warn().await {
             tracing::error!(error, "nobody was warned, the queue keeps it");
-            for message in event.payload.records {
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = message.message_id.unwrap_or_default();
-                response.batch_item_failures.push(failure);
-            }
+            event.payload.records.iter().for_each(|message| batch.keep(message));
         }
-        Ok(response)
+        Ok(batch.finish(async {}).await)
     }
 
     async fn warn(&self) -> Result<(), String> {

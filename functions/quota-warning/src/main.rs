@@ -4,7 +4,7 @@ use lambda_runtime::{Error, run, service_fn};
 use quota_warning::QuotaWarningFunction;
 use shared::{
     clock::Clock,
-    delivery::settings::Settings,
+    delivery::settings::Pace,
     lambda::{environment, log},
     line::channel::LineChannel,
     report::quota_warning::QuotaWarning,
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     log::start("quota-warning");
     let aws = environment::aws().await;
     let function = QuotaWarningFunction {
-        channel: LineChannel::new(&aws, &Settings::from_env()?, Clock::System)?,
+        channel: LineChannel::from_env(&aws, Pace::from_env()?.call, Clock::System)?,
         warning: QuotaWarning::from_env(&aws, Clock::System)?,
         clock: Clock::System,
     };

@@ -9,7 +9,7 @@
 
 pub mod answer;
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestContext};
 use serde::Deserialize;
@@ -135,12 +135,11 @@ impl Webhooks {
             tracing::error!(%error, "no signature can be verified");
             Answer::Unavailable
         };
-        match self.signature_keys.get().await.map_err(unavailable)?.verify(header, body) {
-            Err(Refused::Mismatch) => {
-                Ok(self.signature_keys.get_again().await.map_err(unavailable)?.verify(header, body))
-            }
-            result => Ok(result),
-        }
+        let verify = |keys: &Arc<SignatureKeys>| match keys.verify(header, body) {
+            Err(Refused::Mismatch) => None,
+            result => Some(result),
+        };
+        Ok(self.signature_keys.first(verify).await.map_err(unavailable)?.unwrap_or(Err(Refused::Mismatch)))
     }
 
     /// LINE's signature on what Sobot forwards: worth knowing, never required.
@@ -167,13 +166,8 @@ impl Webhooks {
                 Answer::Unavailable
             }
         };
-        if self.sobot_keys.get().await.map_err(unavailable)?.accepts(key)
-            || self.sobot_keys.get_again().await.map_err(unavailable)?.accepts(key)
-        {
-            Ok(())
-        } else {
-            Err(Answer::NotFound)
-        }
+        let known = self.sobot_keys.first(|keys| keys.accepts(key).then_some(())).await.map_err(unavailable)?;
+        known.ok_or(Answer::NotFound)
     }
 }
 

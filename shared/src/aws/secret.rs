@@ -74,6 +74,14 @@ impl<T: Content> Secret<T> {
         self.get_younger_than(MIN_AGE).await
     }
 
+    /// What `find` finds in the content in memory, or else in the content read again: a key that is not known may be new.
+    pub async fn first<R>(&self, find: impl Fn(&Arc<T>) -> Option<R>) -> Result<Option<R>, SecretError> {
+        match find(&self.get().await?) {
+            Some(found) => Ok(Some(found)),
+            None => Ok(find(&self.get_again().await?)),
+        }
+    }
+
     async fn get_younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
         let mut cached = self.cached.lock().await;
         if let Some((content, read_at)) = &*cached

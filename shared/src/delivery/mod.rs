@@ -1,7 +1,7 @@
 //! The delivery of a finished order: never lost, never twice.
 //!
 //! Who does what: `order-finished` calls [`Delivery::first`], `push-retry` calls [`Delivery::retry`] for each message of
-//! the retry queue, `operations` calls [`Delivery::resend`]. All work on one [`record`] per order and status; [`verdict`]
+//! the retry queue, `operations` calls [`Delivery::resend`]. All work on one [`record`] per order and status; [`mod@verdict`]
 //! says what LINE's answers mean.
 //!
 //! # Never lost
@@ -67,6 +67,7 @@ use crate::{
         verdict::{Verdict, verdict},
     },
     ids::LineUserId,
+    lambda::{batch::Fate, environment::StartError},
     line::{channel::LineChannel, client::Answer},
     message::{PushRequest, order_finished},
     metric,
@@ -127,15 +128,6 @@ pub struct Receipt<'a> {
     pub receive_count: u32,
 }
 
-/// What becomes of a message of the retry queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retried {
-    /// Nothing is left to do: delete it.
-    Settled,
-    /// Leave it in the queue.
-    Again,
-}
-
 /// What came of one attempt.
 struct Outcome {
     state: State,
@@ -162,7 +154,7 @@ impl Outcome {
 
 impl Delivery {
     /// Wires the delivery; nothing is called yet.
-    pub fn new(aws: &SdkConfig, settings: Settings, clock: Clock) -> reqwest::Result<Self> {
+    pub fn new(aws: &SdkConfig, settings: Settings, clock: Clock) -> Result<Self, StartError> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         // A shortened retry delay (the local stand) shortens the switch's memory with it.
         let switch_age = switch::MAX_AGE.min(settings.pace.retry_delay / 2);
@@ -171,7 +163,7 @@ impl Delivery {
             switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch_age, clock),
             friends: Friends::new(dynamodb.clone(), settings.friends_table.clone()),
             links: Links::new(dynamodb, settings.links_table.clone()),
-            channel: LineChannel::new(aws, &settings, clock)?,
+            channel: LineChannel::from_env(aws, settings.pace.call, clock)?,
             quota_alert: QuotaAlert::new(
                 aws_sdk_sqs::Client::new(aws),
                 settings.quota_warning_queue_url.clone(),
@@ -258,17 +250,17 @@ impl Delivery {
 
     /// Handles a message of the retry queue. With the last receive that is allowed SQS moves the message to the dead-letter
     /// queue, and the record says so.
-    pub async fn retry(&self, order: &Order, message: &Receipt<'_>) -> Retried {
+    pub async fn retry(&self, order: &Order, message: &Receipt<'_>) -> Fate {
         match self.try_again(order, message).await {
             Ok(retried) => retried,
             Err(error) => {
                 tracing::error!(order.id = %order.id, error, "the retry could not be made, the queue keeps it");
-                Retried::Again
+                Fate::Keep
             }
         }
     }
 
-    async fn try_again(&self, order: &Order, message: &Receipt<'_>) -> Result<Retried, String> {
+    async fn try_again(&self, order: &Order, message: &Receipt<'_>) -> Result<Fate, String> {
         let deadline = self.deadline();
         let last = message.receive_count >= self.settings.max_retries;
         let mut record = match self.deliveries.get(order.id.as_str(), FINISH).await? {
@@ -285,7 +277,7 @@ impl Delivery {
                             let obstacle = self.obstacle(&record).await;
                             self.attempt(&mut record, obstacle, false, deadline, last).await?;
                         }
-                        return Ok(after(&record));
+                        return Ok(fate(&record));
                     }
                     Created::Exists(record) => *record,
                 }
@@ -293,26 +285,26 @@ impl Delivery {
         };
         if !record.is_about(order) {
             tracing::warn!(order.id = %order.id, "dropped: the record has other content, the call was answered 409");
-            return Ok(Retried::Settled);
+            return Ok(Fate::Delete);
         }
         let now = self.clock.now();
         // The owner comes back one retry delay after it was last here, and SQS may be late by seconds.
         if record.is_retried_by_another(message.id, now, self.settings.pace.retry_delay * 3 / 2) {
             tracing::info!(order.id = %order.id, "dropped: a copy, the order was posted again while it is retried");
-            return Ok(Retried::Settled);
+            return Ok(Fate::Delete);
         }
         match record.decide(now, self.settings.pace.retry_delay / 2) {
-            Decision::Settled => return Ok(Retried::Settled),
-            Decision::NotNow => return Ok(Retried::Again),
+            Decision::Settled => return Ok(Fate::Delete),
+            Decision::NotNow => return Ok(Fate::Keep),
             Decision::Expire => {
                 record.settle(State::Expired, Some(Reason::RetryKeyExpired));
                 let written = self.deliveries.replace(&mut record, now).await?;
                 tracing::error!(order.id = %order.id, written, "expired: nobody knows whether LINE took it");
                 if !written {
-                    return Ok(Retried::Again);
+                    return Ok(Fate::Keep);
                 }
                 count(&record);
-                return Ok(Retried::Settled);
+                return Ok(Fate::Delete);
             }
             Decision::PushUnderNewKey => {
                 let user = record.line_user_id.as_deref().ok_or("a record without a recipient is not settled")?;
@@ -324,10 +316,10 @@ impl Delivery {
         record.retry_message_id = Some(message.id.to_owned());
         record.claim(now, self.settings.pace.lease);
         if !self.deliveries.replace(&mut record, now).await? {
-            return Ok(Retried::Again);
+            return Ok(Fate::Keep);
         }
         let obstacle = self.obstacle(&record).await;
-        self.attempt(&mut record, obstacle, earlier_doubt, deadline, last).await.map(|()| after(&record))
+        self.attempt(&mut record, obstacle, earlier_doubt, deadline, last).await.map(|()| fate(&record))
     }
 
     /// What forbids a push now: the switch is off, or the user is known not to be a friend. An error means that nobody
@@ -448,7 +440,7 @@ impl Delivery {
                     };
                 }
                 Verdict::ConfirmQuota => {
-                    return match self.channel.quota_is_exhausted(&token).await {
+                    return match self.channel.quota_is_exhausted().await {
                         Ok(true) => Outcome::final_refusal(Reason::QuotaExhausted, answer),
                         Ok(false) => Outcome::retry(false, Some(answer), error),
                         Err(problem) => Outcome::retry(false, Some(answer), format!("{error}; quota: {problem}")),
@@ -506,15 +498,16 @@ impl Delivery {
 
 /// Counts where a delivery stands now, as the record says it.
 fn count(record: &DeliveryRecord) {
+    let reason = record.reason.map(Reason::name);
     match record.state {
         State::Sent => metric::sent(),
-        State::Retrying => metric::retried(record.reason),
-        State::Suppressed => metric::suppressed(record.reason),
-        State::Failed | State::Expired => metric::failed(record.reason),
+        State::Retrying => metric::retried(reason),
+        State::Suppressed => metric::suppressed(reason),
+        State::Failed | State::Expired => metric::failed(reason),
         State::Pending => {}
     }
 }
 
-fn after(record: &DeliveryRecord) -> Retried {
-    if record.state.is_settled() { Retried::Settled } else { Retried::Again }
+fn fate(record: &DeliveryRecord) -> Fate {
+    if record.state.is_settled() { Fate::Delete } else { Fate::Keep }
 }

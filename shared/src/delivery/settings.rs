@@ -21,18 +21,10 @@ pub struct Settings {
     pub pace: Pace,
     /// Retries before the dead-letter queue.
     pub max_retries: u32,
-    /// Life asked for a channel access token.
-    pub channel_token_life: Duration,
-    /// `https://api.line.me`, without a trailing slash.
-    pub line_api_base: String,
-    /// The secret with LINE's channel.
-    pub line_secret_id: String,
     /// The table of deliveries.
     pub deliveries_table: String,
     /// The table of switches.
     pub switches_table: String,
-    /// The table of shared tokens.
-    pub tokens_table: String,
     /// The table of friends.
     pub friends_table: String,
     /// The table of links.
@@ -48,14 +40,10 @@ impl Settings {
             environment: required("ENVIRONMENT")?,
             message_style: parsed("MESSAGE_STYLE")?,
             default_language: parsed("DEFAULT_LANGUAGE")?,
-            pace: Pace::new(Duration::from_secs(parsed("RETRY_DELAY_SECONDS")?)),
+            pace: Pace::from_env()?,
             max_retries: parsed("MAX_RETRIES")?,
-            channel_token_life: Duration::from_secs(parsed("CHANNEL_TOKEN_SECONDS")?),
-            line_api_base: required("LINE_API_BASE")?,
-            line_secret_id: required("LINE_SECRET_ID")?,
             deliveries_table: required("DELIVERIES_TABLE")?,
             switches_table: required("SWITCHES_TABLE")?,
-            tokens_table: required("TOKENS_TABLE")?,
             friends_table: required("FRIENDS_TABLE")?,
             links_table: required("LINKS_TABLE")?,
             quota_warning_queue_url: required("QUOTA_WARNING_QUEUE_URL")?,
@@ -79,6 +67,11 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Derives them from the delay in the environment.
+    pub fn from_env() -> Result<Self, SettingError> {
+        Ok(Self::new(Duration::from_secs(parsed("RETRY_DELAY_SECONDS")?)))
+    }
+
     /// Derives the time-outs.
     pub fn new(retry_delay: Duration) -> Self {
         Self {

@@ -33,7 +33,8 @@ use self::{
 use crate::{
     clock::Clock,
     customer::friend::{Friends, Friendship, Source},
-    delivery::settings::Settings,
+    delivery::settings::Pace,
+    lambda::environment::{StartError, parsed, required},
     line::{
         channel::LineChannel,
         webhook::{Content, Event, Kind, Provider},
@@ -41,21 +42,6 @@ use crate::{
     metric,
     sobot::account::SobotAccount,
 };
-
-/// What the inbox needs to know beside what every function that calls LINE does.
-#[derive(Clone, Debug)]
-pub struct InboxSettings {
-    /// The table of messages.
-    pub messages_table: String,
-    /// The table of friends.
-    pub friends_table: String,
-    /// How long a message is kept.
-    pub retention: Duration,
-    /// `https://sg.sobot.com`, without a trailing slash.
-    pub sobot_api_base: String,
-    /// The secret with Sobot's credential.
-    pub sobot_secret_id: String,
-}
 
 /// Takes events.
 #[derive(Debug)]
@@ -69,22 +55,16 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Wires the inbox; nothing is called yet.
-    pub fn new(aws: &SdkConfig, line: &Settings, own: InboxSettings, clock: Clock) -> reqwest::Result<Self> {
+    /// Wires the inbox from the environment of its function; nothing is called yet.
+    pub fn from_env(aws: &SdkConfig, clock: Clock) -> Result<Self, StartError> {
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let call = Pace::from_env()?.call;
         Ok(Self {
-            messages: Messages::new(dynamodb.clone(), own.messages_table),
-            friends: Friends::new(dynamodb, own.friends_table),
-            line: LineChannel::new(aws, line, clock)?,
-            sobot: SobotAccount::new(
-                aws,
-                &own.sobot_api_base,
-                own.sobot_secret_id,
-                line.tokens_table.clone(),
-                line.pace.call,
-                clock,
-            )?,
-            retention: own.retention,
+            messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
+            friends: Friends::new(dynamodb, required("FRIENDS_TABLE")?),
+            line: LineChannel::from_env(aws, call, clock)?,
+            sobot: SobotAccount::from_env(aws, call, clock)?,
+            retention: Duration::days(parsed("MESSAGE_RETENTION_DAYS")?),
             clock,
         })
     }

@@ -12,6 +12,17 @@ pub struct SettingError {
     problem: String,
 }
 
+/// A function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its environment.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// Its HTTP client.
+    #[error("no HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
 /// Reads a variable that must be set and not empty.
 pub fn required(name: &'static str) -> Result<String, SettingError> {
     match std::env::var(name) {

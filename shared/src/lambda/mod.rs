@@ -4,7 +4,9 @@
 //! * [`log`] - JSON log lines
 //! * [`http_api`] - JSON answers and problem details
 //! * [`callers`] - the keys that callers come with
+//! * [`batch`] - a queue's batch, each message by itself
 
+pub mod batch;
 pub mod callers;
 pub mod environment;
 pub mod http_api;

@@ -9,7 +9,7 @@ use crate::{
         assertion::{AssertionSigner, PrivateJwk},
         signature::SignatureKeys,
     },
-    token::sealing::SealingKey,
+    token::{credential::IssuerSecret, sealing::SealingKey},
 };
 
 /// LINE's channel: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`, and `previousChannelSecret` while the
@@ -18,8 +18,7 @@ use crate::{
 pub struct LineChannelSecret {
     /// Signs token requests.
     pub signer: AssertionSigner,
-    /// Seals the shared token; derived from the channel secret.
-    pub sealing_key: SealingKey,
+    sealing_key: SealingKey,
 }
 
 impl Content for LineChannelSecret {
@@ -56,6 +55,12 @@ impl Content for SignatureKeys {
         not_empty("channelSecret", &fields.channel_secret)?;
         let previous = fields.previous_channel_secret.filter(|secret| !secret.trim().is_empty());
         Ok(Self::new([Some(fields.channel_secret), previous].iter().flatten().map(String::as_str)))
+    }
+}
+
+impl IssuerSecret for LineChannelSecret {
+    fn sealing_key(&self) -> &SealingKey {
+        &self.sealing_key
     }
 }
 

@@ -78,12 +78,20 @@ pub enum LineError {
 }
 
 impl Refusal for LineError {
-    fn is_refusal(&self) -> bool {
+    fn issued_nothing(&self) -> bool {
         match self {
             Self::NoAnswer(failure) => !failure.may_have_reached_line,
             Self::Status { status, .. } => (400..500).contains(status),
             Self::Malformed(_) => false,
         }
+    }
+
+    fn blames_the_credential(&self) -> bool {
+        matches!(self, Self::Status { status: 400..500, .. })
+    }
+
+    fn blames_the_token(&self) -> bool {
+        matches!(self, Self::Status { status: 401, .. })
     }
 }
 
@@ -94,6 +102,16 @@ pub enum Quota {
     Limited(u64),
     /// No ceiling.
     Unlimited,
+}
+
+impl Quota {
+    /// The ceiling, if there is one.
+    pub fn limit(self) -> Option<u64> {
+        match self {
+            Self::Limited(limit) => Some(limit),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 /// A friend's profile (LINE: "Get profile"); of a user who is none LINE tells nothing.

@@ -82,8 +82,8 @@ impl QuotaWarning {
     /// Warns of the highest threshold that was reached and not warned of this month; returns it if a mail went out.
     pub async fn check(&self, quota: Quota, used: u64, now: OffsetDateTime) -> Result<Option<u64>, String> {
         let reached = self.thresholds.reached(quota, used);
-        metric::quota(quota, used, reached.last().copied().unwrap_or(0));
-        let (Some(highest), Quota::Limited(limit)) = (reached.last(), quota) else { return Ok(None) };
+        metric::quota(quota.limit(), used, reached.last().copied().unwrap_or(0));
+        let (Some(highest), Some(limit)) = (reached.last(), quota.limit()) else { return Ok(None) };
         let id = |share: &u64| format!("warning#{}#{share}", month(now));
         match self.once.begin(&id(highest), LEASE, false).await? {
             Begun::Done => return Ok(None),

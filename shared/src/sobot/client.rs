@@ -80,16 +80,17 @@ pub(super) struct Answer {
     pub(super) text: String,
 }
 
-impl SobotError {
-    /// Whether another token may help.
-    pub fn is_about_the_token(&self) -> bool {
-        matches!(self, Self::TokenMissing | Self::TokenInvalid)
-    }
-}
-
 impl Refusal for SobotError {
-    fn is_refusal(&self) -> bool {
+    fn issued_nothing(&self) -> bool {
         !matches!(self, Self::NoAnswer(_) | Self::NoCode(_) | Self::Unknown(_) | Self::Lacks(_))
+    }
+
+    fn blames_the_credential(&self) -> bool {
+        self.issued_nothing()
+    }
+
+    fn blames_the_token(&self) -> bool {
+        matches!(self, Self::TokenMissing | Self::TokenInvalid)
     }
 }
 

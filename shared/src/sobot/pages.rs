@@ -1,5 +1,7 @@
 //! A list of Sobot's, page by page.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sobot::{
     account::{AccountError, SobotAccount},
     mass_send::{PAGE_SIZE, Page, Query},
@@ -15,9 +17,9 @@ pub struct Pages<'a, Q> {
     progress: Progress,
 }
 
-/// How far the list is read.
-#[derive(Debug, Default)]
-struct Progress {
+/// How far a list is read: who goes on later keeps it as a cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
     pages: u32,
     items: u64,
     total: Option<u64>,
@@ -25,7 +27,18 @@ struct Progress {
 }
 
 impl Progress {
-    fn count<T>(&mut self, page: &Page<T>) {
+    /// The number of the next page.
+    pub fn next_page(&self) -> u32 {
+        self.pages + 1
+    }
+
+    /// Whether nothing is left to be read.
+    pub fn is_complete(&self) -> bool {
+        self.ended
+    }
+
+    /// Counts a page that was read.
+    pub fn count<T>(&mut self, page: &Page<T>) {
         self.pages += 1;
         self.items += page.items.len() as u64;
         // The first page's: of a list that grows while it is read, the later pages would never end.
@@ -43,7 +56,8 @@ impl Progress {
 }
 
 impl<'a, Q: Query> Pages<'a, Q> {
-    pub(super) fn new(account: &'a SobotAccount, query: Q, max_pages: u32) -> Self {
+    /// A list, page by page; of an endless one no more than `max_pages`.
+    pub fn of(account: &'a SobotAccount, query: Q, max_pages: u32) -> Self {
         Self { account, query, max_pages, progress: Progress::default() }
     }
 
@@ -52,7 +66,7 @@ impl<'a, Q: Query> Pages<'a, Q> {
         if self.progress.ended || self.progress.pages >= self.max_pages {
             return Ok(None);
         }
-        let page = self.account.page(&self.query, self.progress.pages + 1).await?;
+        let page = self.account.page(&self.query, self.progress.next_page()).await?;
         self.progress.count(&page);
         Ok(Some(page.items))
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::{
     aws::secret::{Content, from_json, not_empty},
     lambda::callers::{CallerKeys, KeyFields},
-    token::sealing::SealingKey,
+    token::{credential::IssuerSecret, sealing::SealingKey},
 };
 
 /// The keys in the address that Sobot forwards to: of Sobot's secret only `webhookKeys`, which is as in [`CallerKeys`]. Without
@@ -45,8 +45,7 @@ pub struct SobotSecret {
     /// The credential's id.
     pub app_id: String,
     app_key: String,
-    /// Seals the shared token; derived from the key.
-    pub sealing_key: SealingKey,
+    sealing_key: SealingKey,
 }
 
 impl fmt::Debug for SobotSecret {
@@ -75,6 +74,12 @@ impl Content for SobotSecret {
         not_empty("appKey", &app_key)?;
         let sealing_key = SealingKey::derive(app_key.as_bytes());
         Ok(Self { app_id, app_key, sealing_key })
+    }
+}
+
+impl IssuerSecret for SobotSecret {
+    fn sealing_key(&self) -> &SealingKey {
+        &self.sealing_key
     }
 }
 

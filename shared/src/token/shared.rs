@@ -70,10 +70,14 @@ pub enum TokenError<E> {
     TooMany,
 }
 
-/// Whether the issuer decided against a request, so that it certainly issued nothing.
-pub trait Refusal {
-    /// True where no token was issued.
-    fn is_refusal(&self) -> bool;
+/// What a partner's error says of the credential and of the token.
+pub trait Refusal: fmt::Display {
+    /// A request for a token certainly brought none.
+    fn issued_nothing(&self) -> bool;
+    /// The credential was not accepted: another one may be.
+    fn blames_the_credential(&self) -> bool;
+    /// The token was not accepted: another one may be.
+    fn blames_the_token(&self) -> bool;
 }
 
 /// A token with its place in the sequence.
@@ -163,7 +167,7 @@ impl SharedToken {
     /// A usable token: from memory, from the table, or from `issue`. Waits while another instance asks.
     pub async fn get<E, F, A>(&self, key: &SealingKey, issue: F) -> Result<AccessToken, TokenError<E>>
     where
-        E: fmt::Display + Refusal,
+        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
@@ -178,7 +182,7 @@ impl SharedToken {
         issue: F,
     ) -> Result<AccessToken, TokenError<E>>
     where
-        E: fmt::Display + Refusal,
+        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
@@ -189,7 +193,7 @@ impl SharedToken {
     /// token serves on.
     pub async fn renew_ahead<E, F, A>(&self, key: &SealingKey, issue: F)
     where
-        E: fmt::Display + Refusal,
+        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
@@ -224,7 +228,7 @@ impl SharedToken {
         issue: F,
     ) -> Result<AccessToken, TokenError<E>>
     where
-        E: fmt::Display + Refusal,
+        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
@@ -264,7 +268,7 @@ impl SharedToken {
     /// Asks the issuer, with the lease held. If this future is dropped half-way, the request stays counted.
     async fn ask<E, F, A>(&self, key: &SealingKey, item: &Item, holder: &str, issue: &F) -> Result<Known, TokenError<E>>
     where
-        E: fmt::Display + Refusal,
+        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
@@ -283,7 +287,7 @@ impl SharedToken {
                 Ok(known)
             }
             Err(error) => {
-                if error.is_refusal()
+                if error.issued_nothing()
                     && let Err(what) = self.refused(item, holder).await
                 {
                     tracing::warn!(

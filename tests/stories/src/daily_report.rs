@@ -163,6 +163,24 @@ fn each_source_may_fail_alone() {
 }
 
 #[test]
+fn a_token_that_line_ended_costs_no_figure_whichever_is_asked_first() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        set_figures(&stand, date);
+        let yesterday = date - Duration::DAY;
+        for day in [date, yesterday] {
+            // A past day's month is not asked for, so that nothing but the figures themselves can meet the refusal.
+            stand.line.revoke_all_tokens();
+            stand.line.begin_an_hour();
+            let answer = report(&stand, json!({ "date": day.to_string(), "resend": true })).await;
+            assert_eq!(answer["report"], "sent", "{answer}");
+            let mail = reports(&stand).await.pop().expect("a mail");
+            assert!(!mail.text.contains("401") && mail.text.contains("323"), "{}", mail.text);
+        }
+    });
+}
+
+#[test]
 fn our_own_count_tells_what_was_not_sent_and_where_line_differs() {
     story_alone(&[("MaxRetries", "1")], async |stand| {
         let unknown = order_with(json!({}));

@@ -66,6 +66,30 @@ fn the_linter_has_nothing_to_say() {
     assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }
 
+/// CloudFormation's console shows the groups; `sam deploy --guided` knows no groups and asks in the order of the file.
+#[test]
+fn parameters_stand_in_groups_what_is_required_first_and_what_is_for_tests_last() {
+    let template = template();
+    let groups = template.written["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"].as_array();
+    let mut grouped = Vec::new();
+    for group in groups.expect("groups") {
+        let label = group["Label"]["default"].as_str().expect("a label");
+        for name in group["Parameters"].as_array().expect("parameters").iter().filter_map(Value::as_str) {
+            let parameter = &template.written["Parameters"][name];
+            let description = parameter["Description"].as_str().unwrap_or_default();
+            assert!(description.ends_with('.'), "{name}: {description:?}");
+            let for_tests = description.ends_with(" is for tests.");
+            assert_eq!(label.starts_with("Only for tests"), for_tests, "{name}, in {label}: {description}");
+            grouped.push((for_tests, !parameter["Default"].is_null(), name));
+        }
+    }
+    let names: Vec<&str> = grouped.iter().map(|(.., name)| *name).collect();
+    let in_the_file: Vec<&str> = template.outline("Parameters").into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, in_the_file);
+    assert!(grouped.is_sorted_by_key(|(for_tests, optional, _)| (*for_tests, *optional)), "{grouped:?}");
+    assert!(grouped.iter().any(|(_, optional, _)| !optional) && grouped.iter().any(|(for_tests, ..)| *for_tests));
+}
+
 #[test]
 fn every_resource_stands_under_the_heading_of_its_capability() {
     let template = template();

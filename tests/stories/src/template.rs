@@ -91,6 +91,17 @@ fn parameters_stand_in_groups_what_is_required_first_and_what_is_for_tests_last(
 }
 
 #[test]
+fn every_output_says_what_it_is_and_stands_by_its_name() {
+    let template = template();
+    let names: Vec<&str> = template.outline("Outputs").into_iter().map(|entry| entry.name).collect();
+    assert!(!names.is_empty() && names.is_sorted(), "not sorted: {names:?}");
+    for name in names {
+        let description = template.written["Outputs"][name]["Description"].as_str().unwrap_or_default();
+        assert!(description.ends_with('.'), "{name}: {description:?}");
+    }
+}
+
+#[test]
 fn every_resource_stands_under_the_heading_of_its_capability() {
     let template = template();
     let outline = template.outline("Resources");

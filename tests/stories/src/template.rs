@@ -8,7 +8,7 @@ use std::{
 
 use local_stand::{
     aws::emulator::prepare,
-    aws::template::{Template, as_list, dashboard_body, strings},
+    aws::template::{OutlineEntry, Template, as_list, dashboard_body, strings},
     repository,
     stand::random_key,
 };
@@ -42,6 +42,10 @@ const MANAGED_BY_AWS: [&str; 3] = [
     "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole",
 ];
 
+/// The headings of the template's resources beside those of the functions: before them, and after them.
+const SHARED: &str = "shared";
+const OBSERVE: &str = "observe";
+
 /// What CloudWatch takes into one alarm.
 const MAX_METRICS_OF_AN_ALARM: usize = 10;
 
@@ -60,6 +64,105 @@ fn the_linter_has_nothing_to_say() {
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
     assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+/// CloudFormation's console shows the groups; `sam deploy --guided` knows no groups and asks in the order of the file.
+#[test]
+fn parameters_stand_in_groups_what_is_required_first_and_what_is_for_tests_last() {
+    let template = template();
+    let groups = template.written["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"].as_array();
+    let mut grouped = Vec::new();
+    for group in groups.expect("groups") {
+        let label = group["Label"]["default"].as_str().expect("a label");
+        for name in group["Parameters"].as_array().expect("parameters").iter().filter_map(Value::as_str) {
+            let parameter = &template.written["Parameters"][name];
+            let description = parameter["Description"].as_str().unwrap_or_default();
+            assert!(description.ends_with('.'), "{name}: {description:?}");
+            let for_tests = description.ends_with(" is for tests.");
+            assert_eq!(label.starts_with("Only for tests"), for_tests, "{name}, in {label}: {description}");
+            grouped.push((for_tests, !parameter["Default"].is_null(), name));
+        }
+    }
+    let names: Vec<&str> = grouped.iter().map(|(.., name)| *name).collect();
+    let in_the_file: Vec<&str> = template.outline("Parameters").into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, in_the_file);
+    assert!(grouped.is_sorted_by_key(|(for_tests, optional, _)| (*for_tests, *optional)), "{grouped:?}");
+    assert!(grouped.iter().any(|(_, optional, _)| !optional) && grouped.iter().any(|(for_tests, ..)| *for_tests));
+}
+
+#[test]
+fn every_output_says_what_it_is_and_stands_by_its_name() {
+    let template = template();
+    let names: Vec<&str> = template.outline("Outputs").into_iter().map(|entry| entry.name).collect();
+    assert!(!names.is_empty() && names.is_sorted(), "not sorted: {names:?}");
+    for name in names {
+        let description = template.written["Outputs"][name]["Description"].as_str().unwrap_or_default();
+        assert!(description.ends_with('.'), "{name}: {description:?}");
+    }
+}
+
+#[test]
+fn every_resource_stands_under_the_heading_of_its_capability() {
+    let template = template();
+    let outline = template.outline("Resources");
+    let functions = template.written("AWS::Serverless::Function");
+    let mut headings: Vec<&str> = outline.iter().map(|entry| entry.heading).collect();
+    headings.dedup();
+    let [SHARED, capabilities @ .., OBSERVE] = &headings[..] else { panic!("{headings:?}") };
+    let binaries: BTreeSet<&str> = functions.values().map(|function| binary(function)).collect();
+    assert_eq!(capabilities.iter().copied().collect::<BTreeSet<_>>(), binaries);
+    assert_eq!(capabilities.len(), functions.len(), "all of a capability in one place: {capabilities:?}");
+    for OutlineEntry { name, heading } in &outline {
+        let possible = possible_headings(template, &outline, name);
+        assert!(possible.contains(heading), "{name} stands under {heading}, and belongs under {possible:?}");
+    }
+}
+
+/// Where a resource may stand: with the function that it belongs to, or else with what is shared, or with what observes.
+fn possible_headings<'a>(template: &'a Template, outline: &[OutlineEntry<'a>], name: &str) -> BTreeSet<&'a str> {
+    let resource = &template.written["Resources"][name];
+    let functions = template.written("AWS::Serverless::Function");
+    let of_those_that = |fit: &dyn Fn(&Value) -> bool| -> BTreeSet<&'a str> {
+        functions.values().filter(|function| fit(&function["Properties"])).map(|function| binary(function)).collect()
+    };
+    match resource["Type"].as_str().expect("a type") {
+        "AWS::Serverless::Function" => [binary(resource)].into(),
+        "AWS::Serverless::HttpApi" | "AWS::SNS::Topic" => [SHARED].into(),
+        "AWS::Logs::LogGroup" => {
+            let apis = template.written("AWS::Serverless::HttpApi");
+            let of_an_api = apis.values().any(|api| strings(&api["Properties"]["AccessLogSettings"]).contains(name));
+            let of_a_function = of_those_that(&|function| function["LoggingConfig"]["LogGroup"]["Ref"] == name);
+            if of_an_api { [SHARED].into() } else { of_a_function }
+        }
+        "AWS::SQS::Queue" => {
+            // What it triggers; a dead-letter queue, what its queue triggers, or what fails into it.
+            let mut queues = template.written("AWS::SQS::Queue");
+            queues.retain(|id, queue| *id == name || strings(&queue["Properties"]["RedrivePolicy"]).contains(name));
+            of_those_that(&|function| {
+                let named = &strings(&function["Events"]) | &strings(&function["EventInvokeConfig"]);
+                queues.keys().any(|queue| named.contains(queue))
+            })
+        }
+        "AWS::CloudWatch::Alarm" => {
+            let queues = template.written("AWS::SQS::Queue");
+            let watched = strings(&resource["Properties"]["Dimensions"]);
+            let queue = outline.iter().find(|one| queues.contains_key(one.name) && watched.contains(one.name));
+            [queue.map_or(OBSERVE, |queue| queue.heading)].into()
+        }
+        "AWS::Logs::MetricFilter" | "AWS::CloudWatch::Dashboard" => [OBSERVE].into(),
+        "AWS::DynamoDB::Table" | "AWS::SecretsManager::Secret" => {
+            let mut users = of_those_that(&|function| strings(&function["Policies"]).contains(name));
+            if users.len() > 1 {
+                users.insert(SHARED);
+            }
+            users
+        }
+        other => panic!("{name}: say here where a resource of the type {other} belongs"),
+    }
+}
+
+fn binary(function: &Value) -> &str {
+    function["Metadata"]["BuildProperties"]["Binary"].as_str().expect("a binary")
 }
 
 #[test]

@@ -162,11 +162,13 @@ def leave_out_what_the_emulator_refuses(template):
         say(f"left out, alarms on metric math: {', '.join(refused)}")
 
 
-def deploy(template, parameters, cloudformation):
-    """Creates the stack and returns its description."""
+def deploy(template, parameters, s3, cloudformation):
+    """Creates the stack and returns its description. As with `sam deploy` the template comes from S3, where it may have
+    1 MB; a call itself takes no more than 51,200 bytes."""
+    s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template))
     cloudformation.create_stack(
         StackName=STACK,
-        TemplateBody=json.dumps(template),
+        TemplateURL=f"{s3.meta.endpoint_url}/{BUCKET}/template.json",
         Parameters=[{"ParameterKey": key, "ParameterValue": str(value)} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
@@ -316,7 +318,7 @@ def bring_up(order, work_dir, emulator):
     try:
         package(template, order["binaries"], functions_dir, clients["s3"])
         leave_out_what_the_emulator_refuses(template)
-        stack = deploy(template, order["parameters"], clients["cloudformation"])
+        stack = deploy(template, order["parameters"], clients["s3"], clients["cloudformation"])
         api_id, ids = supply_what_the_emulator_lacks(
             *(clients[name] for name in ("cloudformation", "apigatewayv2", "dynamodb", "secretsmanager"))
         )

@@ -1,6 +1,9 @@
 //! `template.yaml` as data: as it is written, and as SAM's transform hands it to CloudFormation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
@@ -15,6 +18,18 @@ pub struct Template {
     pub written: Value,
     /// As CloudFormation gets it.
     pub deployed: Value,
+    /// The file itself: it alone has an order, and comments.
+    #[serde(skip)]
+    text: String,
+}
+
+/// An entry of a part of the template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutlineEntry<'a> {
+    /// The nearest heading above it in its part, a comment `# === heading ===`; empty where there is none.
+    pub heading: &'a str,
+    /// Its name, such as a logical id.
+    pub name: &'a str,
 }
 
 /// A metric that an alarm or the dashboard refers to.
@@ -33,11 +48,26 @@ pub struct MetricReference {
 impl Template {
     /// Reads it.
     pub fn read() -> anyhow::Result<Self> {
+        let path = repository().join("template.yaml");
         let mut python = prepare()?.python();
-        python.arg(repository().join("tests/stand/src/aws/read_template.py")).arg(repository().join("template.yaml"));
+        python.arg(repository().join("tests/stand/src/aws/read_template.py")).arg(&path);
         let output = python.output().context("cannot run read_template.py")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ok(serde_json::from_slice(&output.stdout)?)
+        Ok(Self { text: fs::read_to_string(path)?, ..serde_json::from_slice(&output.stdout)? })
+    }
+
+    /// What a part such as `Resources` has, in the order of the file: names, each with the heading that it stands under.
+    ///
+    /// # Panics
+    /// When these are not the names that the template has there as data.
+    pub fn outline(&self, part: &str) -> Vec<OutlineEntry<'_>> {
+        let entries = outline(&self.text, part);
+        let mut names: Vec<_> = entries.iter().map(|entry| entry.name).collect();
+        names.sort_unstable();
+        let mut known: Vec<_> = self.written[part].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+        known.sort_unstable();
+        assert_eq!(names, known, "{part}: an entry is a line with two spaces, a name and a colon");
+        entries
     }
 
     /// What CloudFormation makes of this type, by logical id, as deployed.
@@ -109,6 +139,21 @@ fn of_type<'a>(template: &'a Value, resource_type: &str) -> BTreeMap<&'a str, &'
     resources.filter(|(_, one)| one["Type"] == resource_type).map(|(id, one)| (id.as_str(), one)).collect()
 }
 
+fn outline<'a>(text: &'a str, part: &str) -> Vec<OutlineEntry<'a>> {
+    let lines = text.lines().skip_while(|line| line.strip_suffix(':') != Some(part)).skip(1);
+    let mut heading = "";
+    let mut entries = Vec::new();
+    for line in lines.take_while(|line| line.is_empty() || line.starts_with([' ', '#'])) {
+        let line = line.strip_prefix("  ").unwrap_or_default();
+        if let Some(found) = line.strip_prefix("# === ").and_then(|rest| rest.strip_suffix(" ===")) {
+            heading = found;
+        } else if let Some(name) = line.strip_suffix(':').filter(|name| name.chars().all(char::is_alphanumeric)) {
+            entries.push(OutlineEntry { heading, name });
+        }
+    }
+    entries
+}
+
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -164,6 +209,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_entry_stands_under_the_nearest_heading_of_its_part() {
+        let text = "Parameters:\n  # === other ===\n  P:\n    Type: String\n\nResources:\n  A:\n    Type: T\n\n  # === one ===\n  \
+                    # It is.\n\n  # Of B.\n  B:\n    C:\n      D: e\n  # === two ===\n  E:\n\nOutputs:\n  O:\n";
+        let found: Vec<_> = outline(text, "Resources").into_iter().map(|entry| (entry.heading, entry.name)).collect();
+        assert_eq!(found, [("", "A"), ("one", "B"), ("two", "E")]);
+    }
 
     #[test]
     fn the_short_forms_of_a_dashboard_stand_for_what_is_above_them() {

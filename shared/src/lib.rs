@@ -1,6 +1,7 @@
 //! What the functions share. Data flows one way: a trigger calls a function, the function calls this crate.
 //!
 //! * [`order`] - the finished order as the order system sends it, every rule for its fields, and money
+//! * [`notification`] - what a customer is told of: its status, its message, its statistics
 //! * [`message`] - from an order to the message that the customer sees, and its words
 //! * [`delivery`] - never lost, never twice: the record, the attempt, the table of verdicts, the switch
 //! * [`customer`] - which LINE user a member of the company is, and whether a friend
@@ -26,6 +27,7 @@ pub mod language;
 pub mod line;
 pub mod message;
 pub mod metric;
+pub mod notification;
 pub mod order;
 pub mod report;
 pub mod sobot;

@@ -11,6 +11,7 @@ use shared::{
         client::Quota,
         statistics::{DayCount, Followers, Interaction},
     },
+    notification::NotificationKind,
     sobot::account::SobotAccount,
 };
 use time::{Date, OffsetDateTime};
@@ -166,13 +167,14 @@ impl Sources {
         for _ in 0..DAYS {
             day = day.previous_day().unwrap_or(day);
             let name = day.to_string();
+            let unit = &NotificationKind::OrderFinished.unit(day);
             let before = earlier.and_then(|figures| figures.days.iter().find(|before| before.day == name));
             let (delivered, interaction) = tokio::join!(
                 Source::or_read(before.map(|before| &before.delivered), deadline, async {
                     channel.ask(|token| async move { client.pushes_of_day(&token, day).await }).await
                 }),
                 Source::or_read(before.map(|before| &before.interaction), deadline, async {
-                    channel.ask(|token| async move { client.unit_interaction(&token, day).await }).await
+                    channel.ask(|token| async move { client.unit_interaction(&token, unit, day).await }).await
                 }),
             );
             days.push(Day { day: name, delivered, interaction });

@@ -25,7 +25,7 @@ use shared::{
     audit::{Entry, Kind},
     aws::error::told,
     lambda::http_api::{Problem, json_response},
-    order::{self, Order, StatusChange},
+    notification::{self, Notification, StatusChange},
 };
 use time::OffsetDateTime;
 
@@ -102,9 +102,9 @@ impl Letter {
         })
     }
 
-    fn order(&self) -> Option<Order> {
-        match order::parse_bytes(self.body.as_bytes()) {
-            Ok(StatusChange::Finished(order)) => Some(*order),
+    fn notification(&self) -> Option<Notification> {
+        match notification::parse_bytes(self.body.as_bytes()) {
+            Ok(StatusChange::Notified(notification)) => Some(notification),
             _ => None,
         }
     }
@@ -132,7 +132,7 @@ impl Letter {
             "queue": queue,
             "sentAt": rfc3339(sent_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)),
             "receiveCount": self.receive_count,
-            "orderId": self.order().map(|order| order.id.to_string()),
+            "orderId": self.notification().map(|told| told.order_id().to_string()),
             "body": self.shown(queue),
         }))
     }
@@ -463,13 +463,13 @@ impl Operations {
         }
         let letter = all.take(queue, &message_id).await.map_err(unavailable)?.ok_or_else(unknown)?;
         let id = format!("{}.{message_id}", queue.name);
-        let order = letter.order().filter(|_| queue.name == PUSH_RETRY);
+        let told = letter.notification().filter(|_| queue.name == PUSH_RETRY);
         let discarded = async {
-            let detail = order.as_ref().map(|order| json!({ "orderId": order.id.as_str() }));
+            let detail = told.as_ref().map(|told| json!({ "orderId": told.order_id().as_str() }));
             let entry = Entry::new(Kind::Discard, &id, &operator, detail, self.clock.now());
             self.audit.note(&entry).await?;
-            let state = match &order {
-                Some(order) => self.delivery.give_up(order).await?,
+            let state = match &told {
+                Some(told) => self.delivery.give_up(told).await?,
                 None => None,
             };
             all.delete(queue, &letter).await?;
@@ -478,7 +478,7 @@ impl Operations {
         match discarded.await {
             Ok(state) => {
                 tracing::warn!(dead_letter = id, operator = operator.name, "dead letter discarded");
-                let order_id = order.map(|order| order.id.to_string());
+                let order_id = told.map(|told| told.order_id().to_string());
                 let body = present(json!({ "id": id, "orderId": order_id, "delivery": state }));
                 Ok(json_response(StatusCode::OK, &body))
             }

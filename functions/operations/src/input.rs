@@ -5,7 +5,7 @@ use std::fmt::Display;
 use lambda_http::{Request, RequestExt as _};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use shared::{audit::Operator, lambda::http_api::Problem, order::FieldError};
+use shared::{audit::Operator, lambda::http_api::Problem, order::fields::FieldError};
 use time::{Date, format_description::BorrowedFormatItem, macros::format_description};
 
 use crate::{Caller, cursor};

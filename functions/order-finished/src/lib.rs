@@ -16,7 +16,8 @@ use shared::{
         callers::CallerKeys,
         http_api::{Problem, bearer, json_response},
     },
-    order::{self, MAX_BODY_BYTES, Order, StatusChange},
+    notification::{self, Notification, StatusChange},
+    order::MAX_BODY_BYTES,
 };
 
 const WRONG_FIELDS: &str = "The order was not taken: correct the fields under errors.";
@@ -67,16 +68,16 @@ impl OrderFinished {
         if !is_json(request) {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_JSON));
         }
-        match order::parse_bytes(body).map_err(|errors| Problem::wrong_fields(WRONG_FIELDS, errors))? {
-            StatusChange::Other { order_id } => {
+        match notification::parse_bytes(body).map_err(|errors| Problem::wrong_fields(WRONG_FIELDS, errors))? {
+            StatusChange::Ignored { order_id } => {
                 let body = json!({ "orderId": order_id.as_str(), "delivery": "ignored" });
                 Ok(json_response(StatusCode::OK, &body))
             }
-            StatusChange::Finished(order) => match self.delivery.first(&order, &self.queue).await {
-                Ok(First::Stands(report)) => Ok(told(&order, &report)),
+            StatusChange::Notified(notification) => match self.delivery.first(&notification, &self.queue).await {
+                Ok(First::Stands(report)) => Ok(response(&notification, &report)),
                 Ok(First::OtherContent) => Err(Problem::new(StatusCode::CONFLICT, OTHER_CONTENT)),
                 Err(error) => {
-                    tracing::error!(order.id = %order.id, %error, "order not taken");
+                    tracing::error!(order.id = %notification.order_id(), %error, "order not taken");
                     Err(Problem::unavailable(NOT_STORED))
                 }
             },
@@ -101,14 +102,14 @@ fn is_json(request: &Request) -> bool {
 }
 
 /// The contract's words for where a delivery stands. An expired one has failed as far as the caller is concerned.
-fn told(order: &Order, report: &Report) -> Response<Body> {
+fn response(notification: &Notification, report: &Report) -> Response<Body> {
     let (status, delivery) = match report.state {
         State::Sent => (StatusCode::OK, "sent"),
         State::Suppressed => (StatusCode::OK, "suppressed"),
         State::Failed | State::Expired => (StatusCode::OK, "failed"),
         State::Pending | State::Retrying => (StatusCode::ACCEPTED, "retrying"),
     };
-    let mut body = json!({ "orderId": order.id.as_str(), "delivery": delivery });
+    let mut body = json!({ "orderId": notification.order_id().as_str(), "delivery": delivery });
     if let Some(reason) = report.reason {
         body["reason"] = json!(reason.name());
     }

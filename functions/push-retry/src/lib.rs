@@ -10,7 +10,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use shared::{
     delivery::{Delivery, Receipt},
     lambda::batch::{Batch, Fate},
-    order::{self, StatusChange},
+    notification::{self, StatusChange},
 };
 
 /// Handles a batch; the answer names the messages that stay in the queue.
@@ -29,12 +29,12 @@ async fn retry(delivery: &Delivery, message: &SqsMessage) -> Fate {
     let body = message.body.as_deref().unwrap_or_default();
     // Without a count the message is taken for a first one: it is retried once too often rather than too seldom.
     let count = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
-    match order::parse_bytes(body.as_bytes()) {
-        Ok(StatusChange::Finished(order)) => {
+    match notification::parse_bytes(body.as_bytes()) {
+        Ok(StatusChange::Notified(notification)) => {
             let receipt = Receipt { id: message.message_id.as_deref().unwrap_or_default(), receive_count: count };
-            delivery.retry(&order, &receipt).await
+            delivery.retry(&notification, &receipt).await
         }
-        Ok(StatusChange::Other { order_id }) => {
+        Ok(StatusChange::Ignored { order_id }) => {
             tracing::error!(order.id = %order_id, "this status is never pushed, the message is left to the dead-letter queue");
             Fate::Keep
         }

@@ -68,10 +68,11 @@ use crate::{
     },
     ids::LineUserId,
     lambda::{batch::Fate, environment::StartError},
-    line::{channel::LineChannel, client::Answer},
-    message::{PushRequest, order_finished},
+    line::{channel::LineChannel, client::Answer, day::line_day},
+    message::PushRequest,
     metric,
-    order::{FINISH, Order, Recipient},
+    notification::{Notification, NotificationKind},
+    order::Recipient,
 };
 
 /// Delivers finished orders.
@@ -177,7 +178,8 @@ impl Delivery {
     /// Opens connections and reads secret, token and switch into memory, as far as that is possible; a push that needs
     /// them reports what was not.
     pub async fn warm_up(&self) {
-        let (channel, switch) = tokio::join!(self.channel.warm_up(), self.switches.enabled(FINISH));
+        let (channel, switch) =
+            tokio::join!(self.channel.warm_up(), self.switches.enabled(NotificationKind::OrderFinished.status()));
         if let Err(error) = channel {
             tracing::warn!(%error, "the channel is not ready for a push");
         }
@@ -192,13 +194,13 @@ impl Delivery {
     }
 
     /// Takes an order: makes it durable, then pushes it.
-    pub async fn first(&self, order: &Order, queue: &RetryQueue) -> Result<First, NotDurable> {
+    pub async fn first(&self, notification: &Notification, queue: &RetryQueue) -> Result<First, NotDurable> {
         let deadline = self.deadline();
-        let mut record = self.new_record(order).await.map_err(NotDurable)?;
+        let mut record = self.new_record(notification).await.map_err(NotDurable)?;
         // What the channel lacks, the push will tell; the switch is read with the obstacle.
         let (created, queued, obstacle, _) = tokio::join!(
             self.deliveries.create(&record),
-            queue.send(order),
+            queue.send(notification),
             self.obstacle(&record),
             self.channel.warm_up()
         );
@@ -220,14 +222,14 @@ impl Delivery {
                 // Nothing was pushed and nothing will be: the caller's next try need not wait for the lease.
                 record.release();
                 if let Err(error) = self.deliveries.replace(&mut record, self.clock.now()).await {
-                    tracing::warn!(order.id = %order.id, error, "the record could not be given back, its lease ends by itself");
+                    tracing::warn!(order.id = %notification.order_id(), error, "the record could not be given back, its lease ends by itself");
                 }
                 Err(NotDurable(what))
             }
-            (Created::Exists(old), _) if !old.is_about(order) => Ok(First::OtherContent),
+            (Created::Exists(old), _) if !old.is_about(notification) => Ok(First::OtherContent),
             // The queue has a message for whatever is being retried; for a pending one this call's message is the proof.
             (Created::Exists(old), Err(what)) if old.state == State::Pending => {
-                tracing::warn!(order.id = %order.id, delivery.state = ?old.state, "repeated, and not durable");
+                tracing::warn!(order.id = %notification.order_id(), delivery.state = ?old.state, "repeated, and not durable");
                 Err(NotDurable(what))
             }
             (Created::Exists(old), _) => Ok(First::Stands(self.repeated(*old, deadline).await)),
@@ -250,27 +252,31 @@ impl Delivery {
 
     /// Handles a message of the retry queue. With the last receive that is allowed SQS moves the message to the dead-letter
     /// queue, and the record says so.
-    pub async fn retry(&self, order: &Order, message: &Receipt<'_>) -> Fate {
-        match self.try_again(order, message).await {
+    pub async fn retry(&self, notification: &Notification, message: &Receipt<'_>) -> Fate {
+        match self.try_again(notification, message).await {
             Ok(retried) => retried,
             Err(error) => {
-                tracing::error!(order.id = %order.id, error, "the retry could not be made, the queue keeps it");
+                tracing::error!(order.id = %notification.order_id(), error, "the retry could not be made, the queue keeps it");
                 Fate::Keep
             }
         }
     }
 
-    async fn try_again(&self, order: &Order, message: &Receipt<'_>) -> Result<Fate, String> {
+    async fn try_again(&self, notification: &Notification, message: &Receipt<'_>) -> Result<Fate, String> {
         let deadline = self.deadline();
         let last = message.receive_count >= self.settings.max_retries;
-        let mut record = match self.deliveries.get(order.id.as_str(), FINISH).await? {
+        let mut record = match self
+            .deliveries
+            .get(notification.order_id().as_str(), notification.kind().status())
+            .await?
+        {
             Some(record) => record,
             None => {
-                let mut record = self.new_record(order).await?;
+                let mut record = self.new_record(notification).await?;
                 record.retry_message_id = Some(message.id.to_owned());
                 match self.deliveries.create(&record).await? {
                     Created::New => {
-                        tracing::warn!(order.id = %order.id, "no record stood for a queued order, it was made now");
+                        tracing::warn!(order.id = %notification.order_id(), "no record stood for a queued order, it was made now");
                         if record.state.is_settled() {
                             count(&record);
                         } else {
@@ -283,14 +289,14 @@ impl Delivery {
                 }
             }
         };
-        if !record.is_about(order) {
-            tracing::warn!(order.id = %order.id, "dropped: the record has other content, the call was answered 409");
+        if !record.is_about(notification) {
+            tracing::warn!(order.id = %notification.order_id(), "dropped: the record has other content, the call was answered 409");
             return Ok(Fate::Delete);
         }
         let now = self.clock.now();
         // The owner comes back one retry delay after it was last here, and SQS may be late by seconds.
         if record.is_retried_by_another(message.id, now, self.settings.pace.retry_delay * 3 / 2) {
-            tracing::info!(order.id = %order.id, "dropped: a copy, the order was posted again while it is retried");
+            tracing::info!(order.id = %notification.order_id(), "dropped: a copy, the order was posted again while it is retried");
             return Ok(Fate::Delete);
         }
         match record.decide(now, self.settings.pace.retry_delay / 2) {
@@ -299,7 +305,7 @@ impl Delivery {
             Decision::Expire => {
                 record.settle(State::Expired, Some(Reason::RetryKeyExpired));
                 let written = self.deliveries.replace(&mut record, now).await?;
-                tracing::error!(order.id = %order.id, written, "expired: nobody knows whether LINE took it");
+                tracing::error!(order.id = %notification.order_id(), written, "expired: nobody knows whether LINE took it");
                 if !written {
                     return Ok(Fate::Keep);
                 }
@@ -308,7 +314,7 @@ impl Delivery {
             }
             Decision::PushUnderNewKey => {
                 let user = record.line_user_id.as_deref().ok_or("a record without a recipient is not settled")?;
-                record.start_generation(self.push_body(order, &LineUserId::parse(user)?, now)?);
+                record.start_generation(self.push_body(notification, &LineUserId::parse(user)?, now)?);
             }
             Decision::Push => {}
         }
@@ -470,29 +476,31 @@ impl Delivery {
         Instant::now() + self.settings.pace.attempt
     }
 
-    async fn new_record(&self, order: &Order) -> Result<DeliveryRecord, String> {
+    async fn new_record(&self, notification: &Notification) -> Result<DeliveryRecord, String> {
         let now = self.clock.now();
-        Ok(match self.line_user(order).await? {
+        Ok(match self.line_user(notification).await? {
             Some(user) => {
-                let body = self.push_body(order, &user, now)?;
-                DeliveryRecord::new(order, &user, body, now, self.settings.pace.lease)
+                let body = self.push_body(notification, &user, now)?;
+                DeliveryRecord::new(notification, &user, body, now, self.settings.pace.lease)
             }
-            None => DeliveryRecord::not_linked(order, now),
+            None => DeliveryRecord::not_linked(notification, now),
         })
     }
 
     /// Whom the order's recipient is; none for a member who is linked to nobody.
-    async fn line_user(&self, order: &Order) -> Result<Option<LineUserId>, String> {
-        match &order.recipient {
+    async fn line_user(&self, notification: &Notification) -> Result<Option<LineUserId>, String> {
+        match notification.recipient() {
             Recipient::LineUser(user) => Ok(Some(user.clone())),
             Recipient::Member(member) => self.links.line_user_of(member).await,
         }
     }
 
-    fn push_body(&self, order: &Order, user: &LineUserId, now: OffsetDateTime) -> Result<String, String> {
-        let message = order_finished(order, self.settings.message_style, self.settings.default_language)
+    fn push_body(&self, notification: &Notification, user: &LineUserId, now: OffsetDateTime) -> Result<String, String> {
+        let message = notification
+            .message(self.settings.message_style, self.settings.default_language)
             .map_err(|error| format!("no message could be made: {error}"))?;
-        serde_json::to_string(&PushRequest::new(user, message, now)).map_err(|error| error.to_string())
+        let unit = notification.kind().unit(line_day(now));
+        serde_json::to_string(&PushRequest::new(user, message, unit)).map_err(|error| error.to_string())
     }
 }
 

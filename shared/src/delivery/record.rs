@@ -19,7 +19,7 @@ use crate::{
     aws::error::{code_and_message, told},
     ids::LineUserId,
     line::day::line_day,
-    order::{FINISH, Order, StatusChange, parse_bytes},
+    notification::{Notification, StatusChange, parse_bytes},
 };
 
 /// How long a record is kept: a repeated order is recognised for more than a year.
@@ -265,7 +265,7 @@ pub enum Decision {
 impl DeliveryRecord {
     /// A new record of an order to this user, owned by who creates it for `lease`.
     pub fn new(
-        order: &Order,
+        notification: &Notification,
         user: &LineUserId,
         push_body: String,
         now: OffsetDateTime,
@@ -278,28 +278,28 @@ impl DeliveryRecord {
             may_have_reached_line: true,
             lease_until: Some(now + lease),
             last_attempt_at: Some(now),
-            ..Self::without_recipient(order, now)
+            ..Self::without_recipient(notification, now)
         }
     }
 
     /// A new record of an order to nobody: failed from the start.
-    pub fn not_linked(order: &Order, now: OffsetDateTime) -> Self {
-        let mut record = Self::without_recipient(order, now);
+    pub fn not_linked(notification: &Notification, now: OffsetDateTime) -> Self {
+        let mut record = Self::without_recipient(notification, now);
         record.settle(State::Failed, Some(Reason::NotLinked));
         record
     }
 
-    fn without_recipient(order: &Order, now: OffsetDateTime) -> Self {
+    fn without_recipient(notification: &Notification, now: OffsetDateTime) -> Self {
         Self {
-            order_id: order.id.to_string(),
-            status: FINISH.to_owned(),
+            order_id: notification.order_id().to_string(),
+            status: notification.kind().status().to_owned(),
             day: line_day(now).to_string(),
             attempt_count: 0,
             revision: 1,
             state: State::Pending,
             reason: None,
             line_user_id: None,
-            order: order.to_json().to_string(),
+            order: notification.to_json().to_string(),
             retry_message_id: None,
             push_body: String::new(),
             generation: 1,
@@ -321,11 +321,11 @@ impl DeliveryRecord {
     }
 
     /// Whether this is the order that the record was made for, whatever spelling either was kept in.
-    pub fn is_about(&self, order: &Order) -> bool {
+    pub fn is_about(&self, notification: &Notification) -> bool {
         match parse_bytes(self.order.as_bytes()) {
-            Ok(StatusChange::Finished(kept)) => *kept == *order,
+            Ok(StatusChange::Notified(kept)) => kept == *notification,
             // Kept by a version that took what this one does not: the texts decide.
-            _ => serde_json::from_str(&self.order).is_ok_and(|kept: serde_json::Value| kept == order.to_json()),
+            _ => serde_json::from_str(&self.order).is_ok_and(|kept: serde_json::Value| kept == notification.to_json()),
         }
     }
 
@@ -606,7 +606,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::order::tests::order_with;
+    use crate::order::tests::finished_with;
 
     const NOW: OffsetDateTime = datetime!(2026-09-01 00:00:00 UTC);
     const GAP: std::time::Duration = std::time::Duration::from_secs(90);
@@ -614,7 +614,7 @@ mod tests {
 
     fn record() -> DeliveryRecord {
         let user = LineUserId::parse("U0123456789abcdef0123456789abcdef").unwrap();
-        DeliveryRecord::new(&order_with(json!({})), &user, "body".to_owned(), NOW, LEASE)
+        DeliveryRecord::new(&finished_with(json!({})), &user, "body".to_owned(), NOW, LEASE)
     }
 
     fn retrying(may_have_reached_line: bool) -> DeliveryRecord {
@@ -672,10 +672,10 @@ mod tests {
     #[test]
     fn the_same_order_is_known_again_in_any_spelling() {
         let record = record();
-        assert!(record.is_about(&order_with(json!({ "status": 5, "language": "zh" }))));
-        assert!(!record.is_about(&order_with(json!({ "endShop": null }))));
+        assert!(record.is_about(&finished_with(json!({ "status": 5, "language": "zh" }))));
+        assert!(!record.is_about(&finished_with(json!({ "endShop": null }))));
         let kept_otherwise = DeliveryRecord { order: record.order.replace(',', " , "), ..record };
-        assert!(kept_otherwise.is_about(&order_with(json!({}))));
+        assert!(kept_otherwise.is_about(&finished_with(json!({}))));
     }
 
     #[test]

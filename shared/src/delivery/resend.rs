@@ -16,7 +16,7 @@ use crate::{
         record::{DeliveryRecord, Reason, Resendable, State},
     },
     ids::OrderId,
-    order::{self, FINISH, Order, StatusChange},
+    notification::{self, Notification, NotificationKind, StatusChange},
 };
 
 /// What became of the wish to send an order's message again.
@@ -35,7 +35,7 @@ pub enum Resent {
 impl Delivery {
     /// The record of an order, if there is one.
     pub async fn look_up(&self, order: &OrderId) -> Result<Option<DeliveryRecord>, String> {
-        self.deliveries.get(order.as_str(), FINISH).await
+        self.deliveries.get(order.as_str(), NotificationKind::OrderFinished.status()).await
     }
 
     /// What a resend would meet now.
@@ -64,11 +64,11 @@ impl Delivery {
             Resendable::NeedsForce if !force => return Ok(Resent::Refused(Resendable::NeedsForce)),
             Resendable::NeedsForce | Resendable::Allowed => {}
         }
-        let order = kept_order(&record).map_err(NotDurable)?;
-        let Some(user) = self.line_user(&order).await.map_err(NotDurable)? else { return Ok(Resent::NotLinked) };
+        let notification = stored_notification(&record).map_err(NotDurable)?;
+        let Some(user) = self.line_user(&notification).await.map_err(NotDurable)? else { return Ok(Resent::NotLinked) };
         let now = self.clock.now();
-        record.send_again(&user, self.push_body(&order, &user, now).map_err(NotDurable)?, operator, force, now);
-        record.retry_message_id = queue.send(&order).await.map_err(NotDurable)?;
+        record.send_again(&user, self.push_body(&notification, &user, now).map_err(NotDurable)?, operator, force, now);
+        record.retry_message_id = queue.send(&notification).await.map_err(NotDurable)?;
         record.claim(now, self.settings.pace.lease);
         let detail = json!({ "generation": record.generation, "force": force });
         let entry = Entry::new(Kind::Resend, id.as_str(), operator, Some(detail), now);
@@ -81,11 +81,11 @@ impl Delivery {
     }
 
     /// Gives up an order whose dead letter is discarded, unless something else still delivers it. The state it is in then.
-    pub async fn give_up(&self, order: &Order) -> Result<Option<State>, String> {
+    pub async fn give_up(&self, notification: &Notification) -> Result<Option<State>, String> {
         loop {
-            let Some(mut record) = self.look_up(&order.id).await? else { return Ok(None) };
+            let Some(mut record) = self.look_up(notification.order_id()).await? else { return Ok(None) };
             let waits = !record.state.is_settled() && self.resendable(&record) != Resendable::InFlight;
-            if !waits || !record.is_about(order) {
+            if !waits || !record.is_about(notification) {
                 return Ok(Some(record.state));
             }
             record.settle(State::Failed, Some(Reason::Discarded));
@@ -96,10 +96,10 @@ impl Delivery {
     }
 }
 
-/// The order as the record keeps it.
-pub fn kept_order(record: &DeliveryRecord) -> Result<Order, String> {
-    match order::parse_bytes(record.order.as_bytes()) {
-        Ok(StatusChange::Finished(order)) => Ok(*order),
+/// What is told, as the record keeps it.
+fn stored_notification(record: &DeliveryRecord) -> Result<Notification, String> {
+    match notification::parse_bytes(record.order.as_bytes()) {
+        Ok(StatusChange::Notified(notification)) => Ok(notification),
         _ => Err("the order was kept by a version that took what this one does not".to_owned()),
     }
 }

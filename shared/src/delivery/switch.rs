@@ -17,7 +17,7 @@ use crate::{
     audit::{Audit, Entry},
     aws::error::told,
     clock::Clock,
-    order::FINISH,
+    notification::NotificationKind,
 };
 
 /// A change takes effect everywhere within this time.
@@ -25,7 +25,7 @@ pub const MAX_AGE: Duration = Duration::from_secs(30);
 /// The master switch.
 pub const ALL: &str = "all";
 /// The switches that there are.
-pub const SWITCHES: [&str; 2] = [ALL, FINISH];
+pub const SWITCHES: [&str; 2] = [ALL, NotificationKind::OrderFinished.status()];
 
 /// A switch as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use lambda_http::{
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::order::FieldError;
+use crate::order::fields::FieldError;
 
 /// What a URI may not hold as it is; whoever calls may send it all the same.
 const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');

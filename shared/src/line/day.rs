@@ -13,11 +13,6 @@ pub fn compact(day: Date) -> String {
     day.format(FORMAT).unwrap_or_default()
 }
 
-/// The aggregation unit of the messages that a day's finished orders sent.
-pub fn order_finish_unit(day: Date) -> String {
-    format!("order_finish_{}", compact(day))
-}
-
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
@@ -26,8 +21,8 @@ mod tests {
 
     #[test]
     fn a_day_is_lines_day() {
-        let unit = |time| order_finish_unit(line_day(time));
-        assert_eq!(unit(datetime!(2026-09-01 14:59:59 UTC)), "order_finish_20260901");
-        assert_eq!(unit(datetime!(2026-09-01 15:00:00 UTC)), "order_finish_20260902");
+        let day = |time| compact(line_day(time));
+        assert_eq!(day(datetime!(2026-09-01 14:59:59 UTC)), "20260901");
+        assert_eq!(day(datetime!(2026-09-01 15:00:00 UTC)), "20260902");
     }
 }

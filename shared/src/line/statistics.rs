@@ -10,7 +10,7 @@ use time::Date;
 use crate::{
     line::{
         client::{LineClient, LineError},
-        day::{compact, order_finish_unit},
+        day::compact,
     },
     token::access::AccessToken,
 };
@@ -81,11 +81,12 @@ impl LineClient {
         Ok(body.followers.zip(body.blocks).map(|(followers, blocks)| Followers { followers, blocks }))
     }
 
-    /// `GET /v2/bot/insight/message/event/aggregation`: views and clicks of the messages sent under one day's unit.
-    pub async fn unit_interaction(&self, token: &AccessToken, day: Date) -> Result<Interaction, LineError> {
+    /// `GET /v2/bot/insight/message/event/aggregation`: views and clicks of the messages that were sent under a
+    /// unit on a day.
+    pub async fn unit_interaction(&self, token: &AccessToken, unit: &str, day: Date) -> Result<Interaction, LineError> {
         const PATH: &str = "/v2/bot/insight/message/event/aggregation";
-        let (unit, date) = (order_finish_unit(day), compact(day));
-        let query = [("customAggregationUnit", &unit), ("from", &date), ("to", &date)];
+        let date = compact(day);
+        let query = [("customAggregationUnit", unit), ("from", &date), ("to", &date)];
         self.overview(PATH, self.request(Method::GET, PATH, Some(token)).query(&query)).await
     }
 

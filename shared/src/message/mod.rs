@@ -16,10 +16,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use crate::{
     ids::LineUserId,
     language::Language,
-    line::{
-        day::{line_day, order_finish_unit},
-        objects::{ActionLabel, AltText, Bubble, ButtonsText, LimitExceeded, Message, Row, UriAction},
-    },
+    line::objects::{ActionLabel, AltText, Bubble, ButtonsText, LimitExceeded, Message, Row, UriAction},
     message::wording::Labels,
     order::{Order, ShopName},
 };
@@ -55,9 +52,9 @@ pub struct PushRequest<'a> {
 }
 
 impl<'a> PushRequest<'a> {
-    /// One message to one user, counted in the statistics of the day on which it is sent.
-    pub fn new(to: &'a LineUserId, message: Message, now: OffsetDateTime) -> Self {
-        Self { to: to.as_str(), messages: [message], custom_aggregation_units: [order_finish_unit(line_day(now))] }
+    /// One message to one user, counted under this aggregation unit.
+    pub fn new(to: &'a LineUserId, message: Message, unit: String) -> Self {
+        Self { to: to.as_str(), messages: [message], custom_aggregation_units: [unit] }
     }
 }
 

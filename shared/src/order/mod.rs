@@ -1,7 +1,9 @@
-//! The finished order, as the order system sends it and as the retry queue carries it.
+//! The finished order: its fields and their rules.
 //!
-//! [`parse`] is the only way in: it names every wrong field at once, and what it lets through can be told to a customer.
+//! * [`fields`] - reads them and names every wrong one at once
+//! * [`money`] - an amount in a currency, without floats
 
+pub mod fields;
 pub mod money;
 
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use url::Url;
 use crate::{
     ids::{LineUserId, MemberId, OrderId},
     language::Language,
-    order::money::Money,
+    order::{fields::Fields, money::Money},
 };
 
 /// The largest request body, in bytes.
@@ -21,30 +23,6 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub const MAX_SHOP: usize = 500;
 /// The longest `detailUrl`, percent-encoded: LINE's limit for the `uri` of a URI action.
 pub const MAX_DETAIL_URL: usize = 1000;
-
-/// The status that the customer is told about.
-pub const FINISH: &str = "finish";
-
-/// One field that is wrong, and what it must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// The field's path, such as `fee.amount`; empty for the body itself.
-    pub field: String,
-    /// What it must be.
-    pub problem: String,
-}
-
-/// What a status change asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StatusChange {
-    /// The order is finished: the customer is to be told.
-    Finished(Box<Order>),
-    /// Another status: nobody is told.
-    Other {
-        /// Whose status.
-        order_id: OrderId,
-    },
-}
 
 /// A finished order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,73 +116,44 @@ impl DetailUrl {
     }
 }
 
-/// Reads a status change from the JSON that the order system posts.
-pub fn parse_bytes(body: &[u8]) -> Result<StatusChange, Vec<FieldError>> {
-    let value = serde_json::from_slice(body)
-        .map_err(|error| vec![FieldError { field: String::new(), problem: format!("must be JSON: {error}") }])?;
-    parse(&value)
-}
-
-/// Reads a status change. Fields that it does not know are accepted; every wrong one is named.
-pub fn parse(body: &Value) -> Result<StatusChange, Vec<FieldError>> {
-    if !body.is_object() {
-        return Err(vec![FieldError { field: String::new(), problem: "must be a JSON object".to_owned() }]);
-    }
-    let mut fields = Fields { body, errors: Vec::new() };
-    let id = fields.required("orderId", OrderId::parse);
-    let finished = fields.status();
-    if finished == Some(false) {
-        return match (id, fields.errors.is_empty()) {
-            (Some(order_id), true) => Ok(StatusChange::Other { order_id }),
-            _ => Err(fields.errors),
-        };
-    }
-    let recipient = fields.recipient();
-    let currency = fields.required("fee.currency", |code| money::currency(code).map_err(|error| error.to_string()));
-    // Without a currency the amount is still checked for its form: CLF has the most decimals, four.
-    let fee = fields.required("fee.amount", |amount| {
-        Money::parse(amount, currency.unwrap_or(iso_currency::Currency::CLF)).map_err(|error| error.to_string())
-    });
-    let started_at = fields.required("startedAt", time);
-    let start_shop = fields.required("startShop", ShopName::parse);
-    let ended_at = fields.required("endedAt", time);
-    if let (Some(start), Some(end)) = (started_at, ended_at)
-        && end < start
-    {
-        fields.error("endedAt", "must not be before startedAt");
-    }
-    let end_shop = fields.optional("endShop", ShopName::parse);
-    let detail_url = fields.optional("detailUrl", DetailUrl::parse);
-    let language = fields.optional("language", language_tag).flatten();
-
-    match (id, recipient, fee, started_at, start_shop, ended_at) {
-        (Some(id), Some(recipient), Some(fee), Some(started_at), Some(start_shop), Some(ended_at))
-            if fields.errors.is_empty() =>
-        {
-            Ok(StatusChange::Finished(Box::new(Order {
-                id,
-                recipient,
-                fee,
-                started_at,
-                start_shop,
-                ended_at,
-                end_shop,
-                detail_url,
-                language,
-            })))
-        }
-        _ => Err(fields.errors),
-    }
-}
-
 impl Order {
-    /// The order in the form that [`parse`] reads: what the queue carries and the record keeps. Equal orders give equal
-    /// JSON, whatever spelling they arrived in.
+    /// Reads a finished order; every wrong field is noted. `id` as it was read before.
+    pub fn read(fields: &mut Fields<'_>, id: Option<OrderId>) -> Option<Self> {
+        let recipient = recipient(fields);
+        let currency = fields.required("fee.currency", |code| money::currency(code).map_err(|error| error.to_string()));
+        // Without a currency the amount is still checked for its form: CLF has the most decimals, four.
+        let fee = fields.required("fee.amount", |amount| {
+            Money::parse(amount, currency.unwrap_or(iso_currency::Currency::CLF)).map_err(|error| error.to_string())
+        });
+        let started_at = fields.required("startedAt", time);
+        let start_shop = fields.required("startShop", ShopName::parse);
+        let ended_at = fields.required("endedAt", time);
+        if let (Some(start), Some(end)) = (started_at, ended_at)
+            && end < start
+        {
+            fields.error("endedAt", "must not be before startedAt");
+        }
+        let end_shop = fields.optional("endShop", ShopName::parse);
+        let detail_url = fields.optional("detailUrl", DetailUrl::parse);
+        let language = fields.optional("language", language_tag).flatten();
+        Some(Self {
+            id: id?,
+            recipient: recipient?,
+            fee: fee?,
+            started_at: started_at?,
+            start_shop: start_shop?,
+            ended_at: ended_at?,
+            end_shop,
+            detail_url,
+            language,
+        })
+    }
+
+    /// The order in the form that [`read`](Self::read) takes. Equal orders give equal JSON, whatever spelling they arrived in.
     pub fn to_json(&self) -> Value {
         let time = |time: OffsetDateTime| time.format(&Rfc3339).unwrap_or_default();
         json!({
             "orderId": self.id.as_str(),
-            "status": FINISH,
             "recipient": match &self.recipient {
                 Recipient::LineUser(user) => json!({ "lineUserId": user.as_str() }),
                 Recipient::Member(member) => json!({ "memberId": member.as_str() }),
@@ -217,6 +166,18 @@ impl Order {
             "detailUrl": self.detail_url.as_ref().map(DetailUrl::as_str),
             "language": self.language.map(Language::tag),
         })
+    }
+}
+
+/// Exactly one of the two ways to name the recipient.
+fn recipient(fields: &mut Fields<'_>) -> Option<Recipient> {
+    match (fields.find("recipient.lineUserId").is_null(), fields.find("recipient.memberId").is_null()) {
+        (true, false) => fields.optional("recipient.memberId", MemberId::parse).map(Recipient::Member),
+        (false, false) => {
+            fields.error("recipient", "must have lineUserId or memberId, not both");
+            None
+        }
+        (_, true) => fields.required("recipient.lineUserId", LineUserId::parse).map(Recipient::LineUser),
     }
 }
 
@@ -239,80 +200,10 @@ fn language_tag(tag: &str) -> Result<Option<Language>, String> {
     }
 }
 
-/// Reads fields one by one and collects what is wrong with them.
-struct Fields<'a> {
-    body: &'a Value,
-    errors: Vec<FieldError>,
-}
-
-impl Fields<'_> {
-    fn error(&mut self, field: &str, problem: impl Into<String>) {
-        self.errors.push(FieldError { field: field.to_owned(), problem: problem.into() });
-    }
-
-    fn find(&self, path: &str) -> &Value {
-        path.split('.').fold(self.body, |value, name| value.get(name).unwrap_or(&Value::Null))
-    }
-
-    fn optional<T>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let problem = match self.find(path) {
-            Value::Null => return None,
-            Value::String(text) => match read(text) {
-                Ok(value) => return Some(value),
-                Err(problem) => problem,
-            },
-            _ => "must be a string".to_owned(),
-        };
-        self.error(path, problem);
-        None
-    }
-
-    fn required<T>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        if self.find(path).is_null() {
-            self.error(path, "is missing");
-            return None;
-        }
-        self.optional(path, read)
-    }
-
-    /// Exactly one of the two ways to name the recipient.
-    fn recipient(&mut self) -> Option<Recipient> {
-        match (self.find("recipient.lineUserId").is_null(), self.find("recipient.memberId").is_null()) {
-            (true, false) => self.optional("recipient.memberId", MemberId::parse).map(Recipient::Member),
-            (false, false) => {
-                self.error("recipient", "must have lineUserId or memberId, not both");
-                None
-            }
-            (_, true) => self.required("recipient.lineUserId", LineUserId::parse).map(Recipient::LineUser),
-        }
-    }
-
-    /// Whether the status is the one that notifies; `None` where it is none at all. The order system calls it `finish` or 5.
-    fn status(&mut self) -> Option<bool> {
-        let name = |text: &str| {
-            (1..=32).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-        };
-        match self.find("status") {
-            Value::String(text) if text.eq_ignore_ascii_case(FINISH) || text == "5" => Some(true),
-            Value::String(text) if name(text) => Some(false),
-            Value::Number(number) if number.as_u64() == Some(5) => Some(true),
-            Value::Number(number) if number.as_u64().is_some_and(|number| number < 1000) => Some(false),
-            Value::Null => {
-                self.error("status", "is missing");
-                None
-            }
-            _ => {
-                self.error("status", "must be a status: \"finish\" or 5, another name, or a number below 1000");
-                None
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::notification::{Notification, StatusChange, parse, parse_bytes};
 
     pub(crate) fn sample() -> Value {
         json!({
@@ -327,13 +218,17 @@ pub(crate) mod tests {
         })
     }
 
+    pub(crate) fn finished_with(changes: Value) -> Notification {
+        Notification::OrderFinished(Box::new(order_with(changes)))
+    }
+
     pub(crate) fn order_with(changes: Value) -> Order {
         let mut body = sample();
         for (field, value) in changes.as_object().into_iter().flatten() {
             body[field] = value.clone();
         }
         match parse(&body) {
-            Ok(StatusChange::Finished(order)) => *order,
+            Ok(StatusChange::Notified(Notification::OrderFinished(order))) => *order,
             other => panic!("{other:?}"),
         }
     }
@@ -344,8 +239,8 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_written_reads_the_same() {
-        for order in [order_with(json!({})), order_with(json!({ "recipient": { "memberId": "M-1" } }))] {
-            assert_eq!(parse(&order.to_json()), Ok(StatusChange::Finished(Box::new(order))));
+        for told in [finished_with(json!({})), finished_with(json!({ "recipient": { "memberId": "M-1" } }))] {
+            assert_eq!(parse(&told.to_json()), Ok(StatusChange::Notified(told)));
         }
     }
 
@@ -363,7 +258,7 @@ pub(crate) mod tests {
     fn another_status_notifies_nobody() {
         for status in [json!("start"), json!("cancel_by-user"), json!(4), json!(0)] {
             let parsed = parse(&json!({ "orderId": "A", "status": status }));
-            assert_eq!(parsed, Ok(StatusChange::Other { order_id: OrderId::parse("A").unwrap() }));
+            assert_eq!(parsed, Ok(StatusChange::Ignored { order_id: OrderId::parse("A").unwrap() }));
         }
     }
 

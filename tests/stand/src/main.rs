@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use shared::{
     delivery::record::{DeliveryRecord, State},
     inbox::messages::StoredEvent,
-    line::day::{compact, order_finish_unit},
+    line::day::compact,
+    notification::NotificationKind,
 };
 use tokio::time::sleep;
 
@@ -149,7 +150,7 @@ async fn show_the_report(stand: &Stand) -> anyhow::Result<()> {
     let pushes = json!({ "status": "ready", "success": 323 });
     stand.line.set_statistics(Endpoint::PushesOfDay, &compact(yesterday), pushes);
     let seen = json!({ "overview": { "uniqueImpression": 234, "uniqueClick": 111 } });
-    stand.line.set_statistics(Endpoint::UnitEvents, &order_finish_unit(yesterday), seen);
+    stand.line.set_statistics(Endpoint::UnitEvents, &NotificationKind::OrderFinished.unit(yesterday), seen);
     let answer = stand.invoke("DailyReportFunctionName", &json!({ "date": today.to_string() })).await?;
     let mail = stand.mails().await?.pop().with_context(|| format!("no mail: {answer}"))?;
     let file = std::env::current_exe()?.with_file_name("daily-report.html");

@@ -17,7 +17,7 @@ use shared::{
     },
     delivery::record::DeliveryRecord,
     ids::LineUserId,
-    order::FINISH,
+    notification::NotificationKind,
 };
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
@@ -286,7 +286,7 @@ impl Stand {
             .get_item()
             .table_name(self.aws.output("DeliveriesTableName"))
             .key("order_id", AttributeValue::S(order_id.to_owned()))
-            .key("status", AttributeValue::S(FINISH.to_owned()))
+            .key("status", AttributeValue::S(NotificationKind::OrderFinished.status().to_owned()))
             .consistent_read(true)
             .send()
             .await
@@ -328,7 +328,7 @@ impl Stand {
         self.dynamodb
             .put_item()
             .table_name(self.aws.output("SwitchesTableName"))
-            .item("status", AttributeValue::S(FINISH.to_owned()))
+            .item("status", AttributeValue::S(NotificationKind::OrderFinished.status().to_owned()))
             .item("enabled", AttributeValue::Bool(enabled))
             .send()
             .await?;

@@ -9,7 +9,8 @@ use local_stand::{
 use serde_json::{Value, json};
 use shared::{
     delivery::record::{DeliveryRecord, Reason, State},
-    line::day::{line_day, order_finish_unit},
+    line::day::line_day,
+    notification::NotificationKind,
 };
 use time::OffsetDateTime;
 
@@ -35,7 +36,7 @@ async fn a_day_passes(stand: &Stand, order: &Value) -> DeliveryRecord {
     let mut record = stand.record(id(order)).await.expect("a record");
     record.key_first_used_at = record.key_first_used_at.map(|first| first - DAY);
     record.last_attempt_at = record.last_attempt_at.map(|last| last - DAY);
-    let unit = |day: OffsetDateTime| order_finish_unit(line_day(day));
+    let unit = |day: OffsetDateTime| NotificationKind::OrderFinished.unit(line_day(day));
     record.push_body = record.push_body.replace(&unit(record.created_at), &unit(record.created_at - DAY));
     stand.put_record(&record).await.expect("written");
     stand.line.age_retry_keys(DAY);

@@ -398,7 +398,7 @@ fn gateways_words(response: &Response<Bytes>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::order;
+    use shared::notification;
 
     use crate::stand::sample_order;
 
@@ -665,16 +665,16 @@ components:
         ] {
             for (value, is_good) in [(good, true), (bad, false)] {
                 let body = changed(pointer, &value);
-                assert_eq!(order::parse(&body).is_ok(), is_good, "{pointer}: {value}, the code");
+                assert_eq!(notification::parse(&body).is_ok(), is_good, "{pointer}: {value}, the code");
                 assert_eq!(documented(&body), is_good, "{pointer}: {value}, the document");
             }
         }
         for field in ["orderId", "status", "recipient", "fee", "startedAt", "startShop", "endedAt"] {
             let mut body = sample_order();
             body.as_object_mut().expect("an object").remove(field);
-            assert!(!documented(&body) && order::parse(&body).is_err(), "{field}");
+            assert!(!documented(&body) && notification::parse(&body).is_err(), "{field}");
         }
         let other = json!({ "orderId": "A", "status": 4 });
-        assert!(documented(&other) && order::parse(&other).is_ok());
+        assert!(documented(&other) && notification::parse(&other).is_ok());
     }
 }

@@ -11,6 +11,8 @@ use lambda_http::{
 const HTML: &str = include_str!("../console/console.html");
 const STYLE: &str = include_str!("../console/console.css");
 const SCRIPT: &str = include_str!("../console/console.js");
+const STYLE_PLACE: &str = "<!-- console.css -->";
+const SCRIPT_PLACE: &str = "<!-- console.js -->";
 
 /// The page and what the browser may do with it.
 #[derive(Debug)]
@@ -39,7 +41,9 @@ impl Console {
             hash(STYLE)
         );
         Self {
-            html: HTML.replace("/*console.css*/", STYLE).replace("/*console.js*/", SCRIPT),
+            html: HTML
+                .replace(STYLE_PLACE, &format!("<style>{STYLE}</style>"))
+                .replace(SCRIPT_PLACE, &format!("<script type=\"module\">{SCRIPT}</script>")),
             policy: HeaderValue::from_str(&policy).expect("base64 and fixed words"),
         }
     }
@@ -69,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_page_holds_its_script_and_style_once_and_nothing_from_elsewhere() {
-        assert_eq!([HTML.matches("/*console.css*/").count(), HTML.matches("/*console.js*/").count()], [1, 1]);
+        assert_eq!([HTML.matches(STYLE_PLACE).count(), HTML.matches(SCRIPT_PLACE).count()], [1, 1]);
         let page = Console::new().html;
         assert!(page.contains(SCRIPT) && page.contains(STYLE));
         for part in [HTML, STYLE, SCRIPT] {

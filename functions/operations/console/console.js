@@ -22,7 +22,8 @@ const WORDS = {
     "gate.text": "输入您的密钥后，可以查看并处理此环境的 LINE 消息。",
     "gate.key": "密钥",
     "gate.unlock": "进入",
-    "gate.note": "密钥只保留在本页面的内存中，不写入浏览器；锁定、关闭页面或 15 分钟无操作后即被清除。您的操作会连同密钥的名称一起记录。",
+    "gate.note":
+      "密钥只保留在本页面的内存中，不写入浏览器；锁定、关闭页面或 15 分钟无操作后即被清除。您的操作会连同密钥的名称一起记录。",
     "gate.empty": "请输入密钥。",
     "gate.characters": "密钥只含可见的 ASCII 字符，请检查输入法或多余的内容。",
     "gate.refused": "密钥未被接受，已清除。",
@@ -220,7 +221,8 @@ const WORDS = {
     "why.needed": "请写明原因。",
 
     "dead.title": "死信队列",
-    "dead.text": "多次处理失败的消息停在这里，14 天后消失。列出时消息会被短暂取出再放回，因此刚刷新过时可能少显示几条。",
+    "dead.text":
+      "多次处理失败的消息停在这里，14 天后消失。列出时消息会被短暂取出再放回，因此刚刷新过时可能少显示几条。",
     "dead.none": "死信队列里没有消息。",
     "dead.caption": "死信，每个队列最早的在前",
     "dead.queues": "队列",
@@ -241,7 +243,8 @@ const WORDS = {
     "queue.daily-report": "日报",
     "redrive": "重投…",
     "redrive.ask": "重投队列“{queue}”的消息？",
-    "redrive.text": "消息回到原来的队列重新处理。随时都安全：已有结果的订单不会再发，24 小时内同一重试密钥只被接受一次。",
+    "redrive.text":
+      "消息回到原来的队列重新处理。随时都安全：已有结果的订单不会再发，24 小时内同一重试密钥只被接受一次。",
     "redrive.do": "重投",
     "redrive.started": "“{queue}”正在重投。",
     "redrive.moved": "“{queue}”已重投 {n} 条。",
@@ -355,7 +358,8 @@ const WORDS = {
     "gate.text": "With your key you see and handle the LINE messages of this stack.",
     "gate.key": "Key",
     "gate.unlock": "Unlock",
-    "gate.note": "The key stays in this page's memory and is written nowhere. It is forgotten when you lock or close the page, and after 15 minutes without a touch. What you do is noted with the key's name.",
+    "gate.note":
+      "The key stays in this page's memory and is written nowhere. It is forgotten when you lock or close the page, and after 15 minutes without a touch. What you do is noted with the key's name.",
     "gate.empty": "Enter your key.",
     "gate.characters": "A key has visible ASCII characters only: look for something that does not belong there.",
     "gate.refused": "The key was not accepted and is forgotten.",
@@ -433,7 +437,8 @@ const WORDS = {
     "switch.turn.on": "Resume…",
     "switch.ask.off": "Stop sending: {what}?",
     "switch.ask.on": "Resume sending: {what}?",
-    "switch.text.off": "Everything stops within {seconds} seconds, retries included. Orders that come meanwhile stay held back; nothing sends them afterwards by itself.",
+    "switch.text.off":
+      "Everything stops within {seconds} seconds, retries included. Orders that come meanwhile stay held back; nothing sends them afterwards by itself.",
     "switch.text.on": "Sending resumes within {seconds} seconds. What was held back meanwhile is not sent by itself.",
     "switch.do.off": "Stop sending",
     "switch.do.on": "Resume sending",
@@ -445,8 +450,10 @@ const WORDS = {
     "turned.off": "stopped",
 
     "days": "The last 14 days",
-    "days.note": "By the LINE day on which an order arrived, as it stands now. Each row of bars has a scale of its own.",
-    "days.chart": "Bars for the last 14 days: {sent} accepted by LINE, {suppressed} held back, {failed} failed. The table below has the numbers.",
+    "days.note":
+      "By the LINE day on which an order arrived, as it stands now. Each row of bars has a scale of its own.",
+    "days.chart":
+      "Bars for the last 14 days: {sent} accepted by LINE, {suppressed} held back, {failed} failed. The table below has the numbers.",
     "days.max": "at most {n}",
     "days.none": "all 0",
     "days.table": "The numbers as a table",
@@ -486,13 +493,19 @@ const WORDS = {
     "reason.discarded": "Given up",
     "reason.unknown": "No reason noted",
 
-    "advice.refused_by_line": "LINE does not take this message: its words are below. It can be sent again once the cause is gone.",
+    "advice.refused_by_line":
+      "LINE does not take this message: its words are below. It can be sent again once the cause is gone.",
     "advice.quota_exhausted": "The month's messages were used up. It can be sent again once there are some.",
-    "advice.switched_off": "The switch was off, and nothing sends it by itself. Send it again if the customer should have it.",
-    "advice.not_a_friend": "The user blocked the official account or never added it. It can be sent again once the user has.",
-    "advice.not_linked": "The order names a member without a LINE user. It can be sent again once the member is linked.",
-    "advice.retries_exhausted": "Every retry failed and the message waits in the dead-letter queue. When LINE is well, redrive it there: that cannot send twice.",
-    "advice.retry_key_expired": "LINE has forgotten the retry key, and nobody knows whether it took the message. Sent again, the customer could get it twice.",
+    "advice.switched_off":
+      "The switch was off, and nothing sends it by itself. Send it again if the customer should have it.",
+    "advice.not_a_friend":
+      "The user blocked the official account or never added it. It can be sent again once the user has.",
+    "advice.not_linked":
+      "The order names a member without a LINE user. It can be sent again once the member is linked.",
+    "advice.retries_exhausted":
+      "Every retry failed and the message waits in the dead-letter queue. When LINE is well, redrive it there: that cannot send twice.",
+    "advice.retry_key_expired":
+      "LINE has forgotten the retry key, and nobody knows whether it took the message. Sent again, the customer could get it twice.",
     "advice.discarded": "Somebody gave its dead letter up. It can still be sent again.",
     "advice.retrying": "LINE has not accepted it yet; it is retried by itself.",
     "advice.pending": "It is being sent for the first time, or has just arrived.",
@@ -541,11 +554,13 @@ const WORDS = {
     "resend.do": "Send again",
     "resend.force": "Send again all the same",
     "resend.in_flight": "It is being sent or waits for a retry, so it cannot be sent again now. Refresh in a while.",
-    "resend.dead": "Its message still waits in the dead-letter queue: redriving it there cannot send twice, and comes first.",
+    "resend.dead":
+      "Its message still waits in the dead-letter queue: redriving it there cannot send twice, and comes first.",
     "resend.done.sent": "Order {id}: accepted by LINE.",
     "resend.done.later": "Order {id}: LINE was not reached yet; it is retried by itself.",
     "resend.done.other": "Order {id} is now: {state}.",
-    "twice.text": "LINE accepted this order's message already, or may have. Sent again, the customer could get it twice.",
+    "twice.text":
+      "LINE accepted this order's message already, or may have. Sent again, the customer could get it twice.",
     "twice.agree": "I know that the customer may get it twice; send it all the same",
     "twice.needed": "Tick the box first.",
     "why": "Why?",
@@ -553,7 +568,8 @@ const WORDS = {
     "why.needed": "Say why.",
 
     "dead.title": "Dead letters",
-    "dead.text": "What could not be handled after several tries waits here, and disappears after 14 days. Listing takes the messages out and gives them back, so right after a refresh a few may be missing.",
+    "dead.text":
+      "What could not be handled after several tries waits here, and disappears after 14 days. Listing takes the messages out and gives them back, so right after a refresh a few may be missing.",
     "dead.none": "No message waits in a dead-letter queue.",
     "dead.caption": "Dead letters, the oldest of each queue first",
     "dead.queues": "Queues",
@@ -574,13 +590,15 @@ const WORDS = {
     "queue.daily-report": "Daily reports",
     "redrive": "Redrive…",
     "redrive.ask": "Redrive the queue “{queue}”?",
-    "redrive.text": "Its messages go back to where they came from. Safe at any time: a settled order is not sent again, and LINE accepts a retry key once within 24 hours.",
+    "redrive.text":
+      "Its messages go back to where they came from. Safe at any time: a settled order is not sent again, and LINE accepts a retry key once within 24 hours.",
     "redrive.do": "Redrive",
     "redrive.started": "“{queue}” is being redriven.",
     "redrive.moved": "“{queue}”: {n} redriven.",
     "discard": "Give up…",
     "discard.ask": "Give this dead letter up?",
-    "discard.text": "It is deleted. An order that nothing retries any more becomes failed, “given up”; it can still be sent again.",
+    "discard.text":
+      "It is deleted. An order that nothing retries any more becomes failed, “given up”; it can still be sent again.",
     "discard.do": "Give up",
     "discard.done": "The dead letter is deleted.",
     "discard.done.order": "The dead letter is deleted. Order {id} is now: {state}.",
@@ -616,14 +634,16 @@ const WORDS = {
     "type.leave": "Left a group",
 
     "unlink": "Unlink a member",
-    "unlink.text": "Ends the login's grant at LINE, then removes the link. Until a new login the member's orders reach nobody.",
+    "unlink.text":
+      "Ends the login's grant at LINE, then removes the link. Until a new login the member's orders reach nobody.",
     "unlink.ask": "Unlink…",
     "unlink.title": "Unlink member {id}?",
     "unlink.do": "Unlink",
     "unlink.wrong": "A member id has 1 to 64 of A-Z a-z 0-9 . _ : -",
     "unlink.ended": "Member {id} is unlinked, and the grant at LINE ended.",
     "unlink.already_ended": "Member {id} is unlinked; the grant at LINE had ended before.",
-    "unlink.token_expired": "Member {id} is unlinked. The grant's token was too old: only the user can end the grant, in LINE.",
+    "unlink.token_expired":
+      "Member {id} is unlinked. The grant's token was too old: only the user can end the grant, in LINE.",
 
     "sobot.title": "Mass sends of Sobot",
     "sobot.text": "Sobot's figures of this moment; its days are GMT+8.",
@@ -676,7 +696,16 @@ const IDLE = 15 * 60_000;
 const SWITCHES_EVERY = 60_000;
 const DAYS = 14;
 const DAYS_AT_ONCE = 4;
-const REASONS = ["refused_by_line", "quota_exhausted", "switched_off", "not_a_friend", "not_linked", "retries_exhausted", "retry_key_expired", "discarded"];
+const REASONS = [
+  "refused_by_line",
+  "quota_exhausted",
+  "switched_off",
+  "not_a_friend",
+  "not_linked",
+  "retries_exhausted",
+  "retry_key_expired",
+  "discarded",
+];
 const QUEUES = ["push-retry", "inbox", "quota-warning", "daily-report"];
 const ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const USER = /^U[0-9a-f]{32}$/;
@@ -684,7 +713,9 @@ const USER = /^U[0-9a-f]{32}$/;
 const BASE = location.pathname.replace(/\/console\/?$/, "");
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-let language = navigator.languages.find((tag) => /^(zh|en)\b/i.test(tag))?.toLowerCase().startsWith("en") ? "en" : "zh-CN";
+let language = navigator.languages.find((tag) => /^(zh|en)\b/i.test(tag))?.toLowerCase().startsWith("en")
+  ? "en"
+  : "zh-CN";
 let key = null;
 // Everything that a key began ends with it.
 let session = new AbortController();
@@ -718,7 +749,9 @@ function clock(iso) {
   }
   const two = (value) => String(value).padStart(2, "0");
   // The same for everybody: 11/12 is another day elsewhere.
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${
+    two(at.getMinutes())
+  }:${two(at.getSeconds())}`;
 }
 
 const time = (iso) => el("time", { datetime: iso, title: iso }, clock(iso));
@@ -744,7 +777,9 @@ function el(name, attributes = {}, ...children) {
       element.setAttribute(attribute, value === true ? "" : value);
     }
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false),
+  );
   return element;
 }
 
@@ -762,19 +797,35 @@ function outside(address) {
   if (url.protocol !== "https:") {
     return code(address);
   }
-  return el("a", { href: url.href, rel: "noopener noreferrer", target: "_blank", "aria-label": t("opens.new", { url: address }) }, address);
+  return el("a", {
+    href: url.href,
+    rel: "noopener noreferrer",
+    target: "_blank",
+    "aria-label": t("opens.new", { url: address }),
+  }, address);
 }
 
 const MARKS = { pending: "…", sent: "✓", retrying: "↻", suppressed: "‖", failed: "✕", expired: "?" };
 
-const badge = (state) => el("span", { class: `badge ${state in MARKS ? state : ""}` }, el("span", { "aria-hidden": "true" }, MARKS[state] ?? "•"), " ", named("state", state));
+const badge = (state) =>
+  el(
+    "span",
+    { class: `badge ${state in MARKS ? state : ""}` },
+    el("span", { "aria-hidden": "true" }, MARKS[state] ?? "•"),
+    " ",
+    named("state", state),
+  );
 
 const orderLink = (id) => el("a", { href: `#order=${encodeURIComponent(id)}`, class: "id" }, id);
 
 /** A list of terms; those without a value are left out. */
 function terms(pairs) {
   const rows = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return el("dl", { class: "terms" }, rows.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
+  return el(
+    "dl",
+    { class: "terms" },
+    rows.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))),
+  );
 }
 
 /** A table; on a phone its rows are cards, so the roles are said, too: a changed `display` takes them away. */
@@ -782,13 +833,18 @@ function table(caption, heads, rows) {
   const cell = (content, column) => {
     const head = heads[column];
     const attributes = { "data-head": head.text, class: head.class };
-    return column === 0 ? el("th", { ...attributes, scope: "row", role: "rowheader" }, content) : el("td", { ...attributes, role: "cell" }, content);
+    return column === 0
+      ? el("th", { ...attributes, scope: "row", role: "rowheader" }, content)
+      : el("td", { ...attributes, role: "cell" }, content);
   };
   const headRow = heads.map((head) => el("th", { scope: "col", role: "columnheader", class: head.class }, head.text));
-  return el("table", { role: "table" },
+  return el(
+    "table",
+    { role: "table" },
     el("caption", {}, caption),
     el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, headRow)),
-    el("tbody", { role: "rowgroup" }, rows.map((row) => el("tr", { role: "row" }, row.map(cell)))));
+    el("tbody", { role: "rowgroup" }, rows.map((row) => el("tr", { role: "row" }, row.map(cell)))),
+  );
 }
 
 const column = (text, name) => ({ text, class: name });
@@ -906,9 +962,12 @@ function troubleNodes(trouble) {
 }
 
 function troubleBox(trouble, again) {
-  return el("div", { class: "trouble", role: "alert" },
+  return el(
+    "div",
+    { class: "trouble", role: "alert" },
     el("div", {}, troubleNodes(trouble)),
-    again ? el("button", { type: "button", click: again }, t("again")) : null);
+    again ? el("button", { type: "button", click: again }, t("again")) : null,
+  );
 }
 
 // ---- Parts of the page that show an answer
@@ -1241,21 +1300,43 @@ const todayPart = part("today", {
     const sum = (counts) => Object.values(counts).reduce((all, one) => all + one, 0);
     const reasons = (counts) => {
       const rows = Object.entries(counts).filter(([, count]) => count > 0).sort((one, other) => other[1] - one[1]);
-      return rows.length > 0 ? el("ul", { class: "reasons" }, rows.map(([reason, count]) => el("li", {}, el("span", {}, named("reason", reason)), " ", el("b", {}, number(count))))) : null;
+      return rows.length > 0
+        ? el(
+          "ul",
+          { class: "reasons" },
+          rows.map(([reason, count]) =>
+            el("li", {}, el("span", {}, named("reason", reason)), " ", el("b", {}, number(count)))
+          ),
+        )
+        : null;
     };
-    const tile = (name, count, more) => el("div", { class: `tile ${name} ${count > 0 ? "some" : ""}` }, el("dt", {}, t(`count.${name}`)), el("dd", { class: "count" }, number(count)), el("dd", { class: "hint" }, t(`count.${name}.note`)), more ? el("dd", {}, more) : null);
+    const tile = (name, count, more) =>
+      el(
+        "div",
+        { class: `tile ${name} ${count > 0 ? "some" : ""}` },
+        el("dt", {}, t(`count.${name}`)),
+        el("dd", { class: "count" }, number(count)),
+        el("dd", { class: "hint" }, t(`count.${name}.note`)),
+        more ? el("dd", {}, more) : null,
+      );
     const failed = sum(day.failed);
     const suppressed = sum(day.suppressed);
     const nothing = day.sent + day.open + failed + suppressed === 0;
     return [
       note(t("today.of", { date: day.date })),
       nothing ? el("p", {}, t("count.empty")) : null,
-      el("dl", { class: "tiles" },
+      el(
+        "dl",
+        { class: "tiles" },
         tile("sent", day.sent),
-        tile("failed", failed, [reasons(day.failed), failed > 0 ? el("a", { href: `#deliveries=${day.date}` }, t("count.see")) : null]),
+        tile("failed", failed, [
+          reasons(day.failed),
+          failed > 0 ? el("a", { href: `#deliveries=${day.date}` }, t("count.see")) : null,
+        ]),
         tile("suppressed", suppressed, reasons(day.suppressed)),
         tile("open", day.open),
-        tile("retried", day.retried)),
+        tile("retried", day.retried),
+      ),
       el("p", { class: "hint" }, t("as.of", { time: clock(day.at) })),
     ].filter(Boolean);
   },
@@ -1280,7 +1361,15 @@ const quotaPart = part("quota", {
     const marks = [...quota.thresholds].sort((one, other) => one - other);
     const reached = marks.filter((mark) => percent >= mark).at(-1);
     const level = left === 0 ? "ended" : reached !== undefined ? "reached" : "fine";
-    const bar = el("div", { class: `meter ${level}`, role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(Math.min(100, percent)), "aria-label": t("quota"), "aria-valuetext": t("quota.label", { percent }) });
+    const bar = el("div", {
+      class: `meter ${level}`,
+      role: "meter",
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+      "aria-valuenow": String(Math.min(100, percent)),
+      "aria-label": t("quota"),
+      "aria-valuetext": t("quota.label", { percent }),
+    });
     const fill = el("div", { class: "fill" });
     fill.style.setProperty("width", `${Math.min(100, percent)}%`);
     bar.append(fill);
@@ -1293,8 +1382,15 @@ const quotaPart = part("quota", {
       el("p", { class: "big" }, t("quota.left", { left: number(left) })),
       bar,
       el("p", {}, t("quota.used", { used: number(quota.used), limit: number(quota.limit), percent })),
-      level === "fine" && marks.length === 0 ? null : el("p", { class: `level ${level}` }, el("span", { "aria-hidden": "true" }, level === "fine" ? "✓ " : "! "), t(`quota.${level}`, { reached, next: marks[0] })),
-      marks.length > 0 ? el("p", { class: "hint" }, t("quota.marks", { all: marks.map((mark) => `${mark}%`).join(", ") })) : null,
+      level === "fine" && marks.length === 0 ? null : el(
+        "p",
+        { class: `level ${level}` },
+        el("span", { "aria-hidden": "true" }, level === "fine" ? "✓ " : "! "),
+        t(`quota.${level}`, { reached, next: marks[0] }),
+      ),
+      marks.length > 0
+        ? el("p", { class: "hint" }, t("quota.marks", { all: marks.map((mark) => `${mark}%`).join(", ") }))
+        : null,
       source,
     ].filter(Boolean);
   },
@@ -1311,12 +1407,34 @@ const switchesPart = part("switches", {
       const held = one.enabled && one.status !== "all" && master?.enabled === false;
       const word = held ? "switch.held" : one.enabled ? "switch.on" : "switch.off";
       const turn = one.enabled ? "switch.turn.off" : "switch.turn.on";
-      return el("div", { class: "switch" },
-        el("div", {},
+      return el(
+        "div",
+        { class: "switch" },
+        el(
+          "div",
+          {},
           el("h4", {}, named("switch", one.status)),
-          el("p", {}, el("span", { class: `badge ${one.enabled && !held ? "sent" : "failed"}` }, el("span", { "aria-hidden": "true" }, one.enabled && !held ? "✓" : "‖"), " ", t(word))),
-          changed(one)),
-        el("button", { type: "button", id: `turn-${one.status}`, class: one.enabled ? "danger" : "main", "aria-label": `${t(turn)} ${named("switch", one.status)}`, click: () => askSwitch(one) }, t(turn)));
+          el(
+            "p",
+            {},
+            el(
+              "span",
+              { class: `badge ${one.enabled && !held ? "sent" : "failed"}` },
+              el("span", { "aria-hidden": "true" }, one.enabled && !held ? "✓" : "‖"),
+              " ",
+              t(word),
+            ),
+          ),
+          changed(one),
+        ),
+        el("button", {
+          type: "button",
+          id: `turn-${one.status}`,
+          class: one.enabled ? "danger" : "main",
+          "aria-label": `${t(turn)} ${named("switch", one.status)}`,
+          click: () => askSwitch(one),
+        }, t(turn)),
+      );
     });
   },
 });
@@ -1325,17 +1443,49 @@ function changed(one) {
   if (one.changedAt === undefined) {
     return el("p", { class: "hint" }, t("switch.never"));
   }
-  return el("p", { class: "hint" }, t("switch.changed", { by: one.changedBy ?? t("unknown"), time: clock(one.changedAt) }), " ", el("q", {}, one.reason ?? ""));
+  return el(
+    "p",
+    { class: "hint" },
+    t("switch.changed", { by: one.changedBy ?? t("unknown"), time: clock(one.changedAt) }),
+    " ",
+    el("q", {}, one.reason ?? ""),
+  );
 }
 
 function drawBanner() {
   const off = (switches?.switches ?? []).filter((one) => !one.enabled);
-  const line = (one) => el("div", { class: "alarm-line" },
-    el("div", {},
-      el("h2", { id: `off-${one.status}` }, el("span", { "aria-hidden": "true" }, "‖ "), one.status === "all" ? t("banner.all") : t("banner.status", { status: one.status })),
-      changed(one)),
-    el("button", { type: "button", "aria-label": `${t("switch.turn.on")} ${named("switch", one.status)}`, click: () => askSwitch(one) }, t("switch.turn.on")));
-  redraw($("banner"), off.length === 0 ? [] : [el("section", { class: "alarm", "aria-labelledby": `off-${off[0].status}` }, off.map(line), el("p", {}, t("banner.text")))]);
+  const line = (one) =>
+    el(
+      "div",
+      { class: "alarm-line" },
+      el(
+        "div",
+        {},
+        el(
+          "h2",
+          { id: `off-${one.status}` },
+          el("span", { "aria-hidden": "true" }, "‖ "),
+          one.status === "all" ? t("banner.all") : t("banner.status", { status: one.status }),
+        ),
+        changed(one),
+      ),
+      el("button", {
+        type: "button",
+        "aria-label": `${t("switch.turn.on")} ${named("switch", one.status)}`,
+        click: () => askSwitch(one),
+      }, t("switch.turn.on")),
+    );
+  redraw(
+    $("banner"),
+    off.length === 0 ? [] : [
+      el(
+        "section",
+        { class: "alarm", "aria-labelledby": `off-${off[0].status}` },
+        off.map(line),
+        el("p", {}, t("banner.text")),
+      ),
+    ],
+  );
 }
 
 function askSwitch(one) {
@@ -1372,9 +1522,22 @@ const historyPart = pagedPart("switch-history", {
   path: () => "/audit",
   items: "entries",
   none: () => t("switch.changes.none"),
-  draw: ({ all }) => el("ul", { class: "changes" }, all.map((entry) => el("li", { "data-item": "" },
-    el("b", {}, entry.detail?.enabled === undefined ? "" : t(entry.detail.enabled ? "turned.on" : "turned.off")), " ", named("switch", entry.subject),
-    el("span", { class: "hint" }, time(entry.at), " · ", entry.by), el("q", {}, entry.reason)))),
+  draw: ({ all }) =>
+    el(
+      "ul",
+      { class: "changes" },
+      all.map((entry) =>
+        el(
+          "li",
+          { "data-item": "" },
+          el("b", {}, entry.detail?.enabled === undefined ? "" : t(entry.detail.enabled ? "turned.on" : "turned.off")),
+          " ",
+          named("switch", entry.subject),
+          el("span", { class: "hint" }, time(entry.at), " · ", entry.by),
+          el("q", {}, entry.reason),
+        )
+      ),
+    ),
 });
 
 // ---- Overview: the last days
@@ -1383,10 +1546,18 @@ const daysPart = part("days", {
   draw({ days, trouble }) {
     const known = days.filter((day) => day.counts);
     const sum = (counts) => Object.values(counts ?? {}).reduce((all, one) => all + one, 0);
-    const rows = { sent: (day) => day.counts.sent, suppressed: (day) => sum(day.counts.suppressed), failed: (day) => sum(day.counts.failed) };
+    const rows = {
+      sent: (day) => day.counts.sent,
+      suppressed: (day) => sum(day.counts.suppressed),
+      failed: (day) => sum(day.counts.failed),
+    };
     const total = (row) => number(known.reduce((all, day) => all + rows[row](day), 0));
     const short = (date) => date.slice(5).replace("-", "/");
-    const figure = el("div", { class: "chart", role: "img", "aria-label": t("days.chart", { sent: total("sent"), suppressed: total("suppressed"), failed: total("failed") }) });
+    const figure = el("div", {
+      class: "chart",
+      role: "img",
+      "aria-label": t("days.chart", { sent: total("sent"), suppressed: total("suppressed"), failed: total("failed") }),
+    });
     for (const row of Object.keys(rows)) {
       const most = Math.max(0, ...known.map(rows[row]));
       const bars = days.map((day) => {
@@ -1395,27 +1566,60 @@ const daysPart = part("days", {
         // What is more than nothing is seen.
         bar.style.setProperty("height", count > 0 ? `max(3px, ${(count * 100) / most}%)` : "0");
         const label = count === undefined ? "?" : row !== "sent" && count > 0 ? number(count) : "";
-        return el("div", { class: "slot", title: `${day.date} · ${t(`count.${row}`)}: ${count === undefined ? "?" : number(count)}` }, el("span", { class: "tip" }, label), el("div", { class: "room" }, bar));
+        return el(
+          "div",
+          { class: "slot", title: `${day.date} · ${t(`count.${row}`)}: ${count === undefined ? "?" : number(count)}` },
+          el("span", { class: "tip" }, label),
+          el("div", { class: "room" }, bar),
+        );
       });
       figure.append(
-        el("p", { class: "row-name" }, el("i", { class: `key ${row}` }), el("b", {}, t(`count.${row}`)), " ", el("span", { class: "hint" }, most > 0 ? t("days.max", { n: number(most) }) : t("days.none"))),
-        el("div", { class: `slots ${row}` }, bars));
+        el(
+          "p",
+          { class: "row-name" },
+          el("i", { class: `key ${row}` }),
+          el("b", {}, t(`count.${row}`)),
+          " ",
+          el("span", { class: "hint" }, most > 0 ? t("days.max", { n: number(most) }) : t("days.none")),
+        ),
+        el("div", { class: `slots ${row}` }, bars),
+      );
     }
-    figure.append(el("div", { class: "slots dates" }, days.map((day) => el("div", { class: "slot" }, short(day.date)))));
-    const heads = [column(t("day")), ...["sent", "retried", "open", "suppressed", "failed"].map((name) => column(t(`count.${name}`), "number"))];
+    figure.append(
+      el("div", { class: "slots dates" }, days.map((day) => el("div", { class: "slot" }, short(day.date)))),
+    );
+    const heads = [
+      column(t("day")),
+      ...["sent", "retried", "open", "suppressed", "failed"].map((name) => column(t(`count.${name}`), "number")),
+    ];
     const cells = [...days].reverse().map(({ date, counts }) => {
       const failed = sum(counts?.failed);
       if (!counts) {
         return [date, "?", "?", "?", "?", "?"];
       }
-      return [date, number(counts.sent), number(counts.retried), number(counts.open), number(sum(counts.suppressed)), failed > 0 ? el("a", { href: `#deliveries=${date}`, "aria-label": `${number(failed)}, ${t("days.see", { date })}` }, number(failed)) : "0"];
+      return [
+        date,
+        number(counts.sent),
+        number(counts.retried),
+        number(counts.open),
+        number(sum(counts.suppressed)),
+        failed > 0
+          ? el(
+            "a",
+            { href: `#deliveries=${date}`, "aria-label": `${number(failed)}, ${t("days.see", { date })}` },
+            number(failed),
+          )
+          : "0",
+      ];
     });
     const wait = days.some((day) => !day.counts && !day.failed);
     const missing = days.filter((day) => day.failed).length;
     return [
       note(t("days.note")),
       wait ? note(t("loading")) : null,
-      missing > 0 && trouble ? troubleBox(new Trouble(0, () => t("days.missing", { n: missing, why: trouble.words() })), loadDays) : null,
+      missing > 0 && trouble
+        ? troubleBox(new Trouble(0, () => t("days.missing", { n: missing, why: trouble.words() })), loadDays)
+        : null,
       figure,
       el("details", {}, el("summary", {}, t("days.table")), table(t("days"), heads, cells)),
     ].filter(Boolean);
@@ -1431,7 +1635,10 @@ async function loadDays() {
   const held = session;
   const last = today;
   const before = new Map((daysPart.value()?.days ?? []).map((day) => [day.date, day.counts]));
-  const days = Array.from({ length: DAYS }, (_, index) => dayPlus(last, index + 1 - DAYS)).map((date) => ({ date, counts: before.get(date) }));
+  const days = Array.from({ length: DAYS }, (_, index) => dayPlus(last, index + 1 - DAYS)).map((date) => ({
+    date,
+    counts: before.get(date),
+  }));
   daysAt = Date.now();
   let trouble;
   const mine = (loadDays.turn = (loadDays.turn ?? 0) + 1);
@@ -1480,12 +1687,24 @@ async function openOverview(_, first, anew = false) {
 const listPart = pagedPart("list", {
   path: () => "/deliveries",
   items: "deliveries",
-  none: ({ query }) => (query.reason ? t("list.none.reason", { state: named("state", query.state), reason: named("reason", query.reason) }) : t("list.none", { state: named("state", query.state) })),
+  none: (
+    { query },
+  ) => (query.reason
+    ? t("list.none.reason", { state: named("state", query.state), reason: named("reason", query.reason) })
+    : t("list.none", { state: named("state", query.state) })),
   draw({ first, query, all }) {
     if (all.length === 0) {
       return el("p", { class: "caption" }, t("list.caption", { date: first.date, state: named("state", query.state) }));
     }
-    const heads = [column(t("order.id")), column(t("reason")), column(t("last.error"), "long"), column(t("attempts"), "number"), column(t("arrived", { zone: zone() })), column(t("changed", { zone: zone() })), column(t("action"), "act")];
+    const heads = [
+      column(t("order.id")),
+      column(t("reason")),
+      column(t("last.error"), "long"),
+      column(t("attempts"), "number"),
+      column(t("arrived", { zone: zone() })),
+      column(t("changed", { zone: zone() })),
+      column(t("action"), "act"),
+    ];
     const rows = all.map((one) => [
       orderLink(one.orderId),
       one.reason ? named("reason", one.reason) : "—",
@@ -1493,7 +1712,11 @@ const listPart = pagedPart("list", {
       number(one.attemptCount),
       time(one.createdAt),
       time(one.updatedAt),
-      el("button", { type: "button", "aria-label": `${t("resend")} ${one.orderId}`, click: (event) => askResend(one, event.currentTarget) }, t("resend")),
+      el("button", {
+        type: "button",
+        "aria-label": `${t("resend")} ${one.orderId}`,
+        click: (event) => askResend(one, event.currentTarget),
+      }, t("resend")),
     ]);
     return marked(table(t("list.caption", { date: first.date, state: named("state", query.state) }), heads, rows));
   },
@@ -1501,7 +1724,10 @@ const listPart = pagedPart("list", {
 
 function drawReasons() {
   const chosen = $("reason").value;
-  $("reason").replaceChildren(el("option", { value: "" }, t("all")), ...REASONS.map((reason) => el("option", { value: reason }, named("reason", reason))));
+  $("reason").replaceChildren(
+    el("option", { value: "" }, t("all")),
+    ...REASONS.map((reason) => el("option", { value: reason }, named("reason", reason))),
+  );
   $("reason").value = chosen;
 }
 
@@ -1545,32 +1771,71 @@ let orderId = "";
 const orderPart = part("found", {
   idle: "order.idle",
   draw(order) {
-    const advice = order.reason && `advice.${order.reason}` in WORDS[language] ? `advice.${order.reason}` : `advice.${order.delivery}`;
+    const advice = order.reason && `advice.${order.reason}` in WORDS[language]
+      ? `advice.${order.reason}`
+      : `advice.${order.delivery}`;
     const inFlight = order.resend === "in_flight";
     const dead = order.reason === "retries_exhausted";
-    const head = el("section", { class: "card order-head", "aria-labelledby": "order-name" },
-      el("div", {},
+    const head = el(
+      "section",
+      { class: "card order-head", "aria-labelledby": "order-name" },
+      el(
+        "div",
+        {},
         el("h3", { id: "order-name", tabindex: "-1" }, t("order.caption", { id: order.orderId })),
         el("p", {}, badge(order.delivery), order.reason ? ` ${named("reason", order.reason)}` : ""),
         advice in WORDS[language] ? note(t(advice)) : null,
         order.lastError && order.delivery !== "sent" ? el("blockquote", { class: "said" }, order.lastError) : null,
-        inFlight ? el("p", { class: "hint", id: "in-flight" }, t("resend.in_flight")) : null),
-      el("div", { class: "actions" },
+        inFlight ? el("p", { class: "hint", id: "in-flight" }, t("resend.in_flight")) : null,
+      ),
+      el(
+        "div",
+        { class: "actions" },
         el("button", { type: "button", click: () => lookUp(order.orderId) }, t("refresh")),
         dead ? el("a", { class: "button main", href: "#dead-letters" }, t("dead.title")) : null,
-        el("button", { type: "button", id: "order-resend", class: order.resend === "allowed" && !dead ? "main" : undefined, disabled: inFlight, "aria-describedby": inFlight ? "in-flight" : undefined, click: (event) => askResend(order, event.currentTarget) }, t("resend"))));
+        el("button", {
+          type: "button",
+          id: "order-resend",
+          class: order.resend === "allowed" && !dead ? "main" : undefined,
+          disabled: inFlight,
+          "aria-describedby": inFlight ? "in-flight" : undefined,
+          click: (event) => askResend(order, event.currentTarget),
+        }, t("resend")),
+      ),
+    );
     const sent = order.delivery === "sent";
-    const preview = el("section", { class: "card", "aria-labelledby": "order-seen" },
+    const preview = el(
+      "section",
+      { class: "card", "aria-labelledby": "order-seen" },
       el("h3", { id: "order-seen" }, t(sent ? "order.preview" : "order.preview.not")),
-      order.messages.length === 0 ? note(t("order.nobody")) : order.messages.map(drawMessage));
-    const happened = el("section", { class: "card", "aria-labelledby": "order-happened" }, el("h3", { id: "order-happened" }, t("order.timeline")), timeline(order));
-    const details = el("section", { class: "card", "aria-labelledby": "order-details" },
+      order.messages.length === 0 ? note(t("order.nobody")) : order.messages.map(drawMessage),
+    );
+    const happened = el(
+      "section",
+      { class: "card", "aria-labelledby": "order-happened" },
+      el("h3", { id: "order-happened" }, t("order.timeline")),
+      timeline(order),
+    );
+    const details = el(
+      "section",
+      { class: "card", "aria-labelledby": "order-details" },
       el("h3", { id: "order-details" }, t("order.details")),
       terms([
         [t("arrived", { zone: zone() }), time(order.createdAt)],
         [t("changed", { zone: zone() }), time(order.updatedAt)],
         [t("line.day"), order.date],
-        [t("user"), order.lineUserId && [code(order.lineUserId), " ", el("button", { type: "button", class: "link", click: () => lookUpUser(order.lineUserId) }, t("user.messages"))]],
+        [
+          t("user"),
+          order.lineUserId && [
+            code(order.lineUserId),
+            " ",
+            el(
+              "button",
+              { type: "button", class: "link", click: () => lookUpUser(order.lineUserId) },
+              t("user.messages"),
+            ),
+          ],
+        ],
         [t("attempts"), number(order.attemptCount)],
         [t("may.have"), t(order.mayHaveReachedLine ? "yes" : "no")],
         [t("generation"), number(order.generation)],
@@ -1580,7 +1845,8 @@ const orderPart = part("found", {
         [t("accepted.request"), order.lineAcceptedRequestId && code(order.lineAcceptedRequestId)],
         [t("message.id"), order.lineMessageId && code(order.lineMessageId)],
       ]),
-      el("details", {}, el("summary", {}, t("order.posted")), pretty(order.order)));
+      el("details", {}, el("summary", {}, t("order.posted")), pretty(order.order)),
+    );
     return [head, el("div", { class: "columns" }, el("div", { class: "stack" }, happened, details), preview)];
   },
 });
@@ -1594,7 +1860,12 @@ function timeline(order) {
       rank: 1,
       name: "resent",
       mark: "↻",
-      what: [el("b", {}, t("timeline.resent", { by: one.by })), one.force ? ` (${t("timeline.forced")})` : "", el("q", {}, one.reason), el("span", { class: "hint" }, t("timeline.key", { n: one.generation }))],
+      what: [
+        el("b", {}, t("timeline.resent", { by: one.by })),
+        one.force ? ` (${t("timeline.forced")})` : "",
+        el("q", {}, one.reason),
+        el("span", { class: "hint" }, t("timeline.key", { n: one.generation })),
+      ],
     })),
     ...order.attempts.map((one) => ({
       at: one.at,
@@ -1602,9 +1873,21 @@ function timeline(order) {
       name: one.delivery,
       mark: MARKS[one.delivery] ?? "•",
       what: [
-        el("b", {}, one.lineStatus !== undefined ? t("timeline.answer", { status: one.lineStatus }) : t(one.delivery === "suppressed" ? "timeline.not.asked" : "timeline.no.answer")), ` → ${named("state", one.delivery)}`,
+        el(
+          "b",
+          {},
+          one.lineStatus !== undefined
+            ? t("timeline.answer", { status: one.lineStatus })
+            : t(one.delivery === "suppressed" ? "timeline.not.asked" : "timeline.no.answer"),
+        ),
+        ` → ${named("state", one.delivery)}`,
         one.error ? el("blockquote", { class: "said" }, one.error) : null,
-        el("span", { class: "hint" }, one.lineRequestId ? [t("timeline.request"), " ", code(one.lineRequestId), " · "] : null, t("timeline.key", { n: one.generation })),
+        el(
+          "span",
+          { class: "hint" },
+          one.lineRequestId ? [t("timeline.request"), " ", code(one.lineRequestId), " · "] : null,
+          t("timeline.key", { n: one.generation }),
+        ),
       ],
     })),
   ];
@@ -1613,7 +1896,18 @@ function timeline(order) {
   return [
     some ? note(t("timeline.some", { all: number(order.attemptCount), n: number(order.attempts.length) })) : null,
     order.attempts.length === 0 ? note(t("timeline.none")) : null,
-    el("ol", { class: "timeline", "aria-label": t("timeline.caption") }, steps.map((step) => el("li", { class: step.name }, el("span", { class: "dot", "aria-hidden": "true" }, step.mark), el("div", {}, time(step.at), el("div", {}, step.what))))),
+    el(
+      "ol",
+      { class: "timeline", "aria-label": t("timeline.caption") },
+      steps.map((step) =>
+        el(
+          "li",
+          { class: step.name },
+          el("span", { class: "dot", "aria-hidden": "true" }, step.mark),
+          el("div", {}, time(step.at), el("div", {}, step.what)),
+        )
+      ),
+    ),
   ].filter(Boolean);
 }
 
@@ -1647,7 +1941,9 @@ function askResend(order, button) {
   const path = `/orders/${encodeURIComponent(id)}`;
   dialog.ask({
     title: () => t("resend.ask", { id }),
-    text: () => [el("p", {}, t("resend.text")), order.reason === "retries_exhausted" ? el("p", {}, t("resend.dead")) : null].filter(Boolean),
+    text: () =>
+      [el("p", {}, t("resend.text")), order.reason === "retries_exhausted" ? el("p", {}, t("resend.dead")) : null]
+        .filter(Boolean),
     confirm: "resend.do",
     forced: "resend.force",
     twice: order.resend === "needs_force",
@@ -1664,7 +1960,13 @@ function askResend(order, button) {
       }
       const { status, value } = answer;
       const state = named("state", value.delivery);
-      say(status === 202 ? t("resend.done.later", { id }) : value.delivery === "sent" ? t("resend.done.sent", { id }) : t("resend.done.other", { id, state: value.reason ? `${state} (${named("reason", value.reason)})` : state }));
+      say(
+        status === 202
+          ? t("resend.done.later", { id })
+          : value.delivery === "sent"
+          ? t("resend.done.sent", { id })
+          : t("resend.done.other", { id, state: value.reason ? `${state} (${named("reason", value.reason)})` : state }),
+      );
       if (place().name === "order") {
         orderId = id;
         orderPart.put(value);
@@ -1697,13 +1999,21 @@ function drawMessage(message) {
     shape = [el("div", { class: "bubble text" }, message.altText ?? `[${message.type}]`)];
   }
   const drawn = ["text", "template", "flex"].includes(message.type) && shape.length > 0;
-  return el("div", { class: "message" },
+  return el(
+    "div",
+    { class: "message" },
     drawn ? null : note(t("order.other")),
-    el("div", { class: "chat" }, el("div", { class: "face", "aria-hidden": "true" }), el("div", { class: "bubbles" }, shape)),
+    el(
+      "div",
+      { class: "chat" },
+      el("div", { class: "face", "aria-hidden": "true" }),
+      el("div", { class: "bubbles" }, shape),
+    ),
     terms([
       [t("order.notice"), message.altText],
       ...links.map((address) => [t("order.button"), outside(address)]),
-    ]));
+    ]),
+  );
 }
 
 const list = (value) => (Array.isArray(value) ? value : []);
@@ -1716,16 +2026,23 @@ function actionLabel(action, links) {
 }
 
 function buttonsTemplate(template, links) {
-  return el("div", { class: "bubble template" },
+  return el(
+    "div",
+    { class: "bubble template" },
     template.thumbnailImageUrl ? el("p", { class: "stand-in" }, "[image]") : null,
     template.title ? el("p", { class: "template-title" }, template.title) : null,
     el("p", { class: "template-text" }, template.text ?? ""),
-    list(template.actions).map((action) => el("p", { class: "template-action" }, actionLabel(action, links))));
+    list(template.actions).map((action) => el("p", { class: "template-action" }, actionLabel(action, links))),
+  );
 }
 
 function flexBubble(bubble, links) {
   const blocks = ["header", "hero", "body", "footer"].filter((name) => bubble[name]);
-  return el("div", { class: "bubble flex" }, blocks.map((name) => el("div", { class: `block ${name}` }, flexPart(bubble[name], links))));
+  return el(
+    "div",
+    { class: "bubble flex" },
+    blocks.map((name) => el("div", { class: `block ${name}` }, flexPart(bubble[name], links))),
+  );
 }
 
 function flexPart(node, links) {
@@ -1748,14 +2065,25 @@ function flexElement(node, links) {
   }
   if (node.type === "text") {
     const spans = children.map((span) => span.text ?? "").join("");
-    const names = ["words", SIZES.includes(node.size) ? `size-${node.size}` : "", node.weight === "bold" ? "bold" : "", ["center", "end"].includes(node.align) ? node.align : "", node.wrap === true ? "" : "cut", node.color ? "grey" : ""];
+    const names = [
+      "words",
+      SIZES.includes(node.size) ? `size-${node.size}` : "",
+      node.weight === "bold" ? "bold" : "",
+      ["center", "end"].includes(node.align) ? node.align : "",
+      node.wrap === true ? "" : "cut",
+      node.color ? "grey" : "",
+    ];
     return el("p", { class: names.filter(Boolean).join(" ") }, spans || (node.text ?? ""));
   }
   if (node.type === "separator") {
     return el("div", { class: "line" });
   }
   if (node.type === "button") {
-    return el("p", { class: `flex-button ${["primary", "secondary"].includes(node.style) ? node.style : ""}` }, actionLabel(node.action, links));
+    return el(
+      "p",
+      { class: `flex-button ${["primary", "secondary"].includes(node.style) ? node.style : ""}` },
+      actionLabel(node.action, links),
+    );
   }
   return el("p", { class: "stand-in" }, ["filler", "spacer"].includes(node.type) ? "" : `[${node.type}]`);
 }
@@ -1767,19 +2095,45 @@ const deadPart = pagedPart("dead", {
   items: "deadLetters",
   none: () => t("dead.none"),
   draw({ first, all }) {
-    const heads = [column(t("queue")), column(t("dead.body"), "long"), column(t("dead.received"), "number"), column(t("dead.sent", { zone: zone() })), column(t("action"), "act")];
+    const heads = [
+      column(t("queue")),
+      column(t("dead.body"), "long"),
+      column(t("dead.received"), "number"),
+      column(t("dead.sent", { zone: zone() })),
+      column(t("action"), "act"),
+    ];
     const rows = all.map((one) => [
       named("queue", one.queue),
       [
-        one.orderId ? el("p", {}, el("a", { href: `#order=${encodeURIComponent(one.orderId)}`, "aria-label": t("dead.look", { id: one.orderId }), class: "id" }, one.orderId)) : null,
+        one.orderId
+          ? el(
+            "p",
+            {},
+            el("a", {
+              href: `#order=${encodeURIComponent(one.orderId)}`,
+              "aria-label": t("dead.look", { id: one.orderId }),
+              class: "id",
+            }, one.orderId),
+          )
+          : null,
         el("details", {}, el("summary", {}, t("dead.body")), pretty(one.body)),
       ],
       number(one.receiveCount),
       time(one.sentAt),
-      el("button", { type: "button", class: "danger", "aria-label": `${t("discard")} ${one.orderId ?? one.id}`, click: (event) => askDiscard(one, event.currentTarget) }, t("discard")),
+      el("button", {
+        type: "button",
+        class: "danger",
+        "aria-label": `${t("discard")} ${one.orderId ?? one.id}`,
+        click: (event) => askDiscard(one, event.currentTarget),
+      }, t("discard")),
     ]);
     return [
-      el("section", { "aria-labelledby": "dead-queues" }, el("h3", { id: "dead-queues" }, t("dead.queues")), el("div", { class: "queues" }, first.queues.map(drawQueue))),
+      el(
+        "section",
+        { "aria-labelledby": "dead-queues" },
+        el("h3", { id: "dead-queues" }, t("dead.queues")),
+        el("div", { class: "queues" }, first.queues.map(drawQueue)),
+      ),
       el("h3", { id: "dead-list", tabindex: "-1" }, t("dead.list")),
       all.length > 0 ? marked(table(t("dead.caption"), heads, rows)) : [],
     ];
@@ -1789,19 +2143,53 @@ const deadPart = pagedPart("dead", {
 function drawQueue(one) {
   const name = named("queue", one.queue);
   const redrive = one.redrive;
-  const progress = redrive && redrive.moved !== undefined && redrive.total !== undefined ? ` ${t("dead.progress", { moved: number(redrive.moved), total: number(redrive.total) })}` : "";
-  return el("div", { class: `card queue ${one.visible > 0 ? "some" : ""}` },
-    el("div", {},
+  const progress = redrive && redrive.moved !== undefined && redrive.total !== undefined
+    ? ` ${t("dead.progress", { moved: number(redrive.moved), total: number(redrive.total) })}`
+    : "";
+  return el(
+    "div",
+    { class: `card queue ${one.visible > 0 ? "some" : ""}` },
+    el(
+      "div",
+      {},
       el("h4", {}, name),
-      el("p", {}, el("b", {}, t("dead.count", { visible: number(one.visible) })), one.notVisible > 0 ? ` · ${t("dead.moving", { n: number(one.notVisible) })}` : ""),
-      redrive ? el("p", { class: "hint" }, t("dead.latest", { status: redrive.status }), progress, redrive.startedAt ? [" · ", time(redrive.startedAt)] : null, redrive.failure ? ` · ${redrive.failure}` : "") : null,
-      one.redrivable ? null : el("p", { class: "hint" }, t("dead.not"))),
-    one.redrivable ? el("button", { type: "button", class: "main", id: `redrive-${one.queue}`, disabled: one.visible + one.notVisible === 0, "aria-label": `${t("redrive")} ${name}`, click: () => askRedrive(one.queue) }, t("redrive")) : null);
+      el(
+        "p",
+        {},
+        el("b", {}, t("dead.count", { visible: number(one.visible) })),
+        one.notVisible > 0 ? ` · ${t("dead.moving", { n: number(one.notVisible) })}` : "",
+      ),
+      redrive
+        ? el(
+          "p",
+          { class: "hint" },
+          t("dead.latest", { status: redrive.status }),
+          progress,
+          redrive.startedAt ? [" · ", time(redrive.startedAt)] : null,
+          redrive.failure ? ` · ${redrive.failure}` : "",
+        )
+        : null,
+      one.redrivable ? null : el("p", { class: "hint" }, t("dead.not")),
+    ),
+    one.redrivable
+      ? el("button", {
+        type: "button",
+        class: "main",
+        id: `redrive-${one.queue}`,
+        disabled: one.visible + one.notVisible === 0,
+        "aria-label": `${t("redrive")} ${name}`,
+        click: () => askRedrive(one.queue),
+      }, t("redrive"))
+      : null,
+  );
 }
 
 function drawQueueChoice() {
   const chosen = $("queue").value;
-  $("queue").replaceChildren(el("option", { value: "" }, t("all")), ...QUEUES.map((queue) => el("option", { value: queue }, named("queue", queue))));
+  $("queue").replaceChildren(
+    el("option", { value: "" }, t("all")),
+    ...QUEUES.map((queue) => el("option", { value: queue }, named("queue", queue))),
+  );
   $("queue").value = chosen;
 }
 
@@ -1819,7 +2207,11 @@ function askRedrive(queue) {
     confirm: "redrive.do",
     send: async (reason) => {
       const { value } = await call("/dead-letters/redrive", { method: "POST", body: { queue, reason } });
-      say(value.redrive === "moved" ? t("redrive.moved", { queue: name, n: number(value.moved ?? 0) }) : t("redrive.started", { queue: name }));
+      say(
+        value.redrive === "moved"
+          ? t("redrive.moved", { queue: name, n: number(value.moved ?? 0) })
+          : t("redrive.started", { queue: name }),
+      );
       loadDead(true);
     },
     focus: () => ($(`redrive-${queue}`)?.disabled === false ? $(`redrive-${queue}`) : $("title-dead")),
@@ -1829,17 +2221,33 @@ function askRedrive(queue) {
 function askDiscard(one, button) {
   dialog.ask({
     title: () => t("discard.ask"),
-    text: () => [el("p", {}, named("queue", one.queue), one.orderId ? [" · ", code(one.orderId)] : null), el("p", {}, t("discard.text"))],
+    text: () => [
+      el("p", {}, named("queue", one.queue), one.orderId ? [" · ", code(one.orderId)] : null),
+      el("p", {}, t("discard.text")),
+    ],
     confirm: "discard.do",
     danger: true,
     send: async (reason) => {
-      const { value } = await call(`/dead-letters/${encodeURIComponent(one.id)}`, { method: "DELETE", query: { reason } });
-      say(value.orderId && value.delivery ? t("discard.done.order", { id: value.orderId, state: named("state", value.delivery) }) : t("discard.done"));
+      const { value } = await call(`/dead-letters/${encodeURIComponent(one.id)}`, {
+        method: "DELETE",
+        query: { reason },
+      });
+      say(
+        value.orderId && value.delivery
+          ? t("discard.done.order", { id: value.orderId, state: named("state", value.delivery) })
+          : t("discard.done"),
+      );
       // The queue shows a message that was just looked at only after a moment: take it out of the list here.
       const shown = deadPart.value();
       if (shown) {
-        const queues = shown.first.queues.map((queue) => (queue.queue === one.queue ? { ...queue, visible: Math.max(0, queue.visible - 1) } : queue));
-        deadPart.put({ ...shown, first: { ...shown.first, queues }, all: shown.all.filter((other) => other.id !== one.id) });
+        const queues = shown.first.queues.map((
+          queue,
+        ) => (queue.queue === one.queue ? { ...queue, visible: Math.max(0, queue.visible - 1) } : queue));
+        deadPart.put({
+          ...shown,
+          first: { ...shown.first, queues },
+          all: shown.all.filter((other) => other.id !== one.id),
+        });
       }
     },
     focus: () => (button.isConnected ? button : $("dead-list") ?? $("title-dead")),
@@ -1854,12 +2262,22 @@ const messagesPart = pagedPart("messages", {
   items: "events",
   none: () => t("events.none"),
   draw: ({ first, all }) => [
-    el("section", { class: "card", "aria-labelledby": "user-name" },
+    el(
+      "section",
+      { class: "card", "aria-labelledby": "user-name" },
       el("h3", { id: "user-name" }, code(first.lineUserId)),
       terms([
         [t("friend"), first.friend === undefined ? t("unknown") : t(first.friend ? "yes" : "no")],
-        [t("linked.member"), first.memberId && [code(first.memberId), " ", el("button", { type: "button", class: "link", click: () => askUnlink(first.memberId) }, t("unlink.ask"))]],
-      ])),
+        [
+          t("linked.member"),
+          first.memberId && [
+            code(first.memberId),
+            " ",
+            el("button", { type: "button", class: "link", click: () => askUnlink(first.memberId) }, t("unlink.ask")),
+          ],
+        ],
+      ]),
+    ),
     all.length > 0 ? el("ul", { class: "events", "aria-label": t("events.list") }, all.map(drawEvent)) : [],
   ],
 });
@@ -1878,17 +2296,40 @@ function drawEvent(one) {
   } else if (["image", "video", "audio"].includes(content?.type)) {
     body = el("p", {}, t(`content.${content.type}`));
   } else if (content?.type === "location") {
-    body = el("p", {}, t("content.location", { words: [content.title, content.address, `${content.latitude}, ${content.longitude}`].filter(Boolean).join(" · ") }));
+    body = el(
+      "p",
+      {},
+      t("content.location", {
+        words: [content.title, content.address, `${content.latitude}, ${content.longitude}`].filter(Boolean).join(
+          " · ",
+        ),
+      }),
+    );
   } else if (content) {
     body = pretty(content);
   } else {
     body = one.type === "message" ? note(t("event.nothing")) : null;
   }
-  return el("li", { class: "card", "data-item": "" },
-    el("p", {}, el("b", {}, named("type", one.type)), " ", el("span", { class: "hint" }, time(one.at), ` · ${t("event.via", { via: one.via })} · `, t(one.verified ? "event.verified" : "event.unverified"))),
+  return el(
+    "li",
+    { class: "card", "data-item": "" },
+    el(
+      "p",
+      {},
+      el("b", {}, named("type", one.type)),
+      " ",
+      el(
+        "span",
+        { class: "hint" },
+        time(one.at),
+        ` · ${t("event.via", { via: one.via })} · `,
+        t(one.verified ? "event.verified" : "event.unverified"),
+      ),
+    ),
     body,
     one.mediaUrl ? el("p", {}, `${t("event.media")}: `, outside(one.mediaUrl)) : null,
-    one.event ? el("details", {}, el("summary", {}, t("event.raw")), pretty(one.event)) : null);
+    one.event ? el("details", {}, el("summary", {}, t("event.raw")), pretty(one.event)) : null,
+  );
 }
 
 /** The user's id stays out of the address. */
@@ -1950,10 +2391,23 @@ const tasksPart = pagedPart("tasks", {
   items: "tasks",
   none: () => t("tasks.none"),
   draw({ first, all }) {
-    const heads = [column(t("task.name"), "long"), column(t("task.id")), column(t("task.estimated"), "number"), column(t("task.sent"), "number"), column(t("task.failed"), "number"), column(t("task.started", { zone: zone() })), column(t("task.ended", { zone: zone() }))];
+    const heads = [
+      column(t("task.name"), "long"),
+      column(t("task.id")),
+      column(t("task.estimated"), "number"),
+      column(t("task.sent"), "number"),
+      column(t("task.failed"), "number"),
+      column(t("task.started", { zone: zone() })),
+      column(t("task.ended", { zone: zone() })),
+    ];
     const count = (value) => (value === undefined ? "?" : number(value));
     const rows = all.map((one) => [
-      el("button", { type: "button", class: "link", "aria-label": t("records.of", { name: one.taskName }), click: () => showRecords(one.taskId) }, one.taskName),
+      el("button", {
+        type: "button",
+        class: "link",
+        "aria-label": t("records.of", { name: one.taskName }),
+        click: () => showRecords(one.taskId),
+      }, one.taskName),
       one.taskId,
       count(one.estimated),
       count(one.sent),
@@ -1971,9 +2425,18 @@ const recordsPart = pagedPart("records", {
   items: "records",
   none: () => t("records.none"),
   draw({ first, all }) {
-    const heads = [column(t("recipient")), column(t("record.status")), column(t("task.name"), "long"), column(t("record.sender")), column(t("record.at", { zone: zone() })), column(t("message.id"), "long")];
+    const heads = [
+      column(t("recipient")),
+      column(t("record.status")),
+      column(t("task.name"), "long"),
+      column(t("record.sender")),
+      column(t("record.at", { zone: zone() })),
+      column(t("message.id"), "long"),
+    ];
     const rows = all.map((one) => [
-      USER.test(one.recipient) ? el("button", { type: "button", class: "link id", click: () => lookUpUser(one.recipient) }, one.recipient) : one.recipient,
+      USER.test(one.recipient)
+        ? el("button", { type: "button", class: "link id", click: () => lookUpUser(one.recipient) }, one.recipient)
+        : one.recipient,
       one.sent ? t("record.sent") : t("record.failed.code", { code: one.errorCode }),
       one.taskName,
       one.sender,
@@ -2028,8 +2491,22 @@ const auditPart = pagedPart("audit", {
   items: "entries",
   none: () => t("audit.none"),
   draw({ all }) {
-    const heads = [column(t("audit.subject"), "id"), column(t("audit.by")), column(t("audit.at", { zone: zone() })), column(t("audit.reason"), "long"), column(t("audit.detail"), "long")];
-    const subject = (one) => (one.kind === "resend" && ID.test(one.subject) ? orderLink(one.subject) : one.kind === "switch" ? named("switch", one.subject) : one.kind === "redrive" ? named("queue", one.subject) : one.subject);
+    const heads = [
+      column(t("audit.subject"), "id"),
+      column(t("audit.by")),
+      column(t("audit.at", { zone: zone() })),
+      column(t("audit.reason"), "long"),
+      column(t("audit.detail"), "long"),
+    ];
+    const subject = (
+      one,
+    ) => (one.kind === "resend" && ID.test(one.subject)
+      ? orderLink(one.subject)
+      : one.kind === "switch"
+      ? named("switch", one.subject)
+      : one.kind === "redrive"
+      ? named("queue", one.subject)
+      : one.subject);
     const rows = all.map((one) => [subject(one), one.by, time(one.at), one.reason, detailOf(one)]);
     return all.length > 0 ? marked(table(t("audit.caption"), heads, rows)) : [];
   },
@@ -2040,7 +2517,9 @@ function detailOf({ kind, detail }) {
     return t(detail.enabled ? "turned.on" : "turned.off");
   }
   const entries = Object.entries(detail ?? {});
-  return entries.length > 0 ? entries.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ") : "—";
+  return entries.length > 0
+    ? entries.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ")
+    : "—";
 }
 
 function openAudit() {

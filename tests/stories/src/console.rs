@@ -12,12 +12,12 @@ use local_stand::{
     line::Behaviour,
     stand::{Stand, order_with},
 };
+use operations::console::{SCRIPT, SCRIPT_FILES};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::{id, story, story_alone, user};
 
-const SCRIPT: &str = include_str!("../../../functions/operations/console/console.js");
 const HTML: &str = include_str!("../../../functions/operations/console/console.html");
 /// What a customer or a shop may write.
 const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>";
@@ -253,10 +253,10 @@ fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
 fn both_languages_of_the_console_have_the_same_words() {
     let Some(installed) = installed("both_languages_of_the_console_have_the_same_words") else { return };
     story(async |_| {
-        let (_, rest) = SCRIPT.split_once("const WORDS = ").expect("the table of words");
-        let (table, _) = rest.split_once("\n};\n").expect("its end");
+        let tables: String =
+            SCRIPT_FILES.iter().filter(|(file, _)| file.starts_with("words/")).map(|(_, text)| *text).collect();
         let browser = Browser::start(&installed, "en-US").await.expect("a browser");
-        let words = browser.run(&format!("return {table}\n}}")).await.expect("a table");
+        let words = browser.run(&format!("{tables}\nreturn {{ 'zh-CN': ZH_CN, en: EN }}")).await.expect("a table");
         let words: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_value(words).expect("of texts");
         let (chinese, english) = (&words["zh-CN"], &words["en"]);
         assert_eq!(words.len(), 2);

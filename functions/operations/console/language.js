@@ -1,0 +1,20 @@
+// In which language the operator reads, and what things are called in it.
+
+const WORDS = { "zh-CN": ZH_CN, "en": EN };
+
+let language = navigator.languages.find((tag) => /^(zh|en)\b/i.test(tag))?.toLowerCase().startsWith("en")
+  ? "en"
+  : "zh-CN";
+
+function t(name, values = {}) {
+  const text = WORDS[language][name] ?? name;
+  return text.replace(/\{(\w+)\}/g, (all, value) => (value in values ? String(values[value]) : all));
+}
+
+/** The words for a name of the API; a name that is not known yet stands for itself. */
+function named(group, name) {
+  const word = `${group}.${name}`;
+  return word in WORDS[language] ? t(word) : name;
+}
+
+const number = (value) => new Intl.NumberFormat(language).format(value);

@@ -1,0 +1,57 @@
+// The views, and the way to them: `#order=R1` is the view `order` with the argument `R1`.
+
+const VIEWS = {
+  "overview": { word: "overview", open: openOverview },
+  "deliveries": { word: "deliveries", open: openDeliveries },
+  "order": { word: "order", open: openOrder },
+  "dead-letters": { word: "dead", open: openDead },
+  "customer": { word: "customer", open: () => {} },
+  "sobot": { word: "sobot", open: openSobot },
+  "audit": { word: "audit", open: openAudit },
+};
+
+/** `#order=R1` is the view `order` with the argument `R1`. */
+function place() {
+  const [name, ...rest] = location.hash.slice(1).split("=");
+  let argument = rest.join("=");
+  try {
+    argument = decodeURIComponent(argument);
+  } catch {
+    // Not percent-encoded: as it stands.
+  }
+  return { name: name in VIEWS ? name : "overview", argument };
+}
+
+function route(first = false) {
+  if (!isOpen()) {
+    return;
+  }
+  const { name, argument } = place();
+  for (const view of document.querySelectorAll(".view")) {
+    view.hidden = view.id !== `view-${name}`;
+  }
+  for (const link of $("nav").querySelectorAll("a")) {
+    link.toggleAttribute("aria-current", false);
+    if (link.getAttribute("href") === `#${name}`) {
+      link.setAttribute("aria-current", "page");
+    }
+  }
+  document.title = `${t(VIEWS[name].word)} · ${t("title")}`;
+  VIEWS[name].open(argument, first);
+  // A look-up within the view leaves the focus where the operator types.
+  if (!(name === "order" && document.activeElement?.id === "order-id")) {
+    document.querySelector(`#view-${name} h2`).focus();
+  }
+}
+
+function go(hash) {
+  if (location.hash === hash) {
+    route();
+  } else {
+    location.hash = hash;
+  }
+}
+
+const orderLink = (id) => el("a", { href: `#order=${encodeURIComponent(id)}`, class: "id" }, id);
+
+addEventListener("hashchange", () => route());

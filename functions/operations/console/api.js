@@ -72,4 +72,4 @@ async function call(path, { method = "GET", query = {}, body } = {}) {
 }
 
 const get = async (path, query) => (await call(path, { query })).value;
-const list = (value) => (Array.isArray(value) ? value : []);
+const asList = (value) => (Array.isArray(value) ? value : []);

@@ -99,15 +99,19 @@ const dialog = {
   },
 };
 
+whenLocked(() => {
+  if ($("dialog").open) {
+    dialog.abandon();
+  }
+});
+
 $("dialog-form").addEventListener("submit", (event) => dialog.confirm(event));
 $("dialog-cancel").addEventListener("click", () => dialog.close());
-
 $("dialog").addEventListener("cancel", (event) => {
   if (dialog.busy) {
     event.preventDefault();
   }
 });
-
 $("dialog").addEventListener("close", () => {
   if (dialog.wanted !== null && !dialog.busy) {
     dialog.close();

@@ -38,8 +38,7 @@ async function unlock(event) {
 
 function unlocked() {
   gateWords = null;
-  $("state").value = "failed";
-  $("reason").value = "";
+  chooseFailed("");
   show();
   switchesPart.put(switches);
   drawBanner();
@@ -69,6 +68,18 @@ function show() {
     document.title = t("title");
   }
 }
+
+whenLocked((why, wasOpen) => {
+  for (const input of document.querySelectorAll("main input")) {
+    input.value = "";
+  }
+  $("status").textContent = "";
+  gateWords = why ?? null;
+  show();
+  if (wasOpen || why) {
+    $("key").focus();
+  }
+});
 
 $("gate-form").addEventListener("submit", unlock);
 $("lock").addEventListener("click", () => lock("gate.locked"));

@@ -13,7 +13,7 @@ function drawMessage(message) {
   } else if (message.type === "flex" && message.contents?.type === "bubble") {
     shape = [flexBubble(message.contents, links)];
   } else if (message.type === "flex" && message.contents?.type === "carousel") {
-    shape = list(message.contents.contents).map((bubble) => flexBubble(bubble, links));
+    shape = asList(message.contents.contents).map((bubble) => flexBubble(bubble, links));
   } else {
     shape = [el("div", { class: "bubble text" }, message.altText ?? `[${message.type}]`)];
   }
@@ -49,7 +49,7 @@ function buttonsTemplate(template, links) {
     template.thumbnailImageUrl ? el("p", { class: "stand-in" }, "[image]") : null,
     template.title ? el("p", { class: "template-title" }, template.title) : null,
     el("p", { class: "template-text" }, template.text ?? ""),
-    list(template.actions).map((action) => el("p", { class: "template-action" }, actionLabel(action, links))),
+    asList(template.actions).map((action) => el("p", { class: "template-action" }, actionLabel(action, links))),
   );
 }
 
@@ -74,7 +74,7 @@ function flexPart(node, links) {
 }
 
 function flexElement(node, links) {
-  const children = list(node.contents);
+  const children = asList(node.contents);
   if (node.type === "box") {
     const layout = node.layout === "vertical" ? "vertical" : "horizontal";
     const gap = GAPS.includes(node.spacing) ? `gap-${node.spacing}` : "";

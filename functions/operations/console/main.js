@@ -10,8 +10,8 @@ function setLanguage(wanted) {
   for (const element of document.querySelectorAll("[data-t-label]")) {
     element.setAttribute("aria-label", t(element.dataset.tLabel));
   }
-  drawReasons();
-  drawQueueChoice();
+  drawChoice("reason", REASONS);
+  drawChoice("queue", QUEUES);
   $("where").textContent = location.host;
   $("footer").textContent = t("zone", { zone: `${ZONE} (${zone()})` });
   for (const one of parts) {
@@ -23,7 +23,6 @@ function setLanguage(wanted) {
 }
 
 $("language").addEventListener("change", () => setLanguage($("language").value));
-
 $("skip").addEventListener("click", (event) => {
   // Its hash would be taken for a view.
   event.preventDefault();

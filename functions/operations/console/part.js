@@ -2,6 +2,9 @@
 
 const parts = [];
 
+// What customers wrote goes with the key.
+whenLocked(() => parts.forEach((one) => one.forget()));
+
 /** A part that loads and draws itself: every state of it has words. Of two loads the later one counts. */
 function part(id, { draw, idle }) {
   const box = $(id);

@@ -31,12 +31,7 @@ function askResend(order, button) {
           ? t("resend.done.sent", { id })
           : t("resend.done.other", { id, state: value.reason ? `${state} (${named("reason", value.reason)})` : state }),
       );
-      if (place().name === "order") {
-        orderId = id;
-        orderPart.put(value);
-      } else {
-        loadList({ keep: true });
-      }
+      VIEWS[place().name].resent?.(value);
       return undefined;
     },
     focus: () => (button.isConnected ? button : place().name === "order" ? $("order-name") : $("title-deliveries")),

@@ -1,14 +1,11 @@
-// The views, and the way to them: `#order=R1` is the view `order` with the argument `R1`.
+// The way to the views.
 
-const VIEWS = {
-  "overview": { word: "overview", open: openOverview },
-  "deliveries": { word: "deliveries", open: openDeliveries },
-  "order": { word: "order", open: openOrder },
-  "dead-letters": { word: "dead", open: openDead },
-  "customer": { word: "customer", open: () => {} },
-  "sobot": { word: "sobot", open: openSobot },
-  "audit": { word: "audit", open: openAudit },
-};
+/**
+ * The views, by name: the section `view-{name}` of the page. Each view's file puts it here.
+ * `word`: names its title's words. `open(argument, first)`: whenever somebody goes there; `first`: just unlocked.
+ * `resent(order)`: an order was sent again while the view was shown.
+ */
+const VIEWS = {};
 
 /** `#order=R1` is the view `order` with the argument `R1`. */
 function place() {

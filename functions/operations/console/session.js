@@ -1,7 +1,9 @@
 // The operator's key. It lives in one variable and nowhere else, and what was begun with it ends with it.
 
 const IDLE = 15 * 60_000;
+
 let key = null;
+// A key that was typed is not yet one that was accepted.
 let checking = false;
 // Everything that a key began ends with it.
 let session = new AbortController();
@@ -10,30 +12,19 @@ let lastTouch = Date.now();
 /** Whether the key was accepted, not only typed. */
 const isOpen = () => key !== null && !checking;
 
+const whatForgets = [];
+
+/** Takes what has to be done when the key is forgotten: a function of `why`, and whether there was a key. */
+const whenLocked = (forget) => whatForgets.push(forget);
+
+/** Forgets the key, and everything that it showed. `why` names the words that tell the operator. */
 function lock(why) {
   const wasOpen = key !== null;
   key = null;
   session.abort();
   session = new AbortController();
-  $("key").value = "";
-  if ($("dialog").open) {
-    dialog.abandon();
-  }
-  // What customers wrote goes with the key.
-  for (const one of parts) {
-    one.forget();
-  }
-  for (const input of document.querySelectorAll("main input")) {
-    input.value = "";
-  }
-  switches = undefined;
-  drawBanner();
-  $("status").textContent = "";
-  $("nav-sobot").hidden = true;
-  gateWords = why ?? null;
-  show();
-  if (wasOpen || why) {
-    $("key").focus();
+  for (const forget of whatForgets) {
+    forget(why, wasOpen);
   }
 }
 
@@ -50,7 +41,6 @@ function forgetWhenIdle() {
 for (const name of ["pointerdown", "keydown", "wheel", "touchstart"]) {
   addEventListener(name, touched, { passive: true });
 }
-
 // A page that the browser keeps for its Back button must not keep the key.
 addEventListener("pagehide", () => lock());
 document.addEventListener("visibilitychange", forgetWhenIdle);

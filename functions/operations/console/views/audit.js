@@ -40,4 +40,6 @@ function openAudit() {
   auditPart.open({ kind: $("kind").value });
 }
 
+VIEWS["audit"] = { word: "audit", open: openAudit };
+
 $("kind").addEventListener("change", openAudit);

@@ -35,7 +35,7 @@ function drawEvent(one) {
     body = el("p", { class: "wrote" }, content.text);
   } else if (content && (content.fileName ?? content.file_name)) {
     body = el("p", {}, t("event.file", { name: content.fileName ?? content.file_name }));
-  } else if (content && list(content.keywords).length > 0) {
+  } else if (content && asList(content.keywords).length > 0) {
     body = el("p", {}, t("event.sticker", { words: content.keywords.join(", ") }));
   } else if (["image", "video", "audio"].includes(content?.type)) {
     body = el("p", {}, t(`content.${content.type}`));
@@ -114,6 +114,8 @@ function askUnlink(member) {
     focus: () => $("member-id"),
   });
 }
+
+VIEWS["customer"] = { word: "customer", open: () => {} };
 
 onSubmit("user-form", () => loadUser($("user-id").value.trim()));
 onSubmit("unlink-form", () => askUnlink($("member-id").value.trim()));

@@ -94,20 +94,7 @@ function drawQueue(one) {
   );
 }
 
-function drawQueueChoice() {
-  const chosen = $("queue").value;
-  $("queue").replaceChildren(
-    el("option", { value: "" }, t("all")),
-    ...QUEUES.map((queue) => el("option", { value: queue }, named("queue", queue))),
-  );
-  $("queue").value = chosen;
-}
-
 const loadDead = (keep) => deadPart.open({ queue: $("queue").value }, { keep });
-
-function openDead() {
-  loadDead(false);
-}
 
 function askRedrive(queue) {
   const name = named("queue", queue);
@@ -150,19 +137,17 @@ function askDiscard(one, button) {
       // The queue shows a message that was just looked at only after a moment: take it out of the list here.
       const shown = deadPart.value();
       if (shown) {
-        const queues = shown.first.queues.map((
-          queue,
-        ) => (queue.queue === one.queue ? { ...queue, visible: Math.max(0, queue.visible - 1) } : queue));
-        deadPart.put({
-          ...shown,
-          first: { ...shown.first, queues },
-          all: shown.all.filter((other) => other.id !== one.id),
-        });
+        const oneLess = (queue) => ({ ...queue, visible: Math.max(0, queue.visible - 1) });
+        const queues = shown.first.queues.map((queue) => (queue.queue === one.queue ? oneLess(queue) : queue));
+        const all = shown.all.filter((other) => other.id !== one.id);
+        deadPart.put({ ...shown, first: { ...shown.first, queues }, all });
       }
     },
     focus: () => (button.isConnected ? button : $("dead-list") ?? $("title-dead")),
   });
 }
+
+VIEWS["dead-letters"] = { word: "dead", open: () => loadDead(false) };
 
 $("dead-refresh").addEventListener("click", () => loadDead(true));
 $("queue").addEventListener("change", () => loadDead(false));

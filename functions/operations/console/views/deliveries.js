@@ -3,11 +3,12 @@
 const listPart = pagedPart("list", {
   path: () => "/deliveries",
   items: "deliveries",
-  none: (
-    { query },
-  ) => (query.reason
-    ? t("list.none.reason", { state: named("state", query.state), reason: named("reason", query.reason) })
-    : t("list.none", { state: named("state", query.state) })),
+  none({ query }) {
+    const state = named("state", query.state);
+    return query.reason
+      ? t("list.none.reason", { state, reason: named("reason", query.reason) })
+      : t("list.none", { state });
+  },
   draw({ first, query, all }) {
     if (all.length === 0) {
       return el("p", { class: "caption" }, t("list.caption", { date: first.date, state: named("state", query.state) }));
@@ -38,20 +39,16 @@ const listPart = pagedPart("list", {
   },
 });
 
-function drawReasons() {
-  const chosen = $("reason").value;
-  $("reason").replaceChildren(
-    el("option", { value: "" }, t("all")),
-    ...REASONS.map((reason) => el("option", { value: reason }, named("reason", reason))),
-  );
-  $("reason").value = chosen;
+/** The list is of what failed, on a day or on today. */
+function chooseFailed(day) {
+  $("day").value = day;
+  $("state").value = "failed";
+  $("reason").value = "";
 }
 
-async function openDeliveries(argument) {
+function openDeliveries(argument) {
   if (/^\d{4}-\d{2}-\d{2}$/.test(argument)) {
-    $("day").value = argument;
-    $("state").value = "failed";
-    $("reason").value = "";
+    chooseFailed(argument);
   }
   loadList();
 }
@@ -79,6 +76,8 @@ function moveDay(days) {
   $("day").value = dayPlus(day, days);
   loadList();
 }
+
+VIEWS["deliveries"] = { word: "deliveries", open: openDeliveries, resent: () => loadList({ keep: true }) };
 
 $("day").addEventListener("change", () => loadList());
 $("day-before").addEventListener("click", () => moveDay(-1));

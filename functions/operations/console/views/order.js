@@ -179,6 +179,15 @@ async function lookUp(id) {
   }
 }
 
+VIEWS["order"] = {
+  word: "order",
+  open: openOrder,
+  resent(order) {
+    orderId = order.orderId;
+    orderPart.put(order);
+  },
+};
+
 onSubmit("order-form", () => {
   const id = $("order-id").value.trim();
   if (ID.test(id)) {

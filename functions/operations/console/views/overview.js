@@ -6,9 +6,7 @@ async function openOverview(_, first, anew = false) {
   if (!first) {
     switchesPart.load(loadSwitches, keep);
   }
-  if ($("switch-changes").open) {
-    historyPart.open({ kind: "switch", limit: 10 }, keep);
-  }
+  loadHistory();
   quotaPart.load(() => get("/quota"), keep);
   const counted = await todayPart.load(countToday, keep);
   // Thirteen days more are not counted anew whenever somebody passes by.
@@ -17,5 +15,7 @@ async function openOverview(_, first, anew = false) {
     loadDays();
   }
 }
+
+VIEWS["overview"] = { word: "overview", open: openOverview };
 
 $("refresh").addEventListener("click", () => openOverview("", false, true));

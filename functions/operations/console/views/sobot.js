@@ -111,5 +111,11 @@ function openSobot() {
   }
 }
 
+VIEWS["sobot"] = { word: "sobot", open: openSobot };
+
+whenLocked(() => {
+  $("nav-sobot").hidden = true;
+});
+
 onSubmit("tasks-form", loadTasks);
 onSubmit("records-form", loadRecords);

@@ -1,6 +1,8 @@
 // Overview: the switches and who turned them; the banner of every view while one is off.
 
 const SWITCHES_EVERY = 60_000;
+
+// Of the latest answer.
 let switches;
 
 const switchesPart = part("switches", {
@@ -91,36 +93,6 @@ function drawBanner() {
   );
 }
 
-function askSwitch(one) {
-  const what = named("switch", one.status);
-  const enabled = !one.enabled;
-  const way = enabled ? "on" : "off";
-  const seconds = switches.effectiveWithinSeconds;
-  dialog.ask({
-    title: () => t(`switch.ask.${way}`, { what }),
-    text: () => [el("p", {}, t(`switch.text.${way}`, { seconds }))],
-    confirm: `switch.do.${way}`,
-    danger: !enabled,
-    send: async (reason) => {
-      const { value } = await call(`/switches/${one.status}`, { method: "PUT", body: { enabled, reason } });
-      switches = { ...switches, switches: switches.switches.map((old) => (old.status === value.status ? value : old)) };
-      switchesPart.put(switches);
-      drawBanner();
-      if ($("switch-changes").open) {
-        historyPart.open({ kind: "switch", limit: 10 }, { keep: true });
-      }
-      say(t(`switch.done.${way}`, { what, seconds }));
-    },
-    focus: () => $(`turn-${one.status}`),
-  });
-}
-
-async function loadSwitches() {
-  switches = await get("/switches");
-  drawBanner();
-  return switches;
-}
-
 const historyPart = pagedPart("switch-history", {
   path: () => "/audit",
   items: "entries",
@@ -143,12 +115,47 @@ const historyPart = pagedPart("switch-history", {
     ),
 });
 
-$("switch-changes").addEventListener("toggle", () => {
+/** The latest changes, where they are unfolded. */
+function loadHistory() {
   if ($("switch-changes").open && isOpen()) {
     historyPart.open({ kind: "switch", limit: 10 }, { keep: true });
   }
+}
+
+function askSwitch(one) {
+  const what = named("switch", one.status);
+  const enabled = !one.enabled;
+  const way = enabled ? "on" : "off";
+  const seconds = switches.effectiveWithinSeconds;
+  dialog.ask({
+    title: () => t(`switch.ask.${way}`, { what }),
+    text: () => [el("p", {}, t(`switch.text.${way}`, { seconds }))],
+    confirm: `switch.do.${way}`,
+    danger: !enabled,
+    send: async (reason) => {
+      const { value } = await call(`/switches/${one.status}`, { method: "PUT", body: { enabled, reason } });
+      switches = { ...switches, switches: switches.switches.map((old) => (old.status === value.status ? value : old)) };
+      switchesPart.put(switches);
+      drawBanner();
+      loadHistory();
+      say(t(`switch.done.${way}`, { what, seconds }));
+    },
+    focus: () => $(`turn-${one.status}`),
+  });
+}
+
+async function loadSwitches() {
+  switches = await get("/switches");
+  drawBanner();
+  return switches;
+}
+
+whenLocked(() => {
+  switches = undefined;
+  drawBanner();
 });
 
+$("switch-changes").addEventListener("toggle", loadHistory);
 setInterval(() => {
   if (isOpen() && document.visibilityState === "visible" && !$("dialog").open) {
     const before = JSON.stringify(switches);

@@ -1,7 +1,6 @@
 //! The operators' page in a real browser: by clicks, and by keys alone.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     io::Write as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -12,13 +11,11 @@ use local_stand::{
     line::Behaviour,
     stand::{Stand, order_with},
 };
-use operations::console::{SCRIPT, SCRIPT_FILES};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::{id, story, story_alone, user};
 
-const HTML: &str = include_str!("../../../functions/operations/console/console.html");
 /// What a customer or a shop may write.
 const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>";
 /// Every page of it.
@@ -246,35 +243,5 @@ fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
             complains_of_nothing(&browser).await
         };
         tour.await.expect("the operator gets through");
-    });
-}
-
-#[test]
-fn both_languages_of_the_console_have_the_same_words() {
-    let Some(installed) = installed("both_languages_of_the_console_have_the_same_words") else { return };
-    story(async |_| {
-        let tables: String =
-            SCRIPT_FILES.iter().filter(|(file, _)| file.starts_with("words/")).map(|(_, text)| *text).collect();
-        let browser = Browser::start(&installed, "en-US").await.expect("a browser");
-        let words = browser.run(&format!("{tables}\nreturn {{ 'zh-CN': ZH_CN, en: EN }}")).await.expect("a table");
-        let words: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_value(words).expect("of texts");
-        let (chinese, english) = (&words["zh-CN"], &words["en"]);
-        assert_eq!(words.len(), 2);
-        assert_eq!(chinese.keys().collect::<Vec<_>>(), english.keys().collect::<Vec<_>>());
-        let values = |text: &str| -> BTreeSet<String> {
-            text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.to_owned())).collect()
-        };
-        for (name, text) in chinese {
-            assert!(!text.is_empty() && !english[name].is_empty(), "{name}");
-            // A sentence may be shorter in one of them, but says nothing that it is not given.
-            assert_eq!(values(text), values(&english[name]), "{name}");
-        }
-        let asked_for = |source: &str, before: &str| -> Vec<String> {
-            source.split(before).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
-        };
-        let used = [(SCRIPT, " t(\""), (SCRIPT, "(t(\""), (HTML, "data-t=\""), (HTML, "data-t-label=\"")];
-        for name in used.iter().flat_map(|(source, before)| asked_for(source, before)) {
-            assert!(english.contains_key(&name), "no words for {name}");
-        }
     });
 }

@@ -17,7 +17,7 @@ const auditPart = pagedPart("audit", {
     ) => (one.kind === "resend" && ID.test(one.subject)
       ? orderLink(one.subject)
       : one.kind === "switch"
-      ? named("switch", one.subject)
+      ? named("status", one.subject)
       : one.kind === "redrive"
       ? named("queue", one.subject)
       : one.subject);

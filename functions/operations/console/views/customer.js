@@ -104,7 +104,7 @@ function askUnlink(member) {
     danger: true,
     send: async (reason) => {
       const { value } = await call(`/links/${encodeURIComponent(member)}`, { method: "DELETE", query: { reason } });
-      say(t(`unlink.${value.grant}`, { id: value.memberId }));
+      say(t(`grant.${value.grant}`, { id: value.memberId }));
       const shown = messagesPart.value();
       if (shown?.first.memberId === member) {
         messagesPart.put({ ...shown, first: { ...shown.first, memberId: undefined } });

@@ -86,8 +86,8 @@ const EN = {
   "quota.source": "LINE's figures of this moment, approximate.",
 
   "switches": "Sending",
-  "switch.all": "Master switch (every message)",
-  "switch.finish": "Finished orders (finish)",
+  "status.all": "Master switch (every message)",
+  "status.finish": "Finished orders (finish)",
   "switch.on": "Sending",
   "switch.off": "Stopped",
   "switch.held": "On, but stopped by the master switch",
@@ -297,9 +297,9 @@ const EN = {
   "unlink.title": "Unlink member {id}?",
   "unlink.do": "Unlink",
   "unlink.wrong": "A member id has 1 to 64 of A-Z a-z 0-9 . _ : -",
-  "unlink.ended": "Member {id} is unlinked, and the grant at LINE ended.",
-  "unlink.already_ended": "Member {id} is unlinked; the grant at LINE had ended before.",
-  "unlink.token_expired":
+  "grant.ended": "Member {id} is unlinked, and the grant at LINE ended.",
+  "grant.already_ended": "Member {id} is unlinked; the grant at LINE had ended before.",
+  "grant.token_expired":
     "Member {id} is unlinked. The grant's token was too old: only the user can end the grant, in LINE.",
 
   "sobot.title": "Mass sends of Sobot",

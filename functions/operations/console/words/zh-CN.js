@@ -86,8 +86,8 @@ const ZH_CN = {
   "quota.source": "由 LINE 即时提供，近似值。",
 
   "switches": "发送开关",
-  "switch.all": "总开关（所有消息）",
-  "switch.finish": "订单完成通知（finish）",
+  "status.all": "总开关（所有消息）",
+  "status.finish": "订单完成通知（finish）",
   "switch.on": "发送中",
   "switch.off": "已停止",
   "switch.held": "已开启，但被总开关停止",
@@ -285,9 +285,9 @@ const ZH_CN = {
   "unlink.title": "解除会员 {id} 的绑定？",
   "unlink.do": "解除绑定",
   "unlink.wrong": "会员 ID 由 1 到 64 个字符组成：A-Z a-z 0-9 . _ : -",
-  "unlink.ended": "会员 {id} 已解除绑定，LINE 的授权已结束。",
-  "unlink.already_ended": "会员 {id} 已解除绑定，LINE 的授权之前就已结束。",
-  "unlink.token_expired": "会员 {id} 已解除绑定。授权的令牌已过期，只有用户本人能在 LINE 中结束授权。",
+  "grant.ended": "会员 {id} 已解除绑定，LINE 的授权已结束。",
+  "grant.already_ended": "会员 {id} 已解除绑定，LINE 的授权之前就已结束。",
+  "grant.token_expired": "会员 {id} 已解除绑定。授权的令牌已过期，只有用户本人能在 LINE 中结束授权。",
 
   "sobot.title": "智齿的群发",
   "sobot.text": "由智齿即时提供，日期按 GMT+8。",

@@ -18,7 +18,7 @@ const switchesPart = part("switches", {
         el(
           "div",
           {},
-          el("h4", {}, named("switch", one.status)),
+          el("h4", {}, named("status", one.status)),
           el(
             "p",
             {},
@@ -36,7 +36,7 @@ const switchesPart = part("switches", {
           type: "button",
           id: `turn-${one.status}`,
           class: one.enabled ? "danger" : "main",
-          "aria-label": `${t(turn)} ${named("switch", one.status)}`,
+          "aria-label": `${t(turn)} ${named("status", one.status)}`,
           click: () => askSwitch(one),
         }, t(turn)),
       );
@@ -76,7 +76,7 @@ function drawBanner() {
       ),
       el("button", {
         type: "button",
-        "aria-label": `${t("switch.turn.on")} ${named("switch", one.status)}`,
+        "aria-label": `${t("switch.turn.on")} ${named("status", one.status)}`,
         click: () => askSwitch(one),
       }, t("switch.turn.on")),
     );
@@ -107,7 +107,7 @@ const historyPart = pagedPart("switch-history", {
           { "data-item": "" },
           el("b", {}, entry.detail?.enabled === undefined ? "" : t(entry.detail.enabled ? "turned.on" : "turned.off")),
           " ",
-          named("switch", entry.subject),
+          named("status", entry.subject),
           el("span", { class: "hint" }, time(entry.at), " · ", entry.by),
           el("q", {}, entry.reason),
         )
@@ -123,7 +123,7 @@ function loadHistory() {
 }
 
 function askSwitch(one) {
-  const what = named("switch", one.status);
+  const what = named("status", one.status);
   const enabled = !one.enabled;
   const way = enabled ? "on" : "off";
   const seconds = switches.effectiveWithinSeconds;

@@ -16,7 +16,7 @@ function place() {
   } catch {
     // Not percent-encoded: as it stands.
   }
-  return { name: name in VIEWS ? name : "overview", argument };
+  return { name: Object.hasOwn(VIEWS, name) ? name : "overview", argument };
 }
 
 function route(first = false) {

@@ -229,6 +229,10 @@ fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
                 }
             }
 
+            // An address that leads nowhere is the overview, whatever JavaScript knows by that name.
+            browser.run("location.hash = '#constructor'").await?;
+            browser.wait_until("document.querySelector('#view-overview').checkVisibility()").await?;
+
             // A quarter of an hour without a touch, and nothing is left of the key and of what it showed.
             browser.run("const now = Date.now; Date.now = () => now() + 15 * 60000").await?;
             browser.run("document.dispatchEvent(new Event('visibilitychange'))").await?;

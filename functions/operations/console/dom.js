@@ -78,7 +78,7 @@ function pretty(value) {
   return el("pre", { tabindex: "0" }, typeof value === "string" ? value : JSON.stringify(value, null, 2));
 }
 
-/** Fills a list with names of the API, after "all"; what is chosen stays so. Its id is the group of the names' words. */
+/** Fills a list with names of the API, after "all"; what is chosen stays. Its id is the group of the names' words. */
 function drawChoice(id, names) {
   const chosen = $(id).value;
   const options = names.map((name) => el("option", { value: name }, named(id, name)));

@@ -2,9 +2,12 @@
 
 const WORDS = { "zh-CN": ZH_CN, "en": EN };
 
-let language = navigator.languages.find((tag) => /^(zh|en)\b/i.test(tag))?.toLowerCase().startsWith("en")
-  ? "en"
-  : "zh-CN";
+const primary = (tag) => tag.toLowerCase().split("-")[0];
+
+// The first of the browser's that there are words in.
+let language = navigator.languages
+  .map((tag) => Object.keys(WORDS).find((known) => primary(known) === primary(tag)))
+  .find((known) => known !== undefined) ?? "zh-CN";
 
 function t(name, values = {}) {
   const text = WORDS[language][name] ?? name;

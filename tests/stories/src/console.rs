@@ -233,10 +233,14 @@ fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
             browser.run("location.hash = '#constructor'").await?;
             browser.wait_until("document.querySelector('#view-overview').checkVisibility()").await?;
 
-            // A quarter of an hour without a touch, and nothing is left of the key and of what it showed.
+            // A quarter of an hour without a touch, and nothing is left of the key, of what it showed and of what was asked.
+            browser.run(&format!("location.hash = {}", json!(deep))).await?;
+            browser.press("button", "Send again…").await?;
+            browser.wait_until("document.querySelector('dialog').open").await?;
             browser.run("const now = Date.now; Date.now = () => now() + 15 * 60000").await?;
             browser.run("document.dispatchEvent(new Event('visibilitychange'))").await?;
             browser.wait_for_text("#gate-error", "Nothing happened for 15 minutes").await?;
+            browser.wait_until("!document.querySelector('dialog').open").await?;
             let left = browser.run("return document.querySelector('main').textContent").await?;
             assert!(left.as_str().is_some_and(|left| !left.contains(id(&order))), "{left}");
             unlock(&browser, &stand.operator_key).await?;

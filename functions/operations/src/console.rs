@@ -15,10 +15,10 @@ const SCRIPT_PLACE: &str = "<!-- the script -->";
 
 macro_rules! script {
     ($($file:literal)*) => {
-        /// The page's script: one module, joined from its files when this is compiled. They share one scope.
-        pub const SCRIPT: &str = concat!($(include_str!(concat!("../console/", $file))),*);
+        /// One module, joined when this is compiled: its files share one scope.
+        const SCRIPT: &str = concat!($(include_str!(concat!("../console/", $file))),*);
 
-        /// The files of [`SCRIPT`] and what is in them; each builds on those before it.
+        /// The files of the page's script and what is in them; each builds on those before it.
         pub const SCRIPT_FILES: &[(&str, &str)] = &[$(($file, include_str!(concat!("../console/", $file)))),*];
     };
 }

@@ -1,5 +1,5 @@
-//! `GET /console`: the operators' page. One file out of three, with neither data nor key in it; its script calls the other
-//! routes with the key that the operator types.
+//! `GET /console`: the operators' page. One document out of the files of `console/`, with neither data nor key in it; its
+//! script calls the other routes with the key that the operator types.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -10,7 +10,48 @@ use lambda_http::{
 
 const HTML: &str = include_str!("../console/console.html");
 const STYLE: &str = include_str!("../console/console.css");
-const SCRIPT: &str = include_str!("../console/console.js");
+const STYLE_PLACE: &str = "<!-- console.css -->";
+const SCRIPT_PLACE: &str = "<!-- the script -->";
+
+macro_rules! script {
+    ($($file:literal)*) => {
+        /// One module, joined when this is compiled: its files share one scope.
+        const SCRIPT: &str = concat!($(include_str!(concat!("../console/", $file))),*);
+
+        /// The files of the page's script and what is in them; each builds on those before it.
+        pub const SCRIPT_FILES: &[(&str, &str)] = &[$(($file, include_str!(concat!("../console/", $file)))),*];
+    };
+}
+
+script! {
+    "words/zh-CN.js"
+    "words/en.js"
+    "language.js"
+    "names.js"
+    "dom.js"
+    "time.js"
+    "session.js"
+    "trouble.js"
+    "api.js"
+    "part.js"
+    "dialog.js"
+    "router.js"
+    "resend.js"
+    "line_message.js"
+    "views/overview/today.js"
+    "views/overview/quota.js"
+    "views/overview/switches.js"
+    "views/overview/days.js"
+    "views/overview.js"
+    "views/customer.js"
+    "views/order.js"
+    "views/deliveries.js"
+    "views/dead_letters.js"
+    "views/sobot.js"
+    "views/audit.js"
+    "gate.js"
+    "main.js"
+}
 
 /// The page and what the browser may do with it.
 #[derive(Debug)]
@@ -39,7 +80,9 @@ impl Console {
             hash(STYLE)
         );
         Self {
-            html: HTML.replace("/*console.css*/", STYLE).replace("/*console.js*/", SCRIPT),
+            html: HTML
+                .replace(STYLE_PLACE, &format!("<style>{STYLE}</style>"))
+                .replace(SCRIPT_PLACE, &format!("<script type=\"module\">{SCRIPT}</script>")),
             policy: HeaderValue::from_str(&policy).expect("base64 and fixed words"),
         }
     }
@@ -65,11 +108,33 @@ impl Console {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        collections::BTreeSet,
+        path::{Path, PathBuf},
+    };
+
     use super::*;
+
+    fn scripts_in(folder: &Path) -> BTreeSet<PathBuf> {
+        let paths = folder.read_dir().expect("a folder").map(|entry| entry.expect("an entry").path());
+        let scripts = paths.flat_map(|path| if path.is_dir() { scripts_in(&path) } else { BTreeSet::from([path]) });
+        scripts.filter(|path| path.extension().is_some_and(|extension| extension == "js")).collect()
+    }
+
+    #[test]
+    fn every_script_of_the_folder_is_joined_once_and_says_what_it_is() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("console");
+        let joined: BTreeSet<PathBuf> = SCRIPT_FILES.iter().map(|(file, _)| folder.join(file)).collect();
+        assert_eq!((&joined, joined.len()), (&scripts_in(&folder), SCRIPT_FILES.len()));
+        assert_eq!(SCRIPT_FILES.iter().map(|(_, text)| *text).collect::<String>(), SCRIPT);
+        for (file, text) in SCRIPT_FILES {
+            assert!(text.starts_with("// ") && text.ends_with('\n'), "{file}");
+        }
+    }
 
     #[test]
     fn the_page_holds_its_script_and_style_once_and_nothing_from_elsewhere() {
-        assert_eq!([HTML.matches("/*console.css*/").count(), HTML.matches("/*console.js*/").count()], [1, 1]);
+        assert_eq!([HTML.matches(STYLE_PLACE).count(), HTML.matches(SCRIPT_PLACE).count()], [1, 1]);
         let page = Console::new().html;
         assert!(page.contains(SCRIPT) && page.contains(STYLE));
         for part in [HTML, STYLE, SCRIPT] {

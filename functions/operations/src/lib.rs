@@ -39,6 +39,8 @@ use shared::{
 use crate::{console::Console, dead_letters::DeadLetterQueues};
 
 const NO_KEY: &str = "Send an operator's key as Authorization: Bearer <key>.";
+/// The answer to a route that API Gateway has and this function has not.
+pub const NO_SUCH_CALL: &str = "There is no such call.";
 const NO_KEYS_TO_CHECK: &str = "No key can be checked now. Send the same call again.";
 
 /// The function with what it calls.
@@ -140,7 +142,7 @@ impl Operations {
             "GET /quota" => self.read_quota(request).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,
             "GET /sobot/records" => self.list_records(request, caller).await,
-            _ => Err(Problem::new(StatusCode::NOT_FOUND, "There is no such call.")),
+            _ => Err(Problem::new(StatusCode::NOT_FOUND, NO_SUCH_CALL)),
         }
     }
 

@@ -13,6 +13,7 @@
 //! * [`dead_letters`] - what failed for good, and the way back
 //! * [`operations`] - what operators call, and what everybody else does not get
 //! * [`console`] - the operators' page in a real browser
+//! * [`console_source`] - how that page is written, and that it knows what the API knows
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
@@ -25,6 +26,7 @@
 //! brings up its own.
 
 mod console;
+mod console_source;
 mod contract;
 mod costs;
 mod crashes;

@@ -137,6 +137,14 @@ impl OpenApi {
         self.operations.iter().map(|Operation { method, path, .. }| format!("{method} {path}")).collect()
     }
 
+    /// What stands at a JSON pointer, such as `/components/schemas/State`.
+    ///
+    /// # Panics
+    /// When nothing stands there.
+    pub fn at(&self, pointer: &str) -> &Value {
+        Place::at(&self.document, pointer).value
+    }
+
     /// Everything in which a call and its answer are not as documented.
     pub fn violations(&self, request: &Request<Bytes>, response: &Response<Bytes>) -> Vec<String> {
         let path = as_routed(request.uri().path());

@@ -1,0 +1,75 @@
+// The operations API, at the origin of the page.
+
+const TIMEOUT = 30_000;
+// The page is at {base}/console, whatever the base is.
+const BASE = location.pathname.replace(/\/console\/?$/, "");
+
+async function call(path, { method = "GET", query = {}, body } = {}) {
+  const held = session;
+  const url = new URL(`${BASE}${path}`, location.origin);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== "") {
+      url.searchParams.set(name, value);
+    }
+  }
+  const limit = new AbortController();
+  const end = () => limit.abort();
+  held.signal.addEventListener("abort", end, { once: true });
+  const timer = setTimeout(end, TIMEOUT);
+  const headers = { Accept: "application/json", Authorization: `Bearer ${key}` };
+  if (body !== undefined) {
+    headers["Content-Type"] = "application/json";
+  }
+  let status = 0;
+  let text = "";
+  try {
+    const answer = await fetch(url, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      credentials: "omit",
+      redirect: "error",
+      referrerPolicy: "no-referrer",
+      signal: limit.signal,
+    });
+    status = answer.status;
+    text = await answer.text();
+  } catch {
+    if (held.signal.aborted) {
+      throw new Gone();
+    }
+    const why = limit.signal.aborted ? "error.timeout" : "error.network";
+    throw new Trouble(0, () => (method === "GET" ? t(why) : `${t(why)} ${t("error.unsure")}`));
+  } finally {
+    clearTimeout(timer);
+    held.signal.removeEventListener("abort", end);
+  }
+  if (held.signal.aborted) {
+    throw new Gone();
+  }
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (status === 401) {
+    lock("gate.refused");
+    throw new Gone();
+  }
+  if (status >= 200 && status < 300) {
+    if (value === undefined) {
+      throw new Trouble(status, () => t("error.answer"));
+    }
+    return { status, value };
+  }
+  // A gateway's own answers are no problem details; theirs is `message`, if any.
+  const detail = value?.detail ?? value?.message;
+  const unsure = method !== "GET" && status >= 500;
+  const words = () => [detail ?? t("error.status", { status }), unsure ? t("error.unsure") : ""].join(" ").trim();
+  throw new Trouble(status, words, Array.isArray(value?.errors) ? value.errors : []);
+}
+
+const get = async (path, query) => (await call(path, { query })).value;
+const asList = (value) => (Array.isArray(value) ? value : []);

@@ -1,0 +1,129 @@
+// Elements of the page.
+//
+// Texts of the API are written by customers, shops and LINE. They enter the page as text and attributes only, never as
+// markup.
+
+const $ = (id) => document.getElementById(id);
+
+/** An element. Functions are listeners, everything else is an attribute; children that are text stay text. */
+function el(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) {
+    if (typeof value === "function") {
+      element.addEventListener(attribute, value);
+    } else if (value !== undefined && value !== null && value !== false) {
+      element.setAttribute(attribute, value === true ? "" : value);
+    }
+  }
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false),
+  );
+  return element;
+}
+
+const note = (text) => el("p", { class: "soft" }, text);
+const code = (text) => el("code", {}, text);
+
+/** A link out of the page, where it is one that may be followed. */
+function outside(address) {
+  let url;
+  try {
+    url = new URL(address);
+  } catch {
+    return code(address);
+  }
+  if (url.protocol !== "https:") {
+    return code(address);
+  }
+  return el("a", {
+    href: url.href,
+    rel: "noopener noreferrer",
+    target: "_blank",
+    "aria-label": t("opens.new", { url: address }),
+  }, address);
+}
+
+/** A list of terms; those without a value are left out. */
+function terms(pairs) {
+  const rows = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return el(
+    "dl",
+    { class: "terms" },
+    rows.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))),
+  );
+}
+
+/** A table; on a phone its rows are cards, so the roles are said, too: a changed `display` takes them away. */
+function table(caption, heads, rows) {
+  const cell = (content, column) => {
+    const head = heads[column];
+    const attributes = { "data-head": head.text, class: head.class };
+    return column === 0
+      ? el("th", { ...attributes, scope: "row", role: "rowheader" }, content)
+      : el("td", { ...attributes, role: "cell" }, content);
+  };
+  const headRow = heads.map((head) => el("th", { scope: "col", role: "columnheader", class: head.class }, head.text));
+  return el(
+    "table",
+    { role: "table" },
+    el("caption", {}, caption),
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, headRow)),
+    el("tbody", { role: "rowgroup" }, rows.map((row) => el("tr", { role: "row" }, row.map(cell)))),
+  );
+}
+
+const column = (text, name) => ({ text, class: name });
+
+function pretty(value) {
+  return el("pre", { tabindex: "0" }, typeof value === "string" ? value : JSON.stringify(value, null, 2));
+}
+
+/** Fills a list with names of the API, after "all"; what is chosen stays. Its id is the group of the names' words. */
+function drawChoice(id, names) {
+  const chosen = $(id).value;
+  const options = names.map((name) => el("option", { value: name }, named(id, name)));
+  $(id).replaceChildren(el("option", { value: "" }, t("all")), ...options);
+  $(id).value = chosen;
+}
+
+function onSubmit(id, handle) {
+  $(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    handle();
+  });
+}
+
+/** Tells what came of something; quietly: only to those who listen to the page. */
+function say(text, { quietly = false } = {}) {
+  const status = $("status");
+  status.textContent = "";
+  status.className = quietly ? "away" : "toast";
+  // A second later text of the same words is said again, too.
+  requestAnimationFrame(() => {
+    status.textContent = text;
+  });
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => {
+    status.textContent = "";
+  }, 12_000);
+}
+
+const FOCUSABLE = "a, button, summary, [tabindex]";
+
+/** Puts new nodes in place of old ones; the focus stays where it was, and what was unfolded stays so. */
+function redraw(box, nodes) {
+  const focusables = [...box.querySelectorAll(FOCUSABLE)];
+  const focused = focusables.indexOf(document.activeElement);
+  const unfolded = [...box.querySelectorAll("details")].map((one) => one.open);
+  box.replaceChildren(...nodes);
+  const folds = box.querySelectorAll("details");
+  if (folds.length === unfolded.length) {
+    folds.forEach((one, index) => {
+      one.open = unfolded[index];
+    });
+  }
+  if (focused >= 0) {
+    const { id } = focusables[focused];
+    ((id && $(id)) || [...box.querySelectorAll(FOCUSABLE)][focused])?.focus();
+  }
+}

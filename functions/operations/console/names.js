@@ -1,0 +1,18 @@
+// What the API calls things, as functions/openapi.yaml has it: states and their marks, reasons, queues, ids.
+
+const MARKS = { pending: "…", sent: "✓", retrying: "↻", suppressed: "‖", failed: "✕", expired: "?" };
+
+const REASONS = [
+  "refused_by_line",
+  "quota_exhausted",
+  "switched_off",
+  "not_a_friend",
+  "not_linked",
+  "retries_exhausted",
+  "retry_key_expired",
+  "discarded",
+];
+
+const QUEUES = ["push-retry", "inbox", "quota-warning", "daily-report"];
+const ID = /^[A-Za-z0-9._:-]{1,64}$/;
+const USER = /^U[0-9a-f]{32}$/;

@@ -1,0 +1,121 @@
+// A LINE user: what the user wrote and did, and the link to a member.
+
+const messagesPart = pagedPart("messages", {
+  idle: "customer.idle",
+  path: ({ path }) => path,
+  items: "events",
+  none: () => t("events.none"),
+  draw: ({ first, all }) => [
+    el(
+      "section",
+      { class: "card", "aria-labelledby": "user-name" },
+      el("h3", { id: "user-name" }, code(first.lineUserId)),
+      terms([
+        [t("friend"), first.friend === undefined ? t("unknown") : t(first.friend ? "yes" : "no")],
+        [
+          t("linked.member"),
+          first.memberId && [
+            code(first.memberId),
+            " ",
+            el("button", { type: "button", class: "link", click: () => askUnlink(first.memberId) }, t("unlink.ask")),
+          ],
+        ],
+      ]),
+    ),
+    all.length > 0 ? el("ul", { class: "events", "aria-label": t("events.list") }, all.map(drawEvent)) : [],
+  ],
+});
+
+function drawEvent(one) {
+  const content = one.content;
+  let body;
+  if (one.unsentAt) {
+    body = el("p", { class: "soft" }, t("event.unsent", { time: clock(one.unsentAt) }));
+  } else if (typeof content?.text === "string" && content.text !== "") {
+    body = el("p", { class: "wrote" }, content.text);
+  } else if (content && (content.fileName ?? content.file_name)) {
+    body = el("p", {}, t("event.file", { name: content.fileName ?? content.file_name }));
+  } else if (content && asList(content.keywords).length > 0) {
+    body = el("p", {}, t("event.sticker", { words: content.keywords.join(", ") }));
+  } else if (["image", "video", "audio"].includes(content?.type)) {
+    body = el("p", {}, t(`content.${content.type}`));
+  } else if (content?.type === "location") {
+    body = el(
+      "p",
+      {},
+      t("content.location", {
+        words: [content.title, content.address, `${content.latitude}, ${content.longitude}`].filter(Boolean).join(
+          " · ",
+        ),
+      }),
+    );
+  } else if (content) {
+    body = pretty(content);
+  } else {
+    body = one.type === "message" ? note(t("event.nothing")) : null;
+  }
+  return el(
+    "li",
+    { class: "card", "data-item": "" },
+    el(
+      "p",
+      {},
+      el("b", {}, named("type", one.type)),
+      " ",
+      el(
+        "span",
+        { class: "hint" },
+        time(one.at),
+        ` · ${t("event.via", { via: one.via })} · `,
+        t(one.verified ? "event.verified" : "event.unverified"),
+      ),
+    ),
+    body,
+    one.mediaUrl ? el("p", {}, `${t("event.media")}: `, outside(one.mediaUrl)) : null,
+    one.event ? el("details", {}, el("summary", {}, t("event.raw")), pretty(one.event)) : null,
+  );
+}
+
+/** The user's id stays out of the address. */
+function lookUpUser(user) {
+  $("user-id").value = user;
+  go("#customer");
+  loadUser(user);
+}
+
+function loadUser(user) {
+  if (!USER.test(user)) {
+    messagesPart.fail(new Trouble(0, () => t("user.wrong")));
+    return;
+  }
+  messagesPart.open({ path: `/users/${user}/messages` });
+}
+
+function askUnlink(member) {
+  if (!ID.test(member)) {
+    $("unlink-error").textContent = t("unlink.wrong");
+    return;
+  }
+  $("unlink-error").textContent = "";
+  dialog.ask({
+    title: () => t("unlink.title", { id: member }),
+    text: () => [el("p", {}, t("unlink.text"))],
+    confirm: "unlink.do",
+    danger: true,
+    send: async (reason) => {
+      const { value } = await call(`/links/${encodeURIComponent(member)}`, { method: "DELETE", query: { reason } });
+      say(t(`grant.${value.grant}`, { id: value.memberId }));
+      const shown = messagesPart.value();
+      if (shown?.first.memberId === member) {
+        messagesPart.put({ ...shown, first: { ...shown.first, memberId: undefined } });
+      }
+      $("member-id").value = "";
+    },
+    focus: () => $("member-id"),
+  });
+}
+
+VIEWS["customer"] = { word: "customer", open: () => {} };
+
+onSubmit("user-form", () => loadUser($("user-id").value.trim()));
+onSubmit("unlink-form", () => askUnlink($("member-id").value.trim()));

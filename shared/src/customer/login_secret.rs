@@ -24,6 +24,8 @@ pub struct LoginSecret {
 const MIN_LINK_TOKEN_SECRET: usize = 32;
 
 impl Content for LoginSecret {
+    const PAGE: &'static str = "functions/line-login/README.md";
+
     fn parse(json: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -63,6 +63,8 @@ impl CallerKeys {
 }
 
 impl Content for CallerKeys {
+    const PAGE: &'static str = "functions/order-finished/README.md";
+
     fn parse(json: &str) -> Result<Self, String> {
         Self::from_fields("", from_json(json)?)
     }
@@ -93,6 +95,8 @@ impl OperatorKeys {
 }
 
 impl Content for OperatorKeys {
+    const PAGE: &'static str = "functions/operations/README.md";
+
     fn parse(json: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         #[serde(untagged)]

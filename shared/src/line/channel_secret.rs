@@ -22,6 +22,8 @@ pub struct LineChannelSecret {
 }
 
 impl Content for LineChannelSecret {
+    const PAGE: &'static str = "README.md";
+
     fn parse(json: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -44,6 +46,8 @@ impl Content for LineChannelSecret {
 /// What verifies LINE's webhooks: of the channel's secret only `channelSecret` and `previousChannelSecret`, the private key
 /// is left alone.
 impl Content for SignatureKeys {
+    const PAGE: &'static str = "README.md";
+
     fn parse(json: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

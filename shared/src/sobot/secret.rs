@@ -23,6 +23,8 @@ impl SobotWebhookKeys {
 }
 
 impl Content for SobotWebhookKeys {
+    const PAGE: &'static str = "functions/webhooks/README.md";
+
     fn parse(json: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -62,6 +64,8 @@ impl SobotSecret {
 }
 
 impl Content for SobotSecret {
+    const PAGE: &'static str = "functions/webhooks/README.md";
+
     fn parse(json: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! Every row of the table of LINE's answers (`shared/src/delivery/outcome.rs`), each with what the customer got.
+//! Every row of the table of LINE's answers (`shared/src/delivery/verdict.rs`), each with what the customer got.
 
 use std::time::Duration;
 

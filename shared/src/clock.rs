@@ -31,8 +31,8 @@ impl Clock {
         }
     }
 
-    /// Whether something noted at `time` is still younger than `age`. By the wall clock: the monotonic one may stand still
-    /// while an environment is frozen between two invocations. What lies in the future counts as old.
+    /// Whether something noted at `time` is still younger than `age`. By the wall clock: the monotonic one may stand
+    /// still while an environment is frozen between two invocations. What lies in the future counts as old.
     pub fn is_within(self, time: OffsetDateTime, age: Duration) -> bool {
         let passed = self.now() - time;
         !passed.is_negative() && passed < age

@@ -1,9 +1,9 @@
 //! Measurements for CloudWatch, as lines on stdout in its embedded metric format (CloudWatch: "Specification: Embedded
 //! metric format"). CloudWatch makes the metric of the line; no call is made.
 //!
-//! Every metric has the dimension `stack`, so that two stacks in one account and region never mix, and at most one more:
-//! each set of values is a metric of its own and costs money. Whatever else a line tells is a property, which costs nothing.
-//! `template.yaml` has alarms and a dashboard on these names; a story holds the two against each other.
+//! Every metric has the dimension `stack`, so that two stacks in one account and region never mix, and at most one
+//! more: each set of values is a metric of its own and costs money. Whatever else a line tells is a property, which
+//! costs nothing. `template.yaml` has alarms and a dashboard on these names; a story holds the two against each other.
 
 use std::{io::Write as _, sync::OnceLock, time::Duration};
 
@@ -28,7 +28,8 @@ pub enum Metric {
     PushLatency,
     /// What is left of the month's messages; may be below zero.
     QuotaLeft,
-    /// The highest share of the month's quota in `WarningThresholds` that was reached, in per cent; 0 below all of them.
+    /// The highest share of the month's quota in `WarningThresholds` that was reached, in per cent; 0 below all of
+    /// them.
     QuotaThreshold,
     /// An issuer gave a new access token.
     TokenRenewed,
@@ -131,8 +132,8 @@ pub fn push_latency(took: Duration, status: Option<u16>) {
     put(&[(Metric::PushLatency, json!(milliseconds(took)))], &[("http.status", &status)]);
 }
 
-/// What LINE says of the month (no limit: none), and the highest threshold that was reached, in per cent; 0 below all of
-/// them.
+/// What LINE says of the month (no limit: none), and the highest threshold that was reached, in
+/// per cent; 0 below all of them.
 pub fn quota(limit: Option<u64>, used: u64, threshold: u64) {
     let mut values = vec![(Metric::QuotaThreshold, json!(threshold))];
     if let Some(limit) = limit {

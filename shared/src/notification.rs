@@ -1,7 +1,8 @@
-//! What a customer is told of. A [`Notification`] knows its status, its message and the unit that LINE counts it under; the
-//! delivery knows none of that.
+//! What a customer is told of. A [`Notification`] knows its status, its message and the unit that LINE counts it under;
+//! the delivery knows none of that.
 //!
-//! [`parse`] is the only way in: it names every wrong field at once, and what it lets through can be told to a customer.
+//! [`parse`] is the only way in: it names every wrong field at once, and what it lets through can be told to a
+//! customer.
 
 use serde_json::{Value, json};
 use time::Date;

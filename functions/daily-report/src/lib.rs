@@ -1,9 +1,9 @@
 //! The mail at nine: figures of LINE and of our own, once a day, and the warning before the quota is gone.
 //!
-//! Scheduler and Lambda both start a report at least once; [`shared::report::reports`] makes it one mail. Three steps: begin, read,
-//! send. What was read is kept before the mail goes out, so that a run that follows a failure asks LINE and Sobot only
-//! for what is still missing (LINE's insight endpoints allow 60 calls an hour; a report takes at most 25, and of Sobot at
-//! most 20 pages). One source may fail alone: the mail says which and why.
+//! Scheduler and Lambda both start a report at least once; [`shared::report::reports`] makes it one mail. Three steps:
+//! begin, read, send. What was read is kept before the mail goes out, so that a run that follows a failure asks LINE
+//! and Sobot only for what is still missing (LINE's insight endpoints allow 60 calls an hour; a report takes at most
+//! 25, and of Sobot at most 20 pages). One source may fail alone: the mail says which and why.
 
 pub mod figures;
 pub mod mail;
@@ -145,7 +145,8 @@ impl DailyReport {
         let known = async {
             Ok::<_, String>(Known {
                 month_then: kept.as_ref().map(|figures| figures.month.clone()),
-                // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was read.
+                // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was
+                // read.
                 earlier: kept.filter(|_| !resend),
                 yesterday: figures(self.once.document(&id_of(date.previous_day().unwrap_or(date))).await?),
                 broadcasts: self.registered_broadcasts().await?,

@@ -114,8 +114,8 @@ fn quota(figures: &Figures, date: Date, words: &'static Words) -> Section {
     Section { heading: words.quota, lines, table: Vec::new(), note: None }
 }
 
-/// The day on which the balance is gone if every day of the month goes on as those before the report's day did; `None` if
-/// that is after the month, or cannot be told on the 1st.
+/// The day on which the balance is gone if every day of the month goes on as those before the report's day did; `None`
+/// if that is after the month, or cannot be told on the 1st.
 pub fn exhausted_on(month: Month, date: Date) -> Option<Date> {
     let left = month.balance()?;
     if left == 0 {
@@ -499,7 +499,8 @@ mod tests {
     fn the_html_is_well_formed() {
         for language in [Language::ZhCn, Language::En] {
             let html = mail(&figures(), None, date!(2026 - 09 - 08), language).html;
-            // Written so that it is XML as well: every element is closed, every attribute quoted, nothing nested wrongly.
+            // Written so that it is XML as well: every element is closed, every attribute
+            // quoted, nothing nested wrongly.
             let xml = html.strip_prefix("<!DOCTYPE html>\n").expect("a doctype");
             let document = roxmltree::Document::parse(xml).expect("well-formed");
             let count = |name: &str| document.descendants().filter(|node| node.has_tag_name(name)).count();

@@ -8,8 +8,8 @@
 //!
 //! * Before the link is written nothing stands but the browser's claim on its link token: the customer opens the app's
 //!   link again, in the same browser even the same one.
-//! * The code is spent with the exchange. A callback that is loaded twice is exchanged once; the second request waits for
-//!   the first one's outcome. After a crash in between it ends with "try again".
+//! * The code is spent with the exchange. A callback that is loaded twice is exchanged once; the second request waits
+//!   for the first one's outcome. After a crash in between it ends with "try again".
 //! * The link is the point: where LINE does not tell the friendship, the link is made all the same, and the page offers
 //!   to add the account. Where the link cannot be written, nothing is.
 //!
@@ -172,8 +172,8 @@ impl LineLogin {
             ("scope", "openid profile"),
             ("nonce", &login.nonce(&browser)),
             ("bot_prompt", &self.bot_prompt),
-            // LINE may skip its screens for a returning user. Then somebody else's link, once clicked, would move the user's
-            // LINE account to another member unasked; and nobody would be offered the official account.
+            // LINE may skip its screens for a returning user. Then somebody else's link, once clicked, would move the
+            // user's LINE account to another member unasked; and nobody would be offered the official account.
             ("prompt", "consent"),
             ("code_challenge", &login.code_challenge(&browser)),
             ("code_challenge_method", "S256"),

@@ -1,5 +1,5 @@
-//! The pages that a customer sees, in the languages of the wording. Plain HTML for a phone: no script, no picture, nothing
-//! from elsewhere, and the Content-Security-Policy says so.
+//! The pages that a customer sees, in the languages of the wording. Plain HTML for a phone: no script, no picture,
+//! nothing from elsewhere, and the Content-Security-Policy says so.
 
 use std::sync::LazyLock;
 

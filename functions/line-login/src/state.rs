@@ -1,11 +1,11 @@
 //! A login without a session store: everything it needs is in the `state` that LINE hands back and in one cookie.
 //!
 //! * The cookie holds 32 random bytes, the browser's secret; [`COOKIE`] says where browsers take it from us alone.
-//! * `state` is sealed with a key derived from the channel secret: nobody else can make or read one. It holds the member,
-//!   the link token's `jti`, the way back and an end, and the hash of the browser's secret: in any other browser it is
-//!   worth nothing. LINE wants it alphanumeric, so it is written in hexadecimal digits.
-//! * The PKCE verifier and the `nonce` are derived (HMAC-SHA256) from the browser's secret and the login's own id, which
-//!   only the sealed `state` holds: the verifier never is in an address or a table.
+//! * `state` is sealed with a key derived from the channel secret: nobody else can make or read one. It holds the
+//!   member, the link token's `jti`, the way back and an end, and the hash of the browser's secret: in any other
+//!   browser it is worth nothing. LINE wants it alphanumeric, so it is written in hexadecimal digits.
+//! * The PKCE verifier and the `nonce` are derived (HMAC-SHA256) from the browser's secret and the login's own id,
+//!   which only the sealed `state` holds: the verifier never is in an address or a table.
 //!
 //! Sources: LINE, "Integrating LINE Login with your web app" (`state`, `nonce`), "PKCE support"; RFC 7636.
 

@@ -1,5 +1,5 @@
-//! `GET /console`: the operators' page. One document out of the files of `console/`, with neither data nor key in it; its
-//! script calls the other routes with the key that the operator types.
+//! `GET /console`: the operators' page. One document out of the files of `console/`, with neither data nor key in it;
+//! its script calls the other routes with the key that the operator types.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_STANDARD};

@@ -1,5 +1,5 @@
-//! Cursors: where a list goes on, sealed, so that they say nothing and nobody can make one. A cursor belongs to the list and
-//! the filters that gave it out.
+//! Cursors: where a list goes on, sealed, so that they say nothing and nobody can make one. A cursor belongs to the
+//! list and the filters that gave it out.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};

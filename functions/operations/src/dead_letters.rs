@@ -1,9 +1,9 @@
 //! `GET /dead-letters`, `POST /dead-letters/redrive`, `DELETE /dead-letters/{id}`.
 //!
-//! SQS lets nobody look at a message without receiving it. So a listing receives a queue's messages for a moment and gives
-//! all of them back; if it dies in between, they come back by themselves. What another listing or a redrive holds at that
-//! moment is not seen, and says so (`notVisible`). A dead-letter queue has no dead-letter queue of its own, so receiving
-//! changes nothing but the count.
+//! SQS lets nobody look at a message without receiving it. So a listing receives a queue's messages for a moment and
+//! gives all of them back; if it dies in between, they come back by themselves. What another listing or a redrive holds
+//! at that moment is not seen, and says so (`notVisible`). A dead-letter queue has no dead-letter queue of its own, so
+//! receiving changes nothing but the count.
 
 use std::{
     collections::HashMap,
@@ -181,8 +181,8 @@ impl DeadLetterQueues {
         ))
     }
 
-    /// How many messages can be listed, and the queue as JSON. None can while SQS moves them: the move would miss what a
-    /// listing holds.
+    /// How many messages can be listed, and the queue as JSON. None can while SQS moves them: the move
+    /// would miss what a listing holds.
     async fn json(&self, queue: &DeadLetterQueue) -> Result<(u64, Value), String> {
         let (visible, not_visible, arn) = self.state(queue).await?;
         let redrive = if queue.source_url.is_some() { self.latest_move(&arn).await? } else { None };
@@ -325,8 +325,8 @@ impl DeadLetterQueues {
         }
     }
 
-    /// Moves messages where SQS has no call for it. One that is sent and not deleted is there twice, which changes nothing:
-    /// a copy is known as one.
+    /// Moves messages where SQS has no call for it. One that is sent and not deleted is there twice, which changes
+    /// nothing: a copy is known as one.
     async fn move_each(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<usize, String> {
         let began = Instant::now();
         let mut moved = 0;

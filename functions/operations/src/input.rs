@@ -39,7 +39,8 @@ fn reason(text: &str) -> Result<String, String> {
     }
 }
 
-/// A part of the path. What API Gateway left percent-encoded is decoded: nothing that is asked for has a `%` of its own.
+/// A part of the path. What API Gateway left percent-encoded is decoded: nothing that is asked for has a `%` of its
+/// own.
 pub fn path<T, E: Display>(
     request: &Request,
     name: &str,

@@ -1,7 +1,8 @@
-//! What operators call: switches, look-ups, send again, dead letters, users, quota, Sobot - and their page, the console.
+//! What operators call: switches, look-ups, send again, dead letters, users, quota, Sobot - and their page, the
+//! console.
 //!
-//! Every route but the console's page asks for an operator's key first, and answers nothing else without one. Whose key it
-//! was is noted with what was done: [`shared::audit`]. The contract is `functions/openapi.yaml`.
+//! Every route but the console's page asks for an operator's key first, and answers nothing else without one. Whose key
+//! it was is noted with what was done: [`shared::audit`]. The contract is `functions/openapi.yaml`.
 
 pub mod audit;
 pub mod console;

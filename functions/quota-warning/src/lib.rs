@@ -1,4 +1,5 @@
-//! Told by a push that LINE refused for the monthly limit: looks at LINE's figures and warns, once per threshold and month.
+//! Told by a push that LINE refused for the monthly limit: looks at LINE's figures and warns, once per threshold and
+//! month.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent};

@@ -1,11 +1,12 @@
-//! `POST /webhooks/line` and `POST /webhooks/sobot/{key}`: verifies, splits into events, puts them into the inbox queue.
+//! `POST /webhooks/line` and `POST /webhooks/sobot/{key}`: verifies, splits into events, puts them into the inbox
+//! queue.
 //!
-//! Nothing else happens here, because LINE waits two seconds for its answer. 200 means that every event is in the queue;
-//! after anything else the sender delivers all of them again, and the inbox knows those it has.
+//! Nothing else happens here, because LINE waits two seconds for its answer. 200 means that every event is in the
+//! queue; after anything else the sender delivers all of them again, and the inbox knows those it has.
 //!
-//! LINE's requests carry a signature. Sobot documents none for what it forwards, so its address has a key that cannot be
-//! guessed; a wrong one is answered as if there were no such address. If LINE's own signature comes along and is right,
-//! the events count as LINE's.
+//! LINE's requests carry a signature. Sobot documents none for what it forwards, so its address has a key that cannot
+//! be guessed; a wrong one is answered as if there were no such address. If LINE's own signature comes along and is
+//! right, the events count as LINE's.
 
 pub mod answer;
 
@@ -78,7 +79,8 @@ impl Webhooks {
             Ok(()) => Answer::Taken,
             Err(refusal) => refusal,
         };
-        // LINE keeps no logs for us; its guidelines ask to note these of every webhook. The address with its key is not.
+        // LINE keeps no logs for us; its guidelines ask to note these of every webhook. The address with its key is
+        // not.
         tracing::info!(
             http.method = request.method().as_str(),
             http.endpoint = path,

@@ -81,7 +81,8 @@ impl<T: Content> Secret<T> {
         self.get_younger_than(MIN_AGE).await
     }
 
-    /// What `find` finds in the content in memory, or else in the content read again: a key that is not known may be new.
+    /// What `find` finds in the content in memory, or else in the content read again: a key that is not known may be
+    /// new.
     pub async fn first<R>(&self, find: impl Fn(&Arc<T>) -> Option<R>) -> Result<Option<R>, SecretError> {
         match find(&self.get().await?) {
             Some(found) => Ok(Some(found)),

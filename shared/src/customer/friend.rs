@@ -1,8 +1,9 @@
 //! Whether a LINE user is a friend of the official account, as far as we were told.
 //!
-//! One item per user in the friends' table. Written from follow and unfollow events and after a login, read before every
-//! push. Events arrive in any order, so an item keeps the time of the event it is from, and an older one never replaces a
-//! newer one. A user without an item is unknown, and is pushed to: LINE answers 200 to a push that reaches nobody.
+//! One item per user in the friends' table. Written from follow and unfollow events and after a login, read
+//! before every push. Events arrive in any order, so an item keeps the time of the event it is from, and an
+//! older one never replaces a newer one. A user without an item is unknown, and is pushed to: LINE answers 200
+//! to a push that reaches nobody.
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use time::OffsetDateTime;

@@ -1,9 +1,9 @@
 //! A member and a LINE user part: the grant ends at LINE, then the link is removed.
 //!
 //! LINE's development guidelines for LINE Login ask for the first when a user unlinks or leaves the service, and a user
-//! who ends the grant inside LINE does not end our link: so both are done here, in this order. If LINE cannot be reached
-//! nothing is removed, and the same call again goes on where this one stopped; after a crash in between LINE answers that
-//! the grant is gone, and the link goes, too.
+//! who ends the grant inside LINE does not end our link: so both are done here, in this order. If LINE cannot be
+//! reached nothing is removed, and the same call again goes on where this one stopped; after a crash in between LINE
+//! answers that the grant is gone, and the link goes, too.
 
 use crate::{
     aws::secret::{Secret, SecretError},

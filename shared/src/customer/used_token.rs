@@ -4,10 +4,10 @@
 //! alone.
 //!
 //! Why the first browser, and not the first request: a customer reloads the page, goes back, or changes his mind on
-//! LINE's screen and tries again. All that happens in the browser that holds the cookie, and goes on. The same address in
-//! any other browser, such as one that was read over a shoulder, is refused. With the first link that is made the token
-//! is spent; what came of it stays readable for that browser, so that a callback that is loaded twice shows the same page
-//! twice and is never exchanged twice.
+//! LINE's screen and tries again. All that happens in the browser that holds the cookie, and goes on. The same address
+//! in any other browser, such as one that was read over a shoulder, is refused. With the first link that is made the
+//! token is spent; what came of it stays readable for that browser, so that a callback that is loaded twice shows the
+//! same page twice and is never exchanged twice.
 //!
 //! The two halves of a double click find each other here as well: whoever writes the code's hash first exchanges the
 //! code, the other waits for the outcome.

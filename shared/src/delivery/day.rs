@@ -114,7 +114,8 @@ impl Deliveries {
         Ok(count)
     }
 
-    /// The deliveries of the orders that arrived on a day, those in this state and for this reason, from after `after` on.
+    /// The deliveries of the orders that arrived on a day, those in this state and for this
+    /// reason, from after `after` on.
     pub async fn page(
         &self,
         day: Date,

@@ -1,41 +1,42 @@
 //! The delivery of a finished order: never lost, never twice.
 //!
-//! Who does what: `order-finished` calls [`Delivery::first`], `push-retry` calls [`Delivery::retry`] for each message of
-//! the retry queue, `operations` calls [`Delivery::resend`]. All work on one [`record`] per order and status; [`mod@verdict`]
-//! says what LINE's answers mean.
+//! Who does what: `order-finished` calls [`Delivery::first`], `push-retry` calls [`Delivery::retry`] for each message
+//! of the retry queue, `operations` calls [`Delivery::resend`]. All work on one [`record`] per order and status;
+//! [`mod@verdict`] says what LINE's answers mean.
 //!
 //! # Never lost
-//! Before the first push two things are durable, written at the same time: the record, and a message in the retry [`queue`]
-//! that carries the whole order and appears after the retry delay. Without both the caller gets an error and repeats the
-//! call. With both:
-//! * A crash before the push, during it or before its outcome is written leaves a record that is not settled; the queue's
-//!   message finds it and pushes. If even the record is missing, the message makes it.
-//! * A message is deleted only when the record is settled. Anything else - LINE down, DynamoDB down, a panic, a time-out -
-//!   leaves it to the queue, and after the last receive to the dead-letter queue, where it waits for an operator.
+//! Before the first push two things are durable, written at the same time: the record, and a message in the retry
+//! [`queue`] that carries the whole order and appears after the retry delay. Without both the caller gets an error
+//! and repeats the call. With both:
+//! * A crash before the push, during it or before its outcome is written leaves a record that is not settled; the
+//!   queue's message finds it and pushes. If even the record is missing, the message makes it.
+//! * A message is deleted only when the record is settled. Anything else - LINE down, DynamoDB down, a
+//!   panic, a time-out - leaves it to the queue, and after the last receive to the dead-letter queue,
+//!   where it waits for an operator.
 //! * A message whose order differs from the record's belongs to a call that was answered 409: it is dropped.
 //!
 //! # Never twice
-//! LINE accepts a retry key once in 24 hours. Every request of one generation carries the same key and the same bytes, so
-//! whatever happens in between, LINE sends one message. What remains is the key's end of life: after 24 hours a message is
-//! pushed under a new key only if every request so far was certainly refused; otherwise it becomes `expired`, for a person
-//! to decide. `may_have_reached_line` carries that doubt: it is set with the claim, before the request, and only a certain
-//! refusal takes it back.
+//! LINE accepts a retry key once in 24 hours. Every request of one generation carries the same key and the same bytes,
+//! so whatever happens in between, LINE sends one message. What remains is the key's end of life: after 24 hours a
+//! message is pushed under a new key only if every request so far was certainly refused; otherwise it becomes
+//! `expired`, for a person to decide. `may_have_reached_line` carries that doubt: it is set with the claim, before the
+//! request, and only a certain refusal takes it back.
 //!
 //! # Races
 //! * A record is written only over the revision that was read. Of two workers that want it, one gets the lease.
 //! * Two identical calls at once: the second finds the first one's record and lease, and answers `retrying`.
 //! * A retry while the first push still runs, or the same message delivered twice: the lease, or the time of the latest
-//!   attempt, says "not now", and the message stays in the queue. It is not deleted, because both receipts belong to the
-//!   one message that insures the delivery.
+//!   attempt, says "not now", and the message stays in the queue. It is not deleted, because both receipts belong to
+//!   the one message that insures the delivery.
 //! * An order that is posted again while it is retried puts a second message into the queue. The record knows which one
 //!   retries it; a copy is dropped, unless the owner has not been seen for longer than it could have stayed away.
-//! * A worker that outlives its lease: its `sent` is written over anything, because it is a fact; its other outcomes lose
-//!   against whoever took over.
+//! * A worker that outlives its lease: its `sent` is written over anything, because it is a fact; its other outcomes
+//!   lose against whoever took over.
 //! * A customer who blocks the account between two attempts gets no further one: switch and friend state are read again
-//!   before every attempt. The LINE user behind a member is looked up once, with the record: a retry goes where the first
-//!   push went.
-//! * Clock skew: a lease is longer than a function may run, by more seconds than AWS's clocks differ; if that ever fails,
-//!   two workers send the same key and LINE answers the second 409. The key's life is cut by ten minutes.
+//!   before every attempt. The LINE user behind a member is looked up once, with the record: a retry
+//!   goes where the first push went.
+//! * Clock skew: a lease is longer than a function may run, by more seconds than AWS's clocks differ; if that ever
+//!   fails, two workers send the same key and LINE answers the second 409. The key's life is cut by ten minutes.
 
 pub mod day;
 pub mod queue;
@@ -227,7 +228,8 @@ impl Delivery {
                 Err(NotDurable(what))
             }
             (Created::Exists(old), _) if !old.is_about(notification) => Ok(First::OtherContent),
-            // The queue has a message for whatever is being retried; for a pending one this call's message is the proof.
+            // The queue has a message for whatever is being retried; for a pending one this call's message is the
+            // proof.
             (Created::Exists(old), Err(what)) if old.state == State::Pending => {
                 tracing::warn!(order.id = %notification.order_id(), delivery.state = ?old.state, "repeated, and not durable");
                 Err(NotDurable(what))
@@ -250,8 +252,8 @@ impl Delivery {
         Report::from(&record)
     }
 
-    /// Handles a message of the retry queue. With the last receive that is allowed SQS moves the message to the dead-letter
-    /// queue, and the record says so.
+    /// Handles a message of the retry queue. With the last receive that is allowed SQS moves the message to the
+    /// dead-letter queue, and the record says so.
     pub async fn retry(&self, notification: &Notification, message: &Receipt<'_>) -> Fate {
         match self.try_again(notification, message).await {
             Ok(retried) => retried,
@@ -341,8 +343,8 @@ impl Delivery {
         })
     }
 
-    /// One attempt on a record that this worker owns: the push, unless there is an obstacle, and the outcome. An error means
-    /// that the outcome could not be written; the record in memory has it.
+    /// One attempt on a record that this worker owns: the push, unless there is an obstacle, and the outcome. An error
+    /// means that the outcome could not be written; the record in memory has it.
     async fn attempt(
         &self,
         record: &mut DeliveryRecord,
@@ -456,8 +458,9 @@ impl Delivery {
         }
     }
 
-    /// Writes what the attempt did. If another worker has written meanwhile, `sent` is written over it; anything else gives
-    /// way, and so does everything of a generation that is over: `record` becomes what stands, and the answer is false.
+    /// Writes what the attempt did. If another worker has written meanwhile, `sent` is written over it;
+    /// anything else gives way, and so does everything of a generation that is over: `record` becomes what
+    /// stands, and the answer is false.
     async fn write_outcome(&self, record: &mut DeliveryRecord) -> Result<bool, String> {
         while !self.deliveries.replace(record, self.clock.now()).await? {
             let stands = self.deliveries.get(&record.order_id, &record.status).await?;

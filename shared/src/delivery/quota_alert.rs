@@ -24,7 +24,8 @@ impl QuotaAlert {
         Self { client, queue_url, clock, told_at: Mutex::new(None) }
     }
 
-    /// Tells it, unless this instance did so minutes ago. A failure is logged: the daily report looks at the quota, too.
+    /// Tells it, unless this instance did so minutes ago. A failure is logged: the daily report looks at the quota,
+    /// too.
     pub async fn tell(&self) {
         let mut told_at = self.told_at.lock().await;
         if told_at.is_some_and(|at| self.clock.is_within(at, TELL_AGAIN)) {

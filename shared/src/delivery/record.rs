@@ -207,8 +207,8 @@ pub struct DeliveryRecord {
     /// When the present key was first used, at the latest.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub key_first_used_at: Option<OffsetDateTime>,
-    /// Whether LINE may have accepted a request under the present key. Set before a request, taken back by a refusal, so
-    /// that it stays set after a crash.
+    /// Whether LINE may have accepted a request under the present key. Set before a request, taken back by a refusal,
+    /// so that it stays set after a crash.
     pub may_have_reached_line: bool,
     /// Whether LINE accepted, or may have accepted, a request under a former key: the customer may have the message
     /// whatever becomes of this one.
@@ -329,8 +329,8 @@ impl DeliveryRecord {
         }
     }
 
-    /// Whether a message of the retry queue is a copy: another one retries this delivery and was at it within `alive`, so
-    /// it is not lost with the copy.
+    /// Whether a message of the retry queue is a copy: another one retries this delivery and was at it within `alive`,
+    /// so it is not lost with the copy.
     pub fn is_retried_by_another(&self, message_id: &str, now: OffsetDateTime, alive: std::time::Duration) -> bool {
         self.state == State::Retrying
             && self.reason != Some(Reason::RetriesExhausted)
@@ -388,8 +388,8 @@ impl DeliveryRecord {
         self.may_have_reached_line = false;
     }
 
-    /// What sending it again would meet. `alive`: whatever retries it comes back within this time; what nobody has touched
-    /// for longer has lost its message in the queue.
+    /// What sending it again would meet. `alive`: whatever retries it comes back within this time; what nobody has
+    /// touched for longer has lost its message in the queue.
     pub fn resendable(&self, now: OffsetDateTime, alive: std::time::Duration) -> Resendable {
         let owned = self.lease_until.is_some_and(|until| now < until);
         let given_up = self.state.is_settled() || self.reason == Some(Reason::RetriesExhausted);

@@ -1,9 +1,9 @@
 //! What an operator does about a delivery: send it again, or give it up.
 //!
-//! A resend is a new generation: a new retry key and a message made anew, to the LINE user whom the order's recipient is
-//! now. It is as durable as a first push: before anything is pushed, the retry queue has a message and the record says
-//! what is to come. A crash in between leaves either a copy in the queue that the record does not know, which is dropped,
-//! or a pending record whose message heals it.
+//! A resend is a new generation: a new retry key and a message made anew, to the LINE user whom the order's recipient
+//! is now. It is as durable as a first push: before anything is pushed, the retry queue has a message and the record
+//! says what is to come. A crash in between leaves either a copy in the queue that the record does not know, which is
+//! dropped, or a pending record whose message heals it.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -80,7 +80,8 @@ impl Delivery {
         Ok(Resent::Stands(Box::new(record)))
     }
 
-    /// Gives up an order whose dead letter is discarded, unless something else still delivers it. The state it is in then.
+    /// Gives up an order whose dead letter is discarded, unless something else still delivers it. The state it is in
+    /// then.
     pub async fn give_up(&self, notification: &Notification) -> Result<Option<State>, String> {
         loop {
             let Some(mut record) = self.look_up(notification.order_id()).await? else { return Ok(None) };

@@ -61,8 +61,8 @@ pub struct Pace {
     pub call: Duration,
     /// A whole attempt: token, push, a second push after a 401, the quota.
     pub attempt: Duration,
-    /// How long a worker owns a delivery. With a delay of 40 s or more it is longer than the function's time-out, so that
-    /// no worker outlives its lease.
+    /// How long a worker owns a delivery. With a delay of 40 s or more it is longer than the function's time-out, so
+    /// that no worker outlives its lease.
     pub lease: Duration,
 }
 

@@ -1,7 +1,7 @@
 //! The switch per order status, and the master switch `all`: off means that no push is made, retries included.
 //!
-//! One item per switch in the switches' table, no item means on. Operators turn it, with a reason; the delivery reads it
-//! before every attempt, through a memory of [`MAX_AGE`].
+//! One item per switch in the switches' table, no item means on. Operators turn it, with a reason; the delivery reads
+//! it before every attempt, through a memory of [`MAX_AGE`].
 
 use std::{collections::HashMap, time::Duration};
 

@@ -2,8 +2,8 @@
 //!
 //! * An event: `chat_id` (the user; the group or room where no user is named) and `event_key`
 //!   (`<milliseconds>#<event id>`, so that a query gives them in order).
-//! * A message's pointer: `message#<message id>` and `-`. It says which event holds the message, or since when it is unsent,
-//!   whichever was known first.
+//! * A message's pointer: `message#<message id>` and `-`. It says which event holds the message, or since when it is
+//!   unsent, whichever was known first.
 //!
 //! A message and its pointer are written in one transaction that fails where the pointer says "unsent", and an unsend
 //! writes the pointer before it looks for the message. So in whichever order both arrive, no text outlives its unsend.
@@ -240,8 +240,8 @@ impl Messages {
         }
     }
 
-    /// Puts the event with LINE's signature in place of one without, under its own key: what nobody signed decides neither
-    /// whose event it is nor what it says. Returns it as it stands then.
+    /// Puts the event with LINE's signature in place of one without, under its own key: what nobody signed decides
+    /// neither whose event it is nor what it says. Returns it as it stands then.
     async fn replace(&self, known: &StoredEvent, verified: &StoredEvent) -> Result<StoredEvent, String> {
         let mut next = verified.clone();
         if known.message_id == next.message_id {

@@ -5,16 +5,17 @@
 //! No event is marked as seen, because a crash between such a mark and the effect would lose the event. Instead every
 //! effect can be had twice:
 //!
-//! * The event's item ([`messages`]) has a key made of the event alone and is written if it is not there. A copy with LINE's
-//!   signature takes the place of one without.
+//! * The event's item ([`messages`]) has a key made of the event alone and is written if it is not there. A copy with
+//!   LINE's signature takes the place of one without.
 //! * An unsend leaves a mark under the message's id, which a message that comes later finds.
-//! * A friend state is kept with its event's time, and an older one never replaces a newer one ([`crate::customer::friend`]).
+//! * A friend state is kept with its event's time, and an older one never replaces a newer one
+//!   ([`crate::customer::friend`]).
 //! * A media URL is asked for as long as the item has none.
 //! * The metric of unknown events is counted once the item is new: a crash in between loses the count, not the event.
 //!
-//! Who to believe: an event with LINE's signature, whichever entrance it came through. Of an event without one the operator
-//! sees that it is not verified, and it changes a friend state only if LINE, asked for the profile, agrees. An unsend
-//! is always honoured: to remove too much is the smaller harm.
+//! Who to believe: an event with LINE's signature, whichever entrance it came through. Of an event without one the
+//! operator sees that it is not verified, and it changes a friend state only if LINE, asked for the profile, agrees. An
+//! unsend is always honoured: to remove too much is the smaller harm.
 //!
 //! * [`queue`] - the queue, as the webhooks fill it
 //! * [`messages`] - the table
@@ -74,8 +75,8 @@ impl Inbox {
         tokio::join!(self.line.renew_token_ahead(), self.sobot.renew_token_ahead());
     }
 
-    /// Handles one event of an envelope. An error means that something is left to do: the queue keeps the event, and everything that was
-    /// done already can be done again.
+    /// Handles one event of an envelope. An error means that something is left to do: the queue keeps the event, and
+    /// everything that was done already can be done again.
     pub async fn take(&self, envelope: &Envelope, event: &RawValue) -> Result<(), String> {
         let event = Event::parse(event.get());
         let item = StoredEvent::new(&event, envelope, self.retention);

@@ -1,5 +1,6 @@
-//! The inbox queue, as the webhooks fill it: one message per event, so that one that cannot be handled fails alone. Only a
-//! body of more than a hundred events has several in a message, because each call takes time that LINE does not give.
+//! The inbox queue, as the webhooks fill it: one message per event, so that one that cannot be handled
+//! fails alone. Only a body of more than a hundred events has several in a message, because each call
+//! takes time that LINE does not give.
 
 use std::time::Duration;
 
@@ -57,7 +58,8 @@ pub struct InboxQueue {
 }
 
 impl InboxQueue {
-    /// The queue at this address. Its calls and their repetitions end before the caller of the webhook has lost patience.
+    /// The queue at this address. Its calls and their repetitions end before the caller of the webhook has lost
+    /// patience.
     pub fn new(aws: &SdkConfig, url: String) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_millis(500))
@@ -69,8 +71,8 @@ impl InboxQueue {
         Self { client: Client::from_conf(config), url }
     }
 
-    /// Sends every event, or fails: the sender then delivers all of them again, and the inbox knows those it has. An error
-    /// ends the rest at once.
+    /// Sends every event, or fails: the sender then delivers all of them again, and the inbox knows those it has.
+    /// An error ends the rest at once.
     pub async fn send(
         &self,
         via: Via,

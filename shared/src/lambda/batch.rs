@@ -1,6 +1,7 @@
 //! A batch of a queue: each message is handled by itself, and the answer names those that stay in the queue.
 //!
-//! A message that panics fails alone. What nobody waits for, such as a token that is renewed ahead, runs beside the batch.
+//! A message that panics fails alone. What nobody waits for, such as a token that is renewed ahead, runs beside the
+//! batch.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -70,8 +70,8 @@ impl Content for CallerKeys {
     }
 }
 
-/// The keys of the operators, each with the operator's name: `{"mei": "…", "kenji": {"current": "…", "previous": "…"}}`.
-/// What is done with a key is noted under its name.
+/// The keys of the operators, each with the operator's name:
+/// `{"mei": "…", "kenji": {"current": "…", "previous": "…"}}`. What is done with a key is noted under its name.
 pub struct OperatorKeys {
     operators: Vec<(String, CallerKeys)>,
     /// Seals the cursors of lists; derived from the secret, so that it changes with it.

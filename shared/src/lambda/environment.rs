@@ -41,7 +41,8 @@ pub fn parsed<T: FromStr<Err: Display>>(name: &'static str) -> Result<T, Setting
     required(name)?.parse().map_err(|error: T::Err| SettingError { name, problem: error.to_string() })
 }
 
-/// The AWS configuration of a function: its role, its region, and time-outs that leave room for a push between two calls.
+/// The AWS configuration of a function: its role, its region, and time-outs that leave room for a push between two
+/// calls.
 pub async fn aws() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))

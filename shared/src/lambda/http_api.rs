@@ -1,5 +1,5 @@
-//! What the functions behind the HTTP API share: a caller's key, JSON answers, and errors as problem details (RFC 9457) that
-//! say what is wrong and what to do, never a secret or another order's data.
+//! What the functions behind the HTTP API share: a caller's key, JSON answers, and errors as problem details (RFC 9457)
+//! that say what is wrong and what to do, never a secret or another order's data.
 
 use std::convert::Infallible;
 
@@ -18,8 +18,8 @@ use crate::order::fields::FieldError;
 /// What a URI may not hold as it is; whoever calls may send it all the same.
 const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
-/// Answers the calls of the HTTP API, until Lambda ends the process. `lambda_http::run` does the same, but for a query that is
-/// no part of a URI: that would end it.
+/// Answers the calls of the HTTP API, until Lambda ends the process. `lambda_http::run` does the same, but for a query
+/// that is no part of a URI: that would end it.
 pub async fn run<'a, H, F>(handler: H) -> Result<(), Error>
 where
     H: FnMut(Request) -> F,

@@ -1,7 +1,7 @@
 //! The JWT assertion that LINE issues a channel access token for.
 //!
-//! Source: LINE, "Issue channel access token v2.1" (generate-json-web-token): RS256 with a 2048-bit RSA key whose public
-//! half is registered with the channel; `exp` at most 30 minutes ahead, in seconds; `token_exp` at most 30 days.
+//! Source: LINE, "Issue channel access token v2.1" (generate-json-web-token): RS256 with a 2048-bit RSA key whose
+//! public half is registered with the channel; `exp` at most 30 minutes ahead, in seconds; `token_exp` at most 30 days.
 
 use std::{fmt, time::Duration};
 

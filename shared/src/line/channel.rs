@@ -40,7 +40,8 @@ pub type ChannelError = CredentialError<LineError>;
 pub type AnswerError = AskError<LineError>;
 
 impl LineChannel {
-    /// Wires the channel from the environment of a function; nothing is called yet. No call takes longer than `timeout`.
+    /// Wires the channel from the environment of a function; nothing is called yet. No call takes longer than
+    /// `timeout`.
     pub fn from_env(aws: &SdkConfig, timeout: Duration, clock: Clock) -> Result<Self, StartError> {
         let token_life = Duration::from_secs(parsed("CHANNEL_TOKEN_SECONDS")?);
         let issuer = Issuer { name: "line", lease: timeout * 3 / 2, life: token_life, max_live: Some(MAX_LIVE_TOKENS) };

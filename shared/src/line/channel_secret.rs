@@ -43,8 +43,8 @@ impl Content for LineChannelSecret {
     }
 }
 
-/// What verifies LINE's webhooks: of the channel's secret only `channelSecret` and `previousChannelSecret`, the private key
-/// is left alone.
+/// What verifies LINE's webhooks: of the channel's secret only `channelSecret` and `previousChannelSecret`,
+/// the private key is left alone.
 impl Content for SignatureKeys {
     const PAGE: &'static str = "README.md";
 

@@ -25,7 +25,8 @@ use crate::{
 /// LINE's error texts are kept to this many characters.
 const MAX_ERROR_TEXT: usize = 500;
 
-/// A connection that was idle for longer, through a freeze of the environment perhaps, may be dead: it is not used again.
+/// A connection that was idle for longer, through a freeze of the environment perhaps, may be dead: it is not used
+/// again.
 const IDLE: Duration = Duration::from_secs(20);
 
 /// A client for one API host. Cheap to clone; keeps its connections open between invocations.

@@ -98,8 +98,8 @@ impl LoginChannel {
         &self.id
     }
 
-    /// Who logged in. A web login is signed with HS256 and the channel secret; whatever else the token's header says, is
-    /// refused (LINE, "ID tokens").
+    /// Who logged in. A web login is signed with HS256 and the channel secret; whatever else the token's header says,
+    /// is refused (LINE, "ID tokens").
     pub fn verify_id_token(
         &self,
         id_token: &str,
@@ -177,8 +177,8 @@ impl LoginClient {
         Ok(UserGrant { access_token, life, id_token: body.id_token })
     }
 
-    /// `GET /friendship/v1/status` with the user's own token: a friend, and not blocking. Asked a second time where LINE
-    /// does not answer or fails.
+    /// `GET /friendship/v1/status` with the user's own token: a friend, and not blocking. Asked a second time where
+    /// LINE does not answer or fails.
     pub async fn friendship(&self, user: &AccessToken) -> Result<Friendship, LineError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -1,7 +1,7 @@
 //! The signature of a webhook: proof that a request comes from LINE, over the bytes exactly as they came.
 //!
-//! Source: LINE, "Verify webhook signature": `x-line-signature` is the Base64 of HMAC-SHA256 over the raw body, keyed with
-//! the channel secret. Reissuing the secret ends the old one at once, so both are accepted while rotating.
+//! Source: LINE, "Verify webhook signature": `x-line-signature` is the Base64 of HMAC-SHA256 over the raw body, keyed
+//! with the channel secret. Reissuing the secret ends the old one at once, so both are accepted while rotating.
 
 use std::fmt;
 

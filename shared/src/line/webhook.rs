@@ -1,8 +1,8 @@
 //! A webhook event as LINE sends it and as Sobot forwards it, read leniently.
 //!
-//! Source: LINE, Messaging API reference, "Webhook event objects" and "Message event"; Sobot, "LINE API". LINE adds types,
-//! fields and values without notice, so [`Event::parse`] takes everything: what it does not know is [`Kind::Unknown`] or
-//! [`Content::Unknown`], and the event's own JSON is kept beside what was understood of it.
+//! Source: LINE, Messaging API reference, "Webhook event objects" and "Message event"; Sobot, "LINE API". LINE adds
+//! types, fields and values without notice, so [`Event::parse`] takes everything: what it does not know is
+//! [`Kind::Unknown`] or [`Content::Unknown`], and the event's own JSON is kept beside what was understood of it.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};

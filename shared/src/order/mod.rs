@@ -79,8 +79,8 @@ impl ShopName {
     }
 }
 
-/// Characters that show nothing, that turn the text around them, or that SQS does not carry. The zero-width joiner stays:
-/// emoji are made with it.
+/// Characters that show nothing, that turn the text around them, or that SQS does not carry. The zero-width joiner
+/// stays: emoji are made with it.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}'
         | '\u{2060}'..='\u{2069}' | '\u{3164}' | '\u{FEFF}' | '\u{FFFE}' | '\u{FFFF}')
@@ -149,7 +149,8 @@ impl Order {
         })
     }
 
-    /// The order in the form that [`read`](Self::read) takes. Equal orders give equal JSON, whatever spelling they arrived in.
+    /// The order in the form that [`read`](Self::read) takes. Equal orders give equal JSON,
+    /// whatever spelling they arrived in.
     pub fn to_json(&self) -> Value {
         let time = |time: OffsetDateTime| time.format(&Rfc3339).unwrap_or_default();
         json!({
@@ -181,7 +182,8 @@ fn recipient(fields: &mut Fields<'_>) -> Option<Recipient> {
     }
 }
 
-/// An RFC 3339 time between the years 1 and 9999, to the second. The year is checked because the record must print it again.
+/// An RFC 3339 time between the years 1 and 9999, to the second. The year is checked because
+/// the record must print it again.
 fn time(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339)
         .ok()

@@ -1,5 +1,5 @@
-//! The warning before the month's quota is gone: one mail per threshold and month, whoever notices first - the daily report,
-//! or a push that LINE refused.
+//! The warning before the month's quota is gone: one mail per threshold and month, whoever notices first - the daily
+//! report, or a push that LINE refused.
 
 use std::{str::FromStr, time::Duration};
 

@@ -1,8 +1,9 @@
 //! Things to be done once although whoever starts them does so at least once: a report of a day, a warning of a month.
 //!
-//! One item per thing in the reports' table. Who begins takes a lease; who is done says so. A second beginner meets `Busy`
-//! or `Done`. After a crash the lease ends and the next beginner goes on with the document that was kept. Between "the mail
-//! is out" and "it is done" a crash can make a second mail, never none: SES has no key to recognise a repeated one.
+//! One item per thing in the reports' table. Who begins takes a lease; who is done says so. A second beginner
+//! meets `Busy` or `Done`. After a crash the lease ends and the next beginner goes on with the document that
+//! was kept. Between "the mail is out" and "it is done" a crash can make a second mail, never none: SES has no
+//! key to recognise a repeated one.
 
 use std::{collections::HashMap, time::Duration};
 

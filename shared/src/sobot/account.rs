@@ -35,7 +35,8 @@ pub struct SobotAccount {
 pub type AccountError = AskError<SobotError>;
 
 impl SobotAccount {
-    /// Wires the account from the environment of a function; nothing is called yet. No call takes longer than `timeout`.
+    /// Wires the account from the environment of a function; nothing is called yet. No call takes longer than
+    /// `timeout`.
     pub fn from_env(aws: &SdkConfig, timeout: Duration, clock: Clock) -> Result<Self, StartError> {
         let issuer = Issuer { name: "sobot", lease: timeout * 3 / 2, life: TOKEN_LIFE, max_live: None };
         let secrets = aws_sdk_secretsmanager::Client::new(aws);
@@ -50,8 +51,8 @@ impl SobotAccount {
         })
     }
 
-    /// Whether somebody has put Sobot's secret: a stack may do without Sobot. Whatever else is wrong with the secret, the
-    /// calls say.
+    /// Whether somebody has put Sobot's secret: a stack may do without Sobot. Whatever else is wrong
+    /// with the secret, the calls say.
     pub async fn is_configured(&self) -> bool {
         !matches!(self.credential.secret().await, Err(SecretError::NotSet { .. }))
     }

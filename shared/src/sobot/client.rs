@@ -1,8 +1,8 @@
 //! The wire to Sobot: one function per endpoint, one log line per call.
 //!
 //! Source: Sobot, "LINE API". An error comes as `ret_code` in the body, whatever the HTTP status; the codes are
-//! [`SobotError`]. Every call but the token's carries the token in the header `token`, only reads, and is repeated once if
-//! no answer came; a second request for a token would end the first one's.
+//! [`SobotError`]. Every call but the token's carries the token in the header `token`, only reads, and is repeated once
+//! if no answer came; a second request for a token would end the first one's.
 
 use std::{
     fmt::Write as _,

@@ -1,8 +1,8 @@
 //! The mass sends of Sobot's marketing, and what became of each of their messages.
 //!
-//! Source: Sobot, "LINE API", "查询群发任务数据" and "查询发送记录". The page types a field in one way and shows it in another:
-//! numbers as text, a task's id as a number beyond 64 bits, times as milliseconds and as `2024-07-10 20:10:12` beside a
-//! zone, several message ids in one text. Each is read in either form, and ids keep every digit.
+//! Source: Sobot, "LINE API", "查询群发任务数据" and "查询发送记录". The page types a field in one way and shows it in
+//! another: numbers as text, a task's id as a number beyond 64 bits, times as milliseconds and as `2024-07-10 20:10:12`
+//! beside a zone, several message ids in one text. Each is read in either form, and ids keep every digit.
 
 use reqwest::Method;
 use serde::{

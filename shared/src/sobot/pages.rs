@@ -7,8 +7,8 @@ use crate::sobot::{
     mass_send::{PAGE_SIZE, Page, Query},
 };
 
-/// Asks for the next page when it is wanted. It ends where Sobot's `total_count` or `page_count` says so, at an empty page,
-/// or - a server that never ends - after so many pages as the caller allows.
+/// Asks for the next page when it is wanted. It ends where Sobot's `total_count` or `page_count` says so, at an empty
+/// page, or - a server that never ends - after so many pages as the caller allows.
 #[derive(Debug)]
 pub struct Pages<'a, Q> {
     account: &'a SobotAccount,

@@ -10,8 +10,8 @@ use crate::{
     token::{credential::IssuerSecret, sealing::SealingKey},
 };
 
-/// The keys in the address that Sobot forwards to: of Sobot's secret only `webhookKeys`, which is as in [`CallerKeys`]. Without
-/// them nothing is forwarded here, and no key is one of them.
+/// The keys in the address that Sobot forwards to: of Sobot's secret only `webhookKeys`, which is as in [`CallerKeys`].
+/// Without them nothing is forwarded here, and no key is one of them.
 #[derive(Debug)]
 pub struct SobotWebhookKeys(Option<CallerKeys>);
 

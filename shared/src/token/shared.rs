@@ -1,16 +1,17 @@
 //! One access token shared by every instance of every function, through one DynamoDB item per issuer.
 //!
-//! LINE refuses a channel's 31st valid token, and other issuers invalidate the former token with each new one. So nobody
-//! asks for a token without holding the item's lease, and the lease is given for one `serial` only: who noticed first
-//! that token *n* runs out makes token *n + 1*, everybody else reads it. Written and read by [`SharedToken`] alone.
+//! LINE refuses a channel's 31st valid token, and other issuers invalidate the former token with each new
+//! one. So nobody asks for a token without holding the item's lease, and the lease is given for one `serial`
+//! only: who noticed first that token *n* runs out makes token *n + 1*, everybody else reads it. Written and
+//! read by [`SharedToken`] alone.
 //!
-//! * Whoever needs a token takes a usable one at once. Renewing ahead of its end is [`SharedToken::renew_ahead`]'s, beside
-//!   the work, so that no push waits for it.
-//! * The lease ends by itself: a holder that crashed blocks the others for seconds, who wait for the first failure only. Each failure in a row that was no
-//!   refusal doubles the next lease, up to sixteen times the first.
-//! * A token that was asked for counts as issued from before the request until its end would come, because an answer can
-//!   be lost; only a refusal takes the count back. With [`Issuer::max_live`] counted, nobody asks: an issuer that takes
-//!   requests and answers none must not cost us the tokens of the day.
+//! * Whoever needs a token takes a usable one at once. Renewing ahead of its end is [`SharedToken::renew_ahead`]'s,
+//!   beside the work, so that no push waits for it.
+//! * The lease ends by itself: a holder that crashed blocks the others for seconds, who wait for the first failure
+//!   only. Each failure in a row that was no refusal doubles the next lease, up to sixteen times the first.
+//! * A token that was asked for counts as issued from before the request until its end would come, because an answer
+//!   can be lost; only a refusal takes the count back. With [`Issuer::max_live`] counted, nobody asks: an issuer that
+//!   takes requests and answers none must not cost us the tokens of the day.
 //! * A token that was refused before its time is replaced, but never while it is younger than
 //!   [`MIN_AGE_OF_A_REFUSED_TOKEN`].
 //! * The table holds the token sealed (AES-256-GCM) with a key derived from the issuer's secret, which only Secrets
@@ -42,8 +43,8 @@ use crate::{
 const MARGIN: time::Duration = time::Duration::seconds(60);
 /// A refused token is replaced only when it is at least this old.
 pub const MIN_AGE_OF_A_REFUSED_TOKEN: time::Duration = time::Duration::seconds(30);
-/// However many failures there were, the next attempt is at most this many leases away: LINE's two minutes are less than
-/// the three until the next retry of a push.
+/// However many failures there were, the next attempt is at most this many leases away: LINE's two minutes are less
+/// than the three until the next retry of a push.
 const MAX_LEASES: u32 = 16;
 /// No issuer's token lives longer; LINE's longest is 30 days.
 const MAX_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -189,8 +190,8 @@ impl SharedToken {
         self.obtain(key, Some(refused), issue).await
     }
 
-    /// Renews the token if its end is near and nobody else is at it. Nobody waits for this: a failure is logged, and the
-    /// token serves on.
+    /// Renews the token if its end is near and nobody else is at it. Nobody waits for this: a failure is
+    /// logged, and the token serves on.
     pub async fn renew_ahead<E, F, A>(&self, key: &SealingKey, issue: F)
     where
         E: Refusal,
@@ -344,8 +345,8 @@ impl SharedToken {
             .key("issuer", AttributeValue::S(self.issuer.name.to_owned()))
     }
 
-    /// Takes the lease for the token after the one in `item`, and counts that token as asked for; `None` when somebody else
-    /// holds the lease or has made that token.
+    /// Takes the lease for the token after the one in `item`, and counts that token as asked for; `None` when somebody
+    /// else holds the lease or has made that token.
     async fn take_lease(&self, item: &Item, now: OffsetDateTime) -> Result<Option<String>, String> {
         let now_ms = milliseconds(now);
         if item.lease_until_ms > now_ms {

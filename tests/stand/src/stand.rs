@@ -1,5 +1,5 @@
-//! The local stand: the stack of `template.yaml` on the emulated AWS, with stand-ins in the places of LINE and Sobot, and
-//! verbs for what the order system, the operator and the customer do.
+//! The local stand: the stack of `template.yaml` on the emulated AWS, with stand-ins in the places of LINE and Sobot,
+//! and verbs for what the order system, the operator and the customer do.
 //!
 //! Keys and secrets are made anew on every start.
 
@@ -231,8 +231,8 @@ impl Stand {
         self.post_raw(&headers, order.to_string().into()).await
     }
 
-    /// Posts an order as the order system does: again, until there is an answer below 500. An environment that was killed a
-    /// moment ago may still be handed a call.
+    /// Posts an order as the order system does: again, until there is an answer below 500. An environment that was
+    /// killed a moment ago may still be handed a call.
     pub async fn post_until_taken(&self, order: &Value) -> Reply {
         loop {
             let reply = self.post(order).await;
@@ -395,8 +395,8 @@ impl Stand {
         }
     }
 
-    /// Invokes a function, named by the stack's output, and waits for what it returns; an error of the function comes back as
-    /// its error object.
+    /// Invokes a function, named by the stack's output, and waits for what it returns; an error of the function
+    /// comes back as its error object.
     pub async fn invoke(&self, output: &str, event: &Value) -> anyhow::Result<Value> {
         let url = format!("{}/2015-03-31/functions/{}/invocations", self.aws.endpoint(), self.aws.output(output));
         let response = self.http.post(url).body(event.to_string()).send().await?;

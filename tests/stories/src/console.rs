@@ -233,7 +233,8 @@ fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
             browser.run("location.hash = '#constructor'").await?;
             browser.wait_until("document.querySelector('#view-overview').checkVisibility()").await?;
 
-            // A quarter of an hour without a touch, and nothing is left of the key, of what it showed and of what was asked.
+            // A quarter of an hour without a touch, and nothing is left of the key, of what it showed and of what was
+            // asked.
             browser.run(&format!("location.hash = {}", json!(deep))).await?;
             browser.press("button", "Send again…").await?;
             browser.wait_until("document.querySelector('dialog').open").await?;

@@ -1,5 +1,5 @@
-//! The operators' page as it is written: its format, the names that its files have in common, its words, and what it knows
-//! of the API. Deno reads it.
+//! The operators' page as it is written: its format, the names that its files have in common, its words, and what it
+//! knows of the API. Deno reads it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

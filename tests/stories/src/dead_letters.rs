@@ -317,8 +317,8 @@ fn three_in_the_morning() {
         let filter = format!("/deliveries?date={yesterday}&state=retrying&reason=retries_exhausted&limit=100");
         assert_eq!(stand.operate("GET", &filter, None).await.body["deliveries"].as_array().map(Vec::len), Some(100));
 
-        // LINE is back. One call, and each customer has the message once. (An attempt that ran out of time on a busy machine
-        // left its share of LINE's bad hour to the next one, and the operator does it again.)
+        // LINE is back. One call, and each customer has the message once. (An attempt that ran out of time on a busy
+        // machine left its share of LINE's bad hour to the next one, and the operator does it again.)
         let reply = redrive(&stand, "push-retry").await;
         assert_eq!((reply.status, &reply.body["moved"]), (202, &json!(ORDERS)), "{reply:?}");
         let deadline = Instant::now() + Duration::from_secs(240);

@@ -1,4 +1,5 @@
-//! What becomes of the events: stored once, whatever way and order they come in, and believed as far as they deserve it.
+//! What becomes of the events: stored once, whatever way and order they come in, and believed as far as they deserve
+//! it.
 
 use std::time::Duration;
 

@@ -744,7 +744,8 @@ fn a_real_browser_goes_through_the_whole_login() {
             browser.prefer("dark").await?;
             browser.screenshot(&pictures.join("login-done-dark.png")).await?;
 
-            // The style was not blocked by the page's own policy, nothing is wider than the phone, no script sees the cookie.
+            // The style was not blocked by the page's own policy, nothing is wider than the
+            // phone, no script sees the cookie.
             let radius =
                 browser.run("return getComputedStyle(document.querySelector('main')).borderTopLeftRadius").await?;
             assert_eq!(radius, "20px");

@@ -59,7 +59,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// From a failed push to its retry, in seconds. Time-outs are derived from it: an attempt may take 3 s, a call to LINE 1.5 s.
+/// From a failed push to its retry, in seconds. Time-outs are derived from it: an attempt may
+/// take 3 s, a call to LINE 1.5 s.
 pub const RETRY_DELAY: &str = "6";
 
 /// All stories run on it, so that they can share clients and stand-ins.

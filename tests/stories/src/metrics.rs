@@ -1,4 +1,5 @@
-//! What CloudWatch reads in the functions' logs: each metric where it happens, and nothing in it that belongs to a person.
+//! What CloudWatch reads in the functions' logs: each metric where it happens, and nothing in it that belongs to a
+//! person.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Every permission that `template.yaml` gives is needed: each function is driven through all that it may do, and what no
-//! call needed has to go from the template. That nothing else is done, every story sees at its end.
+//! Every permission that `template.yaml` gives is needed: each function is driven through all that it may do, and what
+//! no call needed has to go from the template. That nothing else is done, every story sees at its end.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local_stand::{

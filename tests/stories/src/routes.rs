@@ -1,4 +1,5 @@
-//! The routes of the stack, the operations of `functions/openapi.yaml` and the calls that the functions know are the same.
+//! The routes of the stack, the operations of `functions/openapi.yaml` and the calls that the functions know are the
+//! same.
 
 use local_stand::api::open_api::OpenApi;
 use operations::NO_SUCH_CALL;

@@ -118,7 +118,8 @@ fn every_resource_stands_under_the_heading_of_its_capability() {
     }
 }
 
-/// Where a resource may stand: with the function that it belongs to, or else with what is shared, or with what observes.
+/// Where a resource may stand: with the function that it belongs to, or else with what is
+/// shared, or with what observes.
 fn possible_headings<'a>(template: &'a Template, outline: &[OutlineEntry<'a>], name: &str) -> BTreeSet<&'a str> {
     let resource = &template.written["Resources"][name];
     let functions = template.written("AWS::Serverless::Function");

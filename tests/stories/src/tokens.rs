@@ -103,8 +103,8 @@ fn an_issuer_that_takes_requests_and_answers_none_costs_few_tokens_and_no_push()
         for function in ["order-finished", "push-retry"] {
             stand.aws.kill(function).expect("killed");
         }
-        // Each request is accepted and its answer comes too late. With a call's time-out of 1.5 s and a lease of 2.25 s that
-        // doubles, 20 seconds have room for four.
+        // Each request is accepted and its answer comes too late. With a call's time-out of 1.5 s and a lease of 2.25 s
+        // that doubles, 20 seconds have room for four.
         stand.line.script(Endpoint::Token, vec![Behaviour::AcceptThenDelay(Duration::from_secs(9)); 50]);
         let begun = tokio::time::Instant::now();
         let (mut at_once, mut later) = (0, 0);

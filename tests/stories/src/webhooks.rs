@@ -17,8 +17,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// Any time will do.
 const AT: u64 = 1_462_629_479_859;
 
-/// No single answer may take longer even while other stories keep the machine busy; [`LIMIT`] is measured where it is the
-/// story's subject, and the fastest of some answers counts.
+/// No single answer may take longer even while other stories keep the machine busy; [`LIMIT`] is measured where it is
+/// the story's subject, and the fastest of some answers counts.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
 #[track_caller]

@@ -1,5 +1,5 @@
-//! `functions/openapi.yaml`, held against every call of the HTTP API: each answer must be documented, and a request that was
-//! accepted must be what the document asks for. A refused request may be anything.
+//! `functions/openapi.yaml`, held against every call of the HTTP API: each answer must be documented, and a request
+//! that was accepted must be what the document asks for. A refused request may be anything.
 //!
 //! Paths are read as API Gateway reads them. Its own answers are known: they are documented by AWS.
 
@@ -350,8 +350,8 @@ fn keys(value: &Value) -> Vec<String> {
     }
 }
 
-/// A path as the emulated API Gateway matches it against its routes: decoded, except that `%25` stays, and with one slash
-/// at the beginning where there are more.
+/// A path as the emulated API Gateway matches it against its routes: decoded, except that `%25` stays, and with one
+/// slash at the beginning where there are more.
 fn as_routed(path: &str) -> String {
     let escaped = path.replace("%25", "%2525");
     let decoded = percent_decode_str(&escaped).decode_utf8_lossy();
@@ -372,8 +372,8 @@ fn path_parameters(documented: &str, path: &str) -> Option<Vec<(String, String)>
     (documented.len() == path.len()).then_some(parameters)
 }
 
-/// JSON that is in order, but nested deeper than a [`Value`] can be, or with text or numbers that none can hold: whoever
-/// passes such a body on unread may accept it.
+/// JSON that is in order, but nested deeper than a [`Value`] can be, or with text or numbers that none can hold:
+/// whoever passes such a body on unread may accept it.
 fn is_unreadable_json(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_err() && serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }

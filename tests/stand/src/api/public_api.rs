@@ -1,5 +1,5 @@
-//! The HTTP API under an origin that is known before it is deployed, as a domain of one's own is on AWS; and every call that
-//! passes is held against `functions/openapi.yaml`.
+//! The HTTP API under an origin that is known before it is deployed, as a domain of one's own is on AWS; and every call
+//! that passes is held against `functions/openapi.yaml`.
 //!
 //! The API's address on the emulated AWS holds an id that only the deployment gives out, but LINE's callback URL is a
 //! parameter of that deployment. So a proxy stands in front. Its name is `localhost` because browsers keep cookies that

@@ -1,7 +1,8 @@
 //! The emulated AWS with `template.yaml` deployed to it: the Rust side of `emulator.py`, which owns the emulator.
 //!
-//! [`LocalAws::start`] builds the functions, makes the emulator's Python environment (once) and brings all up. Everything
-//! ends with the value, and with this process however that ends: the child watches the other end of its stdin.
+//! [`LocalAws::start`] builds the functions, makes the emulator's Python environment (once) and
+//! brings all up. Everything ends with the value, and with this process however that ends: the child
+//! watches the other end of its stdin.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -261,8 +262,8 @@ impl LocalAws {
         Ok(live.len())
     }
 
-    /// The live processes of a function. A number that was noted may belong to someone else by now: only those that still
-    /// run this program.
+    /// The live processes of a function. A number that was noted may belong to someone else by now: only
+    /// those that still run this program.
     fn live(&self, binary: &str) -> anyhow::Result<Vec<String>> {
         let noted = self.stand.read(binary, "pids");
         let pids: Vec<_> = noted.lines().collect();

@@ -80,8 +80,8 @@ fn directory() -> anyhow::Result<PathBuf> {
     Ok(std::env::current_exe()?.ancestors().nth(2).context("no target directory")?.join("local-aws"))
 }
 
-/// Passes what containers send to Docker's bridge on to 127.0.0.1, port by port, as long as the process lives; where there
-/// is no bridge, there is nothing to do.
+/// Passes what containers send to Docker's bridge on to 127.0.0.1, port by port, as long as the process lives; where
+/// there is no bridge, there is nothing to do.
 pub async fn let_containers_in(stand: &Stand) -> anyhow::Result<()> {
     for address in [stand.aws.endpoint(), &stand.line.base_url(), &stand.sobot.base_url()] {
         let port = Url::parse(address)?.port().context("an address without a port")?;

@@ -1,4 +1,5 @@
-//! A proxy between the functions and the emulated AWS: it notes every call, and can make the ones a test picks go wrong.
+//! A proxy between the functions and the emulated AWS: it notes every call, and can make the ones a test picks go
+//! wrong.
 //!
 //! The functions get it as `AWS_ENDPOINT_URL`. What it passes on, it passes on unchanged, both ways.
 
@@ -50,8 +51,8 @@ pub struct AwsCall {
 pub enum Fault {
     /// Not executed; answered with this status and AWS error code. The SDK repeats a call on 5xx.
     Error(u16, &'static str),
-    /// Not executed; answered as AWS answers what the emulator does not know: status, body, and the error's code for those
-    /// who once spoke the query protocol (`x-amzn-query-error`; "" for none).
+    /// Not executed; answered as AWS answers what the emulator does not know: status, body, and the error's code for
+    /// those who once spoke the query protocol (`x-amzn-query-error`; "" for none).
     Answer(u16, &'static str, &'static str),
     /// Not executed; the connection closes without an answer.
     HangUp,
@@ -153,8 +154,8 @@ impl AwsTap {
         lock(&self.state).calls.iter().filter(|call| call.body.contains(needle)).cloned().collect()
     }
 
-    /// The next `times` calls of `operation` (as in [`AwsCall::operation`]) whose body contains `needle` suffer `fault`.
-    /// Of several that match, the oldest one in force applies.
+    /// The next `times` calls of `operation` (as in [`AwsCall::operation`]) whose body contains `needle` suffer
+    /// `fault`. Of several that match, the oldest one in force applies.
     pub fn inject(&self, fault: Fault, operation: &str, needle: &str, times: usize) -> Injected {
         let (sender, hold) = watch::channel(());
         let mut state = lock(&self.state);

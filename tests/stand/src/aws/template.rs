@@ -56,7 +56,8 @@ impl Template {
         Ok(Self { text: fs::read_to_string(path)?, ..serde_json::from_slice(&output.stdout)? })
     }
 
-    /// What a part such as `Resources` has, in the order of the file: names, each with the heading that it stands under.
+    /// What a part such as `Resources` has, in the order of the file: names, each with the heading that it stands
+    /// under.
     ///
     /// # Panics
     /// When these are not the names that the template has there as data.

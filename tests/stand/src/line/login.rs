@@ -98,8 +98,9 @@ impl Login {
         })
     }
 
-    /// What LINE checks before it shows a screen: LOGIN's table of parameters. `Err(Ok(address))` sends the browser back
-    /// with an error, `Err(Err(text))` shows one: without a channel and a registered callback there is no way back.
+    /// What LINE checks before it shows a screen: LOGIN's table of parameters. `Err(Ok(address))` sends
+    /// the browser back with an error, `Err(Err(text))` shows one: without a channel and a registered
+    /// callback there is no way back.
     fn check(&self, query: &str) -> Result<Asked, Result<String, String>> {
         let mut parameters = HashMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {

@@ -377,8 +377,8 @@ impl LineStandIn {
     /// [`Endpoint`], one each; afterwards requests are accepted again.
     ///
     /// # Panics
-    /// For [`Endpoint::Push`] and [`Endpoint::Profile`]: their scripts belong to a user, so that many tests can share one
-    /// stand-in.
+    /// For [`Endpoint::Push`] and [`Endpoint::Profile`]: their scripts belong to a user, so that
+    /// many tests can share one stand-in.
     pub fn script(&self, target: impl Into<Target>, behaviours: impl IntoIterator<Item = Behaviour>) {
         let target = target.into();
         assert_ne!(target, Target::Endpoint(Endpoint::Push), "pushes are scripted by recipient");

@@ -1,5 +1,5 @@
-//! `GET /v2/bot/profile/{userId}` as LINE answers it (reference "Get profile"): of a user who is no friend, blocks the account
-//! or does not exist, LINE tells nothing but 404.
+//! `GET /v2/bot/profile/{userId}` as LINE answers it (reference "Get profile"): of a user who is no friend, blocks the
+//! account or does not exist, LINE tells nothing but 404.
 
 use hyper::StatusCode;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! The senders of webhooks: LINE, which signs and delivers again what was not answered 2xx, and Sobot, which forwards LINE's
-//! body to an address with a key (LINE: "Verify webhook signature", "Receive messages"; Sobot: "LINE API").
+//! The senders of webhooks: LINE, which signs and delivers again what was not answered 2xx, and Sobot, which forwards
+//! LINE's body to an address with a key (LINE: "Verify webhook signature", "Receive messages"; Sobot: "LINE API").
 
 use std::time::{Duration, Instant};
 

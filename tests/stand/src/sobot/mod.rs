@@ -1,6 +1,6 @@
-//! A stand-in for Sobot's API on a loopback port: the token, which ends the former one, the content of messages, the lists
-//! of mass sends and of their records. Errors come as Sobot documents them, as `ret_code` under HTTP 200 (Sobot: "LINE
-//! API").
+//! A stand-in for Sobot's API on a loopback port: the token, which ends the former one, the content of
+//! messages, the lists of mass sends and of their records. Errors come as Sobot documents them, as `ret_code`
+//! under HTTP 200 (Sobot: "LINE API").
 //!
 //! What Sobot forwards, [`crate::line::webhook_sender`] sends.
 

@@ -21,6 +21,7 @@
 //! * [`metrics`] - what CloudWatch reads in the logs
 //! * [`routes`] - the stack has the routes that are documented, and no others
 //! * [`events`] - every file of `events/` drives its function
+//! * [`documents`] - what the pages say is there: links, files, parameters, outputs, calls
 //! * [`dependencies`] - what is linked into the binaries has a permissive licence, a known source, and one version
 //!
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
@@ -34,6 +35,7 @@ mod crashes;
 mod daily_report;
 mod dead_letters;
 mod dependencies;
+mod documents;
 mod events;
 mod inbox;
 mod login;

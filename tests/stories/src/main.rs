@@ -22,11 +22,13 @@
 //! * [`routes`] - the stack has the routes that are documented, and no others
 //! * [`events`] - every file of `events/` drives its function
 //! * [`documents`] - what the pages say is there: links, files, parameters, outputs, calls
+//! * [`comments`] - how wide they are
 //! * [`dependencies`] - what is linked into the binaries has a permissive licence, a known source, and one version
 //!
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
 //! brings up its own.
 
+mod comments;
 mod console;
 mod console_source;
 mod contract;

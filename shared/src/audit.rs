@@ -1,20 +1,24 @@
 //! What operators did: one item per deed in the audit table, by kind and time. Written before the deed, or in one
 //! transaction with it, so that nothing is done without a trace; a deed that then failed has its entry all the same.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::{
-    Client,
-    types::{AttributeValue, Put, TransactWriteItem},
-};
+use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use crate::{aws::error::told, ids::random_name};
+use crate::{
+    aws::{
+        error::{AwsError, Doing as _},
+        table::{Put, Table, Write, key, string},
+    },
+    ids::random_name,
+};
 
 /// How long an entry is kept: as long as a delivery's record.
 const LIFE: Duration = Duration::days(400);
+
+const READ: &str = "read the audit entries";
+const WRITE: &str = "write the audit entry";
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,8 +103,7 @@ impl Entry {
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    table: Client,
-    table_name: String,
+    table: Table,
 }
 
 /// A page of entries, and where the next one goes on.
@@ -114,54 +117,44 @@ pub struct Page {
 
 impl Audit {
     /// The table of this name.
-    pub fn new(table: Client, table_name: String) -> Self {
-        Self { table, table_name }
+    pub fn new(client: Client, name: String) -> Self {
+        Self { table: Table::new(client, name) }
     }
 
     /// Notes a deed by itself.
-    pub async fn note(&self, entry: &Entry) -> Result<(), String> {
-        let item = item(entry)?;
-        let put = self.table.put_item().table_name(&self.table_name).set_item(Some(item)).send().await;
-        put.map(|_| ()).map_err(|error| format!("the audit entry could not be written: {}", told(&error)))
+    pub async fn note(&self, entry: &Entry) -> Result<(), AwsError> {
+        self.put(entry)?.send().await.doing(WRITE)?;
+        Ok(())
     }
 
     /// The same as a part of the transaction that does the deed.
-    pub fn step(&self, entry: &Entry) -> Result<TransactWriteItem, String> {
-        let put = Put::builder().table_name(&self.table_name).set_item(Some(item(entry)?));
-        Ok(TransactWriteItem::builder().put(put.build().map_err(|error| error.to_string())?).build())
+    pub fn step(&self, entry: &Entry) -> Result<TransactWriteItem, AwsError> {
+        Ok(self.put(entry)?.step())
+    }
+
+    fn put(&self, entry: &Entry) -> Result<Write<Put>, AwsError> {
+        Ok(self.table.put(serde_dynamo::to_item(entry).doing(WRITE)?))
     }
 
     /// Entries of a kind, the latest first, from after this sort key on.
-    pub async fn page(&self, kind: Kind, limit: u32, after: Option<String>) -> Result<Page, String> {
-        let start = after.map(|at_key| {
-            HashMap::from([
-                ("kind".to_owned(), AttributeValue::S(kind.name().to_owned())),
-                ("at_key".to_owned(), AttributeValue::S(at_key)),
-            ])
-        });
+    pub async fn page(&self, kind: Kind, limit: u32, after: Option<String>) -> Result<Page, AwsError> {
         let answer = self
             .table
             .query()
-            .table_name(&self.table_name)
             .key_condition_expression("#kind = :kind")
             .expression_attribute_names("#kind", "kind")
-            .expression_attribute_values(":kind", AttributeValue::S(kind.name().to_owned()))
+            .expression_attribute_values(":kind", string(kind.name()))
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(start)
+            .set_exclusive_start_key(after.map(|at_key| key([("kind", kind.name()), ("at_key", &at_key)])))
             .send()
             .await
-            .map_err(|error| format!("the audit entries could not be read: {}", told(&error)))?;
+            .doing(READ)?;
         let more = answer.last_evaluated_key.is_some();
-        let entries: Vec<Entry> = serde_dynamo::from_items(answer.items.unwrap_or_default())
-            .map_err(|error| format!("an audit entry could not be understood: {error}"))?;
+        let entries: Vec<Entry> = serde_dynamo::from_items(answer.items.unwrap_or_default()).doing(READ)?;
         let next = entries.last().filter(|_| more).map(|entry| entry.at_key.clone());
         Ok(Page { entries, next })
     }
-}
-
-fn item(entry: &Entry) -> Result<HashMap<String, AttributeValue>, String> {
-    serde_dynamo::to_item(entry).map_err(|error| format!("the audit entry could not be written: {error}"))
 }
 
 #[cfg(test)]
@@ -170,6 +163,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::aws::table::Item;
 
     #[test]
     fn entries_sort_by_time_and_survive_the_table() {
@@ -185,7 +179,8 @@ mod tests {
         assert!(keys.is_sorted(), "{keys:?}");
         assert_ne!(entry(times[0]).at_key, keys[0], "two at a time are two");
         let written = entry(times[0]);
-        assert_eq!(serde_dynamo::from_item::<_, Entry>(item(&written).unwrap()).unwrap(), written);
-        assert_eq!(item(&written).unwrap()["kind"], AttributeValue::S(Kind::Switch.name().to_owned()));
+        let item: Item = serde_dynamo::to_item(&written).unwrap();
+        assert_eq!(item["kind"], string(Kind::Switch.name()));
+        assert_eq!(serde_dynamo::from_item::<_, Entry>(item).unwrap(), written);
     }
 }

@@ -341,7 +341,7 @@ impl LineLogin {
     async fn note_friend(&self, user: &LineUserId, friendship: Friendship, asked_at: time::OffsetDateTime) {
         // An unknown user is pushed to: the login does not fail for this.
         if let Err(error) = self.friends.put(user, friendship, asked_at, Source::Login).await {
-            tracing::warn!(error, "the friend state could not be kept");
+            tracing::warn!(%error, "the friend state could not be kept");
         }
     }
 

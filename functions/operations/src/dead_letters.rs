@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
     audit::{Entry, Kind},
-    aws::error::told,
+    aws::error::{AwsError, Cause, Doing as _},
+    invalid::Invalid,
     lambda::http_api::{Problem, json_response},
     order::{self, Order, StatusChange},
 };
@@ -151,16 +152,13 @@ impl DeadLetterQueues {
         Self { client, queues }
     }
 
-    fn find(&self, name: &str) -> Result<&DeadLetterQueue, String> {
+    fn find(&self, name: &str) -> Result<&DeadLetterQueue, Invalid> {
         let found = self.queues.iter().find(|queue| queue.name == name);
-        found.ok_or_else(|| {
-            let names: Vec<_> = self.queues.iter().map(|queue| queue.name).collect();
-            format!("must be one of {}", names.join(", "))
-        })
+        found.ok_or_else(|| input::one_of(self.queues.iter().map(|queue| queue.name)))
     }
 
     /// The queue's counts and its ARN.
-    async fn state(&self, queue: &DeadLetterQueue) -> Result<(u64, u64, String), String> {
+    async fn state(&self, queue: &DeadLetterQueue) -> Result<(u64, u64, String), AwsError> {
         let answer = self
             .client
             .get_queue_attributes()
@@ -170,7 +168,7 @@ impl DeadLetterQueues {
             .attribute_names(QueueAttributeName::QueueArn)
             .send()
             .await
-            .map_err(|error| format!("{} could not be looked at: {}", queue.name, told(&error)))?;
+            .doing(format!("look at {}", queue.name))?;
         let text = |name| answer.attributes().and_then(|all| all.get(&name));
         let count = |name| text(name).and_then(|count| count.parse().ok()).unwrap_or(0);
         let arn = text(QueueAttributeName::QueueArn).cloned().unwrap_or_default();
@@ -183,7 +181,7 @@ impl DeadLetterQueues {
 
     /// How many messages can be listed, and the queue as JSON. None can while SQS moves them: the move would miss what a
     /// listing holds.
-    async fn json(&self, queue: &DeadLetterQueue) -> Result<(u64, Value), String> {
+    async fn json(&self, queue: &DeadLetterQueue) -> Result<(u64, Value), AwsError> {
         let (visible, not_visible, arn) = self.state(queue).await?;
         let redrive = if queue.source_url.is_some() { self.latest_move(&arn).await? } else { None };
         let listable = if redrive.as_ref().is_some_and(is_running) { 0 } else { visible };
@@ -197,7 +195,7 @@ impl DeadLetterQueues {
         Ok((listable, present(json)))
     }
 
-    async fn is_being_moved(&self, queue: &DeadLetterQueue) -> Result<bool, String> {
+    async fn is_being_moved(&self, queue: &DeadLetterQueue) -> Result<bool, AwsError> {
         if queue.source_url.is_none() {
             return Ok(false);
         }
@@ -206,11 +204,11 @@ impl DeadLetterQueues {
     }
 
     /// The latest move of a queue's messages, where SQS knows of one.
-    async fn latest_move(&self, arn: &str) -> Result<Option<Value>, String> {
+    async fn latest_move(&self, arn: &str) -> Result<Option<Value>, AwsError> {
         let answer = match self.client.list_message_move_tasks().source_arn(arn).max_results(1).send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(lacks_moves) => return Ok(None),
-            Err(error) => return Err(format!("the redrive could not be looked at: {}", told(&error))),
+            Err(error) => return Err(error).doing("look at the redrive"),
         };
         let latest = answer.results.unwrap_or_default().into_iter().next();
         Ok(latest.map(|task| {
@@ -226,7 +224,7 @@ impl DeadLetterQueues {
     }
 
     /// Receives up to a batch; nothing is left to be seen where it is empty.
-    async fn receive(&self, queue: &DeadLetterQueue) -> Result<Vec<Letter>, String> {
+    async fn receive(&self, queue: &DeadLetterQueue) -> Result<Vec<Letter>, AwsError> {
         let answer = self
             .client
             .receive_message()
@@ -240,7 +238,7 @@ impl DeadLetterQueues {
             .message_attribute_names("All")
             .send()
             .await
-            .map_err(|error| format!("{} could not be read: {}", queue.name, told(&error)))?;
+            .doing(format!("read {}", queue.name))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(Letter::of).collect())
     }
 
@@ -250,7 +248,7 @@ impl DeadLetterQueues {
         queue: &DeadLetterQueue,
         letters: &mut Vec<Letter>,
         enough: impl Fn(&[Letter]) -> bool,
-    ) -> Result<(), String> {
+    ) -> Result<(), AwsError> {
         while letters.len() < MAX_LISTED && !enough(letters) {
             let received = self.receive(queue).await?;
             if received.is_empty() {
@@ -277,13 +275,13 @@ impl DeadLetterQueues {
             };
             let call = self.client.change_message_visibility_batch().queue_url(&queue.url).set_entries(Some(entries));
             if let Err(error) = call.send().await {
-                tracing::warn!(queue = queue.name, error = told(&error), "messages come back by themselves");
+                tracing::warn!(queue = queue.name, error = %Cause::from(error), "messages come back by themselves");
             }
         }
     }
 
     /// The queue's messages, the oldest first; up to [`MAX_LISTED`].
-    async fn list(&self, queue: &DeadLetterQueue, visible: u64) -> Result<Vec<Letter>, String> {
+    async fn list(&self, queue: &DeadLetterQueue, visible: u64) -> Result<Vec<Letter>, AwsError> {
         let mut letters = Vec::new();
         let read = self.receive_all(queue, &mut letters, |letters| letters.len() as u64 >= visible).await;
         self.give_back(queue, &letters).await;
@@ -295,7 +293,7 @@ impl DeadLetterQueues {
     }
 
     /// Takes one message out of the others, which become visible again at once.
-    async fn take(&self, queue: &DeadLetterQueue, message_id: &str) -> Result<Option<Letter>, String> {
+    async fn take(&self, queue: &DeadLetterQueue, message_id: &str) -> Result<Option<Letter>, AwsError> {
         let mut letters = Vec::new();
         let is_it = |letter: &Letter| letter.message_id == message_id;
         let read = self.receive_all(queue, &mut letters, |letters| letters.iter().any(is_it)).await;
@@ -305,12 +303,12 @@ impl DeadLetterQueues {
         Ok(found)
     }
 
-    async fn delete(&self, queue: &DeadLetterQueue, letter: &Letter) -> Result<(), String> {
-        let delete = self.client.delete_message().queue_url(&queue.url).receipt_handle(&letter.receipt).send().await;
-        delete.map(|_| ()).map_err(|error| format!("the message could not be deleted: {}", told(&error)))
+    async fn delete(&self, queue: &DeadLetterQueue, letter: &Letter) -> Result<(), AwsError> {
+        let delete = self.client.delete_message().queue_url(&queue.url).receipt_handle(&letter.receipt);
+        delete.send().await.map(|_| ()).doing("delete the message")
     }
 
-    async fn redrive(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<Redriven, String> {
+    async fn redrive(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<Redriven, AwsError> {
         let (_, _, arn) = self.state(queue).await?;
         match self.client.start_message_move_task().source_arn(arn).send().await {
             Ok(_) => Ok(Redriven::Started),
@@ -320,14 +318,14 @@ impl DeadLetterQueues {
                 Some(service) if service.is_unsupported_operation() => {
                     Ok(Redriven::Refused(service.message().unwrap_or_default().chars().take(200).collect()))
                 }
-                _ => Err(format!("the redrive could not be started: {}", told(&error))),
+                _ => Err(error).doing("start the redrive"),
             },
         }
     }
 
     /// Moves messages where SQS has no call for it. One that is sent and not deleted is there twice, which changes nothing:
     /// a copy is known as one.
-    async fn move_each(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<usize, String> {
+    async fn move_each(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<usize, AwsError> {
         let began = Instant::now();
         let mut moved = 0;
         while began.elapsed() < MAX_MOVING {
@@ -342,22 +340,25 @@ impl DeadLetterQueues {
                     .set_message_attributes(letter.attributes.clone())
                     .build()
             });
-            let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+            let more = format!("move more than {moved}");
+            let entries = entries.collect::<Result<Vec<_>, _>>().doing(more.clone())?;
             let sent = self.client.send_message_batch().queue_url(source_url).set_entries(Some(entries)).send().await;
-            let sent = sent.map_err(|error| format!("{moved} are moved, then: {}", told(&error)))?;
+            let sent = sent.doing(more.clone())?;
             let deletes = sent.successful().iter().filter_map(|entry| {
                 let letter = letters.get(entry.id().parse::<usize>().ok()?)?;
                 DeleteMessageBatchRequestEntry::builder().id(entry.id()).receipt_handle(&letter.receipt).build().ok()
             });
             let deletes: Vec<_> = deletes.collect();
             moved += deletes.len();
-            if deletes.len() < letters.len() {
+            if let Some(refused) = sent.failed().first() {
                 self.give_back(queue, &letters).await;
-                return Err(format!("{moved} are moved, then SQS refused some"));
+                return Err(Cause::from(refused)).doing(more);
             }
             let deleted =
                 self.client.delete_message_batch().queue_url(&queue.url).set_entries(Some(deletes)).send().await;
-            deleted.map_err(|error| format!("{moved} are moved, then: {}", told(&error)))?;
+            if let Some(refused) = deleted.doing(more)?.failed().first() {
+                tracing::warn!(queue = queue.name, error = %Cause::from(refused), "a moved message is there twice");
+            }
         }
         Ok(moved)
     }
@@ -473,7 +474,7 @@ impl Operations {
                 None => None,
             };
             all.delete(queue, &letter).await?;
-            Ok::<_, String>(state)
+            Ok::<_, AwsError>(state)
         };
         match discarded.await {
             Ok(state) => {

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use lambda_http::{Request, RequestExt as _};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use shared::{audit::Operator, lambda::http_api::Problem, order::FieldError};
+use shared::{audit::Operator, invalid::Invalid, lambda::http_api::Problem, order::FieldError};
 use time::{Date, format_description::BorrowedFormatItem, macros::format_description};
 
 use crate::{Caller, cursor};
@@ -21,21 +21,21 @@ pub fn nothing_done(errors: Vec<FieldError>) -> Problem {
 }
 
 /// What a field of a few words must be.
-pub fn one_of<const N: usize>(words: [&str; N]) -> String {
-    format!("must be one of {}", words.join(", "))
+pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Invalid {
+    format!("must be one of {}", words.into_iter().collect::<Vec<_>>().join(", ")).into()
 }
 
 /// A day, `2026-09-01`.
-pub fn day(text: &str) -> Result<Date, String> {
+pub fn day(text: &str) -> Result<Date, Invalid> {
     const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
-    Date::parse(text, FORMAT).map_err(|_| "must be a day such as 2026-09-01".to_owned())
+    Date::parse(text, FORMAT).map_err(|_| "must be a day such as 2026-09-01".into())
 }
 
-fn reason(text: &str) -> Result<String, String> {
+fn reason(text: &str) -> Result<String, Invalid> {
     let text = text.trim();
     match text.chars().count() {
         1..=MAX_REASON => Ok(text.to_owned()),
-        _ => Err(format!("must say why, in 1 to {MAX_REASON} characters: it is kept")),
+        _ => Err(format!("must say why, in 1 to {MAX_REASON} characters: it is kept").into()),
     }
 }
 
@@ -152,11 +152,11 @@ impl Fields {
         Ok(Self { given, errors })
     }
 
-    fn read<T>(&mut self, name: &str, parse: impl FnOnce(Option<&Value>) -> Result<T, String>) -> Option<T> {
+    fn read<T>(&mut self, name: &str, parse: impl FnOnce(Option<&Value>) -> Result<T, Invalid>) -> Option<T> {
         match parse(self.given.get(name)) {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.errors.push(FieldError { field: name.to_owned(), problem });
+                self.errors.push(FieldError { field: name.to_owned(), problem: problem.to_string() });
                 None
             }
         }
@@ -167,17 +167,17 @@ impl Fields {
         self.read(name, |value| match (value, default) {
             (Some(Value::Bool(value)), _) => Ok(*value),
             (None, Some(default)) => Ok(default),
-            (None, None) => Err("is missing".to_owned()),
-            (Some(_), _) => Err("must be true or false".to_owned()),
+            (None, None) => Err("is missing".into()),
+            (Some(_), _) => Err("must be true or false".into()),
         })
     }
 
     /// A text that must be there.
-    pub fn text<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn text<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Invalid>) -> Option<T> {
         self.read(name, |value| match value {
             Some(Value::String(text)) => parse(text),
-            None => Err("is missing".to_owned()),
-            Some(_) => Err("must be a text".to_owned()),
+            None => Err("is missing".into()),
+            Some(_) => Err("must be a text".into()),
         })
     }
 
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_reason_has_words() {
-        assert_eq!(reason(" LINE is down \n").as_deref(), Ok("LINE is down"));
+        assert_eq!(reason(" LINE is down \n"), Ok("LINE is down".to_owned()));
         assert!(reason(&"字".repeat(500)).is_ok());
         for wrong in ["", " \t", &"字".repeat(501)] {
             assert!(reason(wrong).is_err(), "{wrong:?}");
@@ -217,7 +217,7 @@ mod tests {
             let parameters = std::collections::HashMap::from([("orderId".to_owned(), vec![written.to_owned()])]);
             let request = Request::default().with_path_parameters(parameters);
             assert_eq!(
-                path(&request, "orderId", |id| Ok::<_, String>(id.to_owned())),
+                path(&request, "orderId", |id| Ok::<_, Invalid>(id.to_owned())),
                 Ok("R:1".to_owned()),
                 "{written}"
             );

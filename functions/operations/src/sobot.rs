@@ -4,6 +4,7 @@ use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
     aws::secret::SecretError,
+    invalid::Invalid,
     lambda::http_api::{Problem, json_response},
     sobot::{
         account::AccountError,
@@ -100,19 +101,19 @@ fn span(query: &mut Query) -> Option<Span> {
     }
 }
 
-fn name(text: &str) -> Result<String, String> {
+fn name(text: &str) -> Result<String, Invalid> {
     match text.chars().count() {
         1..=MAX_NAME => Ok(text.to_owned()),
-        _ => Err(format!("must have 1 to {MAX_NAME} characters")),
+        _ => Err(format!("must have 1 to {MAX_NAME} characters").into()),
     }
 }
 
-fn task_id(text: &str) -> Result<String, String> {
+fn task_id(text: &str) -> Result<String, Invalid> {
     let digits = (1..=MAX_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { Ok(text.to_owned()) } else { Err(format!("must be 1 to {MAX_ID} digits")) }
+    if digits { Ok(text.to_owned()) } else { Err(format!("must be 1 to {MAX_ID} digits").into()) }
 }
 
-fn status(text: &str) -> Result<MessageStatus, String> {
+fn status(text: &str) -> Result<MessageStatus, Invalid> {
     Ok(match text {
         "sent" => MessageStatus::Sent,
         "delivered" => MessageStatus::Delivered,

@@ -1,5 +1,7 @@
 //! `GET /switches` and `PUT /switches/{status}`.
 
+use std::convert::Infallible;
+
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
@@ -27,7 +29,7 @@ impl Operations {
 
     pub(crate) async fn turn_switch(&self, request: &Request, caller: &Caller) -> Answer {
         let status = input::path(request, "status", |status| {
-            Ok::<_, String>(SWITCHES.into_iter().find(|known| *known == status))
+            Ok::<_, Infallible>(SWITCHES.into_iter().find(|known| *known == status))
         })?;
         let Some(status) = status else {
             let detail = format!("There is no such switch; there are {}.", SWITCHES.join(", "));

@@ -7,7 +7,15 @@
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use time::OffsetDateTime;
 
-use crate::{aws::error::told, ids::LineUserId};
+use crate::{
+    aws::{
+        error::{AwsError, Cause, Doing as _},
+        table::{Table, item, key, number, string},
+    },
+    ids::LineUserId,
+};
+
+const READ: &str = "read the friend state";
 
 /// What is known of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,31 +50,23 @@ impl Source {
 /// The table of friends.
 #[derive(Debug)]
 pub struct Friends {
-    table: Client,
-    table_name: String,
+    table: Table,
 }
 
 impl Friends {
     /// The table of this name.
-    pub fn new(table: Client, table_name: String) -> Self {
-        Self { table, table_name }
+    pub fn new(client: Client, name: String) -> Self {
+        Self { table: Table::new(client, name) }
     }
 
     /// What is known of this user; `None` for an unknown one. An error means that nobody knows: ask later.
-    pub async fn get(&self, user: &LineUserId) -> Result<Option<Friendship>, String> {
-        let answer = self
-            .table
-            .get_item()
-            .table_name(&self.table_name)
-            .key("line_user_id", AttributeValue::S(user.as_str().to_owned()))
-            .send()
-            .await
-            .map_err(|error| format!("the friend state could not be read: {}", told(&error)))?;
-        match answer.item.as_ref().and_then(|item| item.get("friend")) {
+    pub async fn get(&self, user: &LineUserId) -> Result<Option<Friendship>, AwsError> {
+        let item = self.table.get_eventually(key([("line_user_id", user.as_str())])).await.doing(READ)?;
+        match item.as_ref().and_then(|item| item.get("friend")) {
             None => Ok(None),
             Some(AttributeValue::Bool(true)) => Ok(Some(Friendship::Friend)),
             Some(AttributeValue::Bool(false)) => Ok(Some(Friendship::NotAFriend)),
-            Some(_) => Err("the friend state: friend must be true or false (BOOL)".to_owned()),
+            Some(_) => Err(Cause::Malformed("friend must be true or false (BOOL)".to_owned())).doing(READ),
         }
     }
 
@@ -77,30 +77,17 @@ impl Friends {
         friendship: Friendship,
         at: OffsetDateTime,
         source: Source,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, AwsError> {
         // Of two copies of one event the one with LINE's signature stays, whichever comes last.
         let older = if source == Source::ConfirmedEvent { "<" } else { "<=" };
-        let at_ms = AttributeValue::N((at.unix_timestamp_nanos() / 1_000_000).to_string());
-        let result = self
-            .table
-            .put_item()
-            .table_name(&self.table_name)
-            .item("line_user_id", AttributeValue::S(user.as_str().to_owned()))
-            .item("friend", AttributeValue::Bool(friendship == Friendship::Friend))
-            .item("at_ms", at_ms.clone())
-            .item("source", AttributeValue::S(source.name().to_owned()))
-            .condition_expression(format!("attribute_not_exists(line_user_id) OR at_ms {older} :at"))
-            .expression_attribute_values(":at", at_ms)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(format!("the friend state could not be written: {}", told(&error))),
-        }
+        let at_ms = number(at.unix_timestamp_nanos() / 1_000_000);
+        let put = self.table.put(item([
+            ("line_user_id", string(user.as_str())),
+            ("friend", AttributeValue::Bool(friendship == Friendship::Friend)),
+            ("at_ms", at_ms.clone()),
+            ("source", string(source.name())),
+        ]));
+        let put = put.when(format!("attribute_not_exists(line_user_id) OR at_ms {older} :at")).value(":at", at_ms);
+        Ok(put.send().await.doing("write the friend state")?.is_written())
     }
 }

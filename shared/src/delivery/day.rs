@@ -1,22 +1,22 @@
 //! A day's orders, counted and listed, from the index `by_day` of the deliveries' table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{
-    error::{ProvideErrorMetadata, SdkError},
-    operation::query::builders::QueryFluentBuilder,
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 
 use crate::{
-    aws::error::told,
+    aws::{
+        error::{AwsError, Doing as _},
+        table::{Item, key, string},
+    },
     delivery::record::{Deliveries, Reason, State},
 };
 
 /// The most order ids that a reason lists.
 pub const MAX_IDS_LISTED: usize = 20;
+const READ: &str = "read the day's deliveries";
 /// The most queries for one page: a rare reason may be on none of them, and then the page is short.
 const MAX_QUERIES: usize = 10;
 
@@ -105,11 +105,11 @@ impl DayCount {
 
 impl Deliveries {
     /// Counts a day, all pages of it.
-    pub async fn count_day(&self, day: Date) -> Result<DayCount, String> {
+    pub async fn count_day(&self, day: Date) -> Result<DayCount, AwsError> {
         let mut pages = self.of_day(day).into_paginator().items().send();
         let mut count = DayCount::default();
         while let Some(item) = pages.next().await {
-            count.add(summary(item.map_err(|error| not_read(&error))?)?);
+            count.add(serde_dynamo::from_item(item.doing(READ)?).doing(READ)?);
         }
         Ok(count)
     }
@@ -122,7 +122,7 @@ impl Deliveries {
         reason: Option<Reason>,
         limit: usize,
         after: Option<&Position>,
-    ) -> Result<Page, String> {
+    ) -> Result<Page, AwsError> {
         let mut start = after.map(|position| index_key(day, position));
         let mut deliveries = Vec::new();
         for _ in 0..MAX_QUERIES {
@@ -131,20 +131,19 @@ impl Deliveries {
                 query = query
                     .key_condition_expression("#day = :day AND #state = :state")
                     .expression_attribute_names("#state", "state")
-                    .expression_attribute_values(":state", AttributeValue::S(state.name().to_owned()));
+                    .expression_attribute_values(":state", string(state.name()));
             }
             if let Some(reason) = reason {
                 query = query
                     .filter_expression("reason = :reason")
-                    .expression_attribute_values(":reason", AttributeValue::S(reason.name().to_owned()));
+                    .expression_attribute_values(":reason", string(reason.name()));
             } else {
                 // One more than is asked for: whether there is a next page is known without a look at it.
                 query = query.limit(i32::try_from(limit + 1 - deliveries.len()).unwrap_or(i32::MAX));
             }
-            let answer = query.send().await.map_err(|error| not_read(&error))?;
-            for item in answer.items.unwrap_or_default() {
-                deliveries.push(summary(item)?);
-            }
+            let answer = query.send().await.doing(READ)?;
+            let read: Vec<Summary> = serde_dynamo::from_items(answer.items.unwrap_or_default()).doing(READ)?;
+            deliveries.extend(read);
             start = answer.last_evaluated_key;
             if deliveries.len() > limit {
                 deliveries.truncate(limit);
@@ -155,18 +154,17 @@ impl Deliveries {
                 break;
             }
         }
-        let next = start.map(|key| serde_dynamo::from_item(key).map_err(|error| error.to_string())).transpose()?;
+        let next = start.map(serde_dynamo::from_item).transpose().doing(READ)?;
         Ok(Page { deliveries, next })
     }
 
     fn of_day(&self, day: Date) -> QueryFluentBuilder {
         self.table
             .query()
-            .table_name(&self.table_name)
             .index_name("by_day")
             .key_condition_expression("#day = :day")
             .expression_attribute_names("#day", "day")
-            .expression_attribute_values(":day", AttributeValue::S(day.to_string()))
+            .expression_attribute_values(":day", string(day.to_string()))
     }
 }
 
@@ -177,18 +175,8 @@ impl Position {
     }
 }
 
-fn index_key(day: Date, Position { order_id, status, state }: &Position) -> HashMap<String, AttributeValue> {
-    [("day", day.to_string().as_str()), ("state", state.name()), ("order_id", order_id), ("status", status)]
-        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
-        .into()
-}
-
-fn summary(item: HashMap<String, AttributeValue>) -> Result<Summary, String> {
-    serde_dynamo::from_item(item).map_err(|error| format!("a delivery could not be understood: {error}"))
-}
-
-fn not_read<E: ProvideErrorMetadata, R: std::fmt::Debug>(error: &SdkError<E, R>) -> String {
-    format!("the day's deliveries could not be read: {}", told(error))
+fn index_key(day: Date, Position { order_id, status, state }: &Position) -> Item {
+    key([("day", &day.to_string()), ("state", state.name()), ("order_id", order_id), ("status", status)])
 }
 
 #[cfg(test)]

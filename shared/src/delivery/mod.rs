@@ -53,6 +53,7 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    aws::error::AwsError,
     clock::Clock,
     customer::{
         friend::{Friends, Friendship},
@@ -67,7 +68,8 @@ use crate::{
         verdict::{Verdict, verdict},
     },
     ids::LineUserId,
-    line::{channel::LineChannel, client::Answer},
+    invalid::Invalid,
+    line::{channel::LineChannel, client::Answer, objects::LimitExceeded},
     message::{PushRequest, order_finished},
     metric,
     order::{FINISH, Order, Recipient},
@@ -113,10 +115,19 @@ pub enum First {
     OtherContent,
 }
 
-/// The order is not durable: nobody may assume that it will be delivered, and repeating the call is safe.
+/// What stops a delivery for now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the order could not be made durable: {0}")]
-pub struct NotDurable(String);
+pub enum DeliveryError {
+    /// A table or the queue.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// LINE would not take the message.
+    #[error("no message could be made: {0}")]
+    Message(#[from] LimitExceeded),
+    /// The record does not say what it has to.
+    #[error("the record cannot be used: {0}")]
+    Record(#[from] Invalid),
+}
 
 /// A message of the retry queue as SQS handed it out.
 #[derive(Clone, Copy, Debug)]
@@ -190,7 +201,7 @@ impl Delivery {
             tracing::warn!(%error, "the channel is not ready for a push");
         }
         if let Err(error) = switch {
-            tracing::warn!(error, "the switch is not ready for a push");
+            tracing::warn!(%error, "the switch is not ready for a push");
         }
     }
 
@@ -199,10 +210,11 @@ impl Delivery {
         self.channel.renew_token_ahead().await;
     }
 
-    /// Takes an order: makes it durable, then pushes it.
-    pub async fn first(&self, order: &Order, queue: &RetryQueue) -> Result<First, NotDurable> {
+    /// Takes an order: makes it durable, then pushes it. After an error it is not durable: nobody may assume that it will be
+    /// delivered, and the same call again is safe.
+    pub async fn first(&self, order: &Order, queue: &RetryQueue) -> Result<First, DeliveryError> {
         let deadline = self.deadline();
-        let mut record = self.new_record(order).await.map_err(NotDurable)?;
+        let mut record = self.new_record(order).await?;
         // What the channel lacks, the push will tell; the switch is read with the obstacle.
         let (created, queued, obstacle, _) = tokio::join!(
             self.deliveries.create(&record),
@@ -210,34 +222,30 @@ impl Delivery {
             self.obstacle(&record),
             self.channel.warm_up()
         );
-        match (created.map_err(NotDurable)?, queued) {
-            (Created::New, Ok(message_id)) => {
-                record.retry_message_id = message_id;
-                if record.state.is_settled() {
-                    count(&record);
-                } else {
-                    self.attempt(&mut record, obstacle, false, deadline, false).await.ok();
-                }
-                Ok(First::Stands(Report::from(&record)))
-            }
-            (Created::New, Err(_)) if record.state.is_settled() => {
+        if let Err(error) = &queued {
+            tracing::warn!(order.id = %order.id, %error, "the queue does not insure this call");
+        }
+        match (created?, queued) {
+            (Created::New, _) if record.state.is_settled() => {
                 count(&record);
                 Ok(First::Stands(Report::from(&record)))
             }
-            (Created::New, Err(what)) => {
+            (Created::New, Ok(message_id)) => {
+                record.retry_message_id = message_id;
+                self.attempt(&mut record, obstacle, false, deadline, false).await;
+                Ok(First::Stands(Report::from(&record)))
+            }
+            (Created::New, Err(error)) => {
                 // Nothing was pushed and nothing will be: the caller's next try need not wait for the lease.
                 record.release();
                 if let Err(error) = self.deliveries.replace(&mut record, self.clock.now()).await {
-                    tracing::warn!(order.id = %order.id, error, "the record could not be given back, its lease ends by itself");
+                    tracing::warn!(order.id = %order.id, %error, "the record could not be given back, its lease ends by itself");
                 }
-                Err(NotDurable(what))
+                Err(error.into())
             }
             (Created::Exists(old), _) if !old.is_about(order) => Ok(First::OtherContent),
             // The queue has a message for whatever is being retried; for a pending one this call's message is the proof.
-            (Created::Exists(old), Err(what)) if old.state == State::Pending => {
-                tracing::warn!(order.id = %order.id, delivery.state = ?old.state, "repeated, and not durable");
-                Err(NotDurable(what))
-            }
+            (Created::Exists(old), Err(error)) if old.state == State::Pending => Err(error.into()),
             (Created::Exists(old), _) => Ok(First::Stands(self.repeated(*old, deadline).await)),
         }
     }
@@ -248,9 +256,15 @@ impl Delivery {
         if record.state == State::Pending && record.decide(now, Duration::ZERO) == Decision::Push {
             let earlier_doubt = record.may_have_reached_line;
             record.claim(now, self.settings.pace.lease);
-            if self.deliveries.replace(&mut record, now).await == Ok(true) {
-                let obstacle = self.obstacle(&record).await;
-                self.attempt(&mut record, obstacle, earlier_doubt, deadline, false).await.ok();
+            match self.deliveries.replace(&mut record, now).await {
+                Ok(true) => {
+                    let obstacle = self.obstacle(&record).await;
+                    self.attempt(&mut record, obstacle, earlier_doubt, deadline, false).await;
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(order.id = record.order_id, %error, "not pushed by this call, the queue will heal it");
+                }
             }
         }
         Report::from(&record)
@@ -262,13 +276,13 @@ impl Delivery {
         match self.try_again(order, message).await {
             Ok(retried) => retried,
             Err(error) => {
-                tracing::error!(order.id = %order.id, error, "the retry could not be made, the queue keeps it");
+                tracing::error!(order.id = %order.id, %error, "the retry could not be made, the queue keeps it");
                 Retried::Again
             }
         }
     }
 
-    async fn try_again(&self, order: &Order, message: &Receipt<'_>) -> Result<Retried, String> {
+    async fn try_again(&self, order: &Order, message: &Receipt<'_>) -> Result<Retried, DeliveryError> {
         let deadline = self.deadline();
         let last = message.receive_count >= self.settings.max_retries;
         let mut record = match self.deliveries.get(order.id.as_str(), FINISH).await? {
@@ -281,11 +295,10 @@ impl Delivery {
                         tracing::warn!(order.id = %order.id, "no record stood for a queued order, it was made now");
                         if record.state.is_settled() {
                             count(&record);
-                        } else {
-                            let obstacle = self.obstacle(&record).await;
-                            self.attempt(&mut record, obstacle, false, deadline, last).await?;
+                            return Ok(Retried::Settled);
                         }
-                        return Ok(after(&record));
+                        let obstacle = self.obstacle(&record).await;
+                        return Ok(self.attempt(&mut record, obstacle, false, deadline, last).await);
                     }
                     Created::Exists(record) => *record,
                 }
@@ -315,8 +328,8 @@ impl Delivery {
                 return Ok(Retried::Settled);
             }
             Decision::PushUnderNewKey => {
-                let user = record.line_user_id.as_deref().ok_or("a record without a recipient is not settled")?;
-                record.start_generation(self.push_body(order, &LineUserId::parse(user)?, now)?);
+                let user = record.line_user()?.ok_or(Invalid::from("without a recipient it must be settled"))?;
+                record.start_generation(self.push_body(order, &user, now)?);
             }
             Decision::Push => {}
         }
@@ -327,14 +340,13 @@ impl Delivery {
             return Ok(Retried::Again);
         }
         let obstacle = self.obstacle(&record).await;
-        self.attempt(&mut record, obstacle, earlier_doubt, deadline, last).await.map(|()| after(&record))
+        Ok(self.attempt(&mut record, obstacle, earlier_doubt, deadline, last).await)
     }
 
     /// What forbids a push now: the switch is off, or the user is known not to be a friend. An error means that nobody
     /// knows.
-    async fn obstacle(&self, record: &DeliveryRecord) -> Result<Option<Reason>, String> {
-        let Some(user) = &record.line_user_id else { return Ok(None) };
-        let user = LineUserId::parse(user)?;
+    async fn obstacle(&self, record: &DeliveryRecord) -> Result<Option<Reason>, DeliveryError> {
+        let Some(user) = record.line_user()? else { return Ok(None) };
         let (enabled, friendship) = tokio::join!(self.switches.enabled(&record.status), self.friends.get(&user));
         Ok(match (enabled?, friendship?) {
             (false, _) => Some(Reason::SwitchedOff),
@@ -343,16 +355,16 @@ impl Delivery {
         })
     }
 
-    /// One attempt on a record that this worker owns: the push, unless there is an obstacle, and the outcome. An error means
-    /// that the outcome could not be written; the record in memory has it.
+    /// One attempt on a record that this worker owns: the push, unless there is an obstacle, and the outcome. `record` has it
+    /// even where it could not be written; then the queue's message has to stay.
     async fn attempt(
         &self,
         record: &mut DeliveryRecord,
-        obstacle: Result<Option<Reason>, String>,
+        obstacle: Result<Option<Reason>, DeliveryError>,
         earlier_doubt: bool,
         deadline: Instant,
         last: bool,
-    ) -> Result<(), String> {
+    ) -> Retried {
         let at = self.clock.now();
         let mut request_is_out = false;
         let outcome = match obstacle {
@@ -363,7 +375,7 @@ impl Delivery {
             Ok(reason) => {
                 Outcome { state: State::Suppressed, reason, may_have_reached_line: false, answer: None, error: None }
             }
-            Err(error) => Outcome::retry(false, None, error),
+            Err(error) => Outcome::retry(false, None, error.to_string()),
         };
         let reason = match outcome.state {
             State::Retrying if last => Some(Reason::RetriesExhausted),
@@ -408,13 +420,13 @@ impl Delivery {
             Err(error) => {
                 tracing::error!(
                     order.id = record.order_id,
-                    error,
+                    %error,
                     "the outcome could not be written, the queue will heal it"
                 );
-                return Err(error);
+                return Retried::Again;
             }
         }
-        Ok(())
+        if record.state.is_settled() { Retried::Settled } else { Retried::Again }
     }
 
     async fn push(&self, record: &DeliveryRecord, request_is_out: &mut bool) -> Outcome {
@@ -460,10 +472,10 @@ impl Delivery {
 
     /// Writes what the attempt did. If another worker has written meanwhile, `sent` is written over it; anything else gives
     /// way, and so does everything of a generation that is over: `record` becomes what stands, and the answer is false.
-    async fn write_outcome(&self, record: &mut DeliveryRecord) -> Result<bool, String> {
+    async fn write_outcome(&self, record: &mut DeliveryRecord) -> Result<bool, DeliveryError> {
         while !self.deliveries.replace(record, self.clock.now()).await? {
             let stands = self.deliveries.get(&record.order_id, &record.status).await?;
-            let stands = stands.ok_or("the record is gone")?;
+            let stands = stands.ok_or(Invalid::from("it is gone"))?;
             let superseded = stands.generation != record.generation;
             if superseded || record.state != State::Sent || stands.state == State::Sent {
                 *record = stands;
@@ -478,7 +490,7 @@ impl Delivery {
         Instant::now() + self.settings.pace.attempt
     }
 
-    async fn new_record(&self, order: &Order) -> Result<DeliveryRecord, String> {
+    async fn new_record(&self, order: &Order) -> Result<DeliveryRecord, DeliveryError> {
         let now = self.clock.now();
         Ok(match self.line_user(order).await? {
             Some(user) => {
@@ -490,17 +502,16 @@ impl Delivery {
     }
 
     /// Whom the order's recipient is; none for a member who is linked to nobody.
-    async fn line_user(&self, order: &Order) -> Result<Option<LineUserId>, String> {
+    async fn line_user(&self, order: &Order) -> Result<Option<LineUserId>, AwsError> {
         match &order.recipient {
             Recipient::LineUser(user) => Ok(Some(user.clone())),
             Recipient::Member(member) => self.links.line_user_of(member).await,
         }
     }
 
-    fn push_body(&self, order: &Order, user: &LineUserId, now: OffsetDateTime) -> Result<String, String> {
-        let message = order_finished(order, self.settings.message_style, self.settings.default_language)
-            .map_err(|error| format!("no message could be made: {error}"))?;
-        serde_json::to_string(&PushRequest::new(user, message, now)).map_err(|error| error.to_string())
+    fn push_body(&self, order: &Order, user: &LineUserId, now: OffsetDateTime) -> Result<String, LimitExceeded> {
+        let message = order_finished(order, self.settings.message_style, self.settings.default_language)?;
+        Ok(serde_json::to_string(&PushRequest::new(user, message, now)).expect("texts and numbers are JSON"))
     }
 }
 
@@ -513,8 +524,4 @@ fn count(record: &DeliveryRecord) {
         State::Failed | State::Expired => metric::failed(record.reason),
         State::Pending => {}
     }
-}
-
-fn after(record: &DeliveryRecord) -> Retried {
-    if record.state.is_settled() { Retried::Settled } else { Retried::Again }
 }

@@ -2,7 +2,10 @@
 
 use aws_sdk_sqs::Client;
 
-use crate::{aws::error::told, order::Order};
+use crate::{
+    aws::error::{AwsError, Doing as _},
+    order::Order,
+};
 
 /// The queue. Its delay, its visibility time-out and its dead-letter queue are in `template.yaml`.
 #[derive(Debug)]
@@ -18,9 +21,8 @@ impl RetryQueue {
     }
 
     /// Sends the whole order: whoever receives it needs nothing else. `Ok` has SQS's id of the message.
-    pub async fn send(&self, order: &Order) -> Result<Option<String>, String> {
-        let result =
-            self.client.send_message().queue_url(&self.url).message_body(order.to_json().to_string()).send().await;
-        result.map(|sent| sent.message_id).map_err(|error| format!("the retry could not be queued: {}", told(&error)))
+    pub async fn send(&self, order: &Order) -> Result<Option<String>, AwsError> {
+        let send = self.client.send_message().queue_url(&self.url).message_body(order.to_json().to_string());
+        Ok(send.send().await.doing("queue the retry")?.message_id)
     }
 }

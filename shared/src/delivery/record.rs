@@ -3,21 +3,19 @@
 //! Written by the delivery alone, always as a whole, and only over the revision that was read: of two writers one loses
 //! and looks again. Operators and the report read it.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::{
-    Client,
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
-};
+use aws_sdk_dynamodb::Client;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
     audit::{Audit, Entry, Operator},
-    aws::error::{code_and_message, told},
+    aws::{
+        error::{AwsError, Doing as _},
+        table::{Put, Table, Write, WriteOutcome, key, number},
+    },
     ids::LineUserId,
+    invalid::Invalid,
     line::day::line_day,
     order::{FINISH, Order, StatusChange, parse_bytes},
 };
@@ -29,6 +27,8 @@ const RECORD_LIFE: Duration = Duration::days(400);
 const KEY_LIFE: Duration = Duration::minutes(24 * 60 - 10);
 /// The most attempts that a record lists; the first and the latest ones stay.
 const MAX_ATTEMPTS_LISTED: usize = 50;
+const READ: &str = "read the record";
+const WRITE: &str = "write the record";
 /// The namespace of our retry keys: any constant will do, as long as it never changes.
 const RETRY_KEYS: Uuid = Uuid::from_u128(0x6f3b_9a52_3c1e_4d27_8b0a_94d1_57e6_c8f3);
 
@@ -380,6 +380,16 @@ impl DeliveryRecord {
         self.may_have_reached_line = false;
     }
 
+    /// The record as its next write has it.
+    fn revised(&self, now: OffsetDateTime) -> Self {
+        Self { revision: self.revision + 1, updated_at: now, ..self.clone() }
+    }
+
+    /// Who is told; none where the order names a member that is not linked.
+    pub fn line_user(&self) -> Result<Option<LineUserId>, Invalid> {
+        self.line_user_id.as_deref().map(LineUserId::parse).transpose()
+    }
+
     /// Starts a new key, with a body made anew.
     pub fn start_generation(&mut self, push_body: String) {
         self.generation += 1;
@@ -458,8 +468,7 @@ impl DeliveryRecord {
 /// The table.
 #[derive(Debug)]
 pub struct Deliveries {
-    pub(super) table: Client,
-    pub(super) table_name: String,
+    pub(super) table: Table,
 }
 
 /// What became of a new record.
@@ -471,83 +480,36 @@ pub enum Created {
     Exists(Box<DeliveryRecord>),
 }
 
-type Item = HashMap<String, AttributeValue>;
-
 impl Deliveries {
     /// The table of this name.
-    pub fn new(table: Client, table_name: String) -> Self {
-        Self { table, table_name }
+    pub fn new(client: Client, name: String) -> Self {
+        Self { table: Table::new(client, name) }
     }
 
     /// Writes a record unless there is one for the same order and status; a second call is not needed to read that one.
-    pub async fn create(&self, record: &DeliveryRecord) -> Result<Created, String> {
-        let result = self
-            .table
-            .put_item()
-            .table_name(&self.table_name)
-            .set_item(Some(to_item(record)?))
-            .condition_expression("attribute_not_exists(order_id)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(Created::New),
-            Err(error) => match error {
-                aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failed) => {
-                    let old = from_item(failed.item.unwrap_or_default())?;
-                    // The SDK repeats a write whose answer was lost, and then meets its own record.
-                    Ok(if old == *record { Created::New } else { Created::Exists(Box::new(old)) })
-                }
-                error => Err(format!("the record could not be written: {}", code_and_message(&error))),
-            },
+    pub async fn create(&self, record: &DeliveryRecord) -> Result<Created, AwsError> {
+        let put = self.table.put(serde_dynamo::to_item(record).doing(WRITE)?);
+        match put.when("attribute_not_exists(order_id)").send().await.doing(WRITE)? {
+            WriteOutcome::Written(()) => Ok(Created::New),
+            WriteOutcome::Lost(item) => Ok(Created::Exists(Box::new(serde_dynamo::from_item(item).doing(READ)?))),
         }
     }
 
     /// Reads a record, consistently.
-    pub async fn get(&self, order_id: &str, status: &str) -> Result<Option<DeliveryRecord>, String> {
-        let answer = self
-            .table
-            .get_item()
-            .table_name(&self.table_name)
-            .key("order_id", AttributeValue::S(order_id.to_owned()))
-            .key("status", AttributeValue::S(status.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| format!("the record could not be read: {}", told(&error)))?;
-        answer.item.map(from_item).transpose()
+    pub async fn get(&self, order_id: &str, status: &str) -> Result<Option<DeliveryRecord>, AwsError> {
+        let item = self.table.get(key([("order_id", order_id), ("status", status)])).await.doing(READ)?;
+        item.map(serde_dynamo::from_item).transpose().doing(READ)
     }
 
     /// Writes a record over the revision that it was read at; false if somebody else has written it since. On success
     /// `record` has the new revision.
-    pub async fn replace(&self, record: &mut DeliveryRecord, now: OffsetDateTime) -> Result<bool, String> {
-        let next = DeliveryRecord { revision: record.revision + 1, updated_at: now, ..record.clone() };
-        let result = self
-            .table
-            .put_item()
-            .table_name(&self.table_name)
-            .set_item(Some(to_item(&next)?))
-            .condition_expression("revision = :read")
-            .expression_attribute_values(":read", AttributeValue::N(record.revision.to_string()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        use aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException;
-        match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => {
-                *record = next;
-                Ok(true)
-            }
-            Err(ConditionalCheckFailedException(failed)) => {
-                // The SDK repeats a write whose answer was lost, and then meets its own record.
-                let own = failed.item.is_some_and(|item| from_item(item).as_ref() == Ok(&next));
-                if own {
-                    *record = next;
-                }
-                Ok(own)
-            }
-            Err(error) => Err(format!("the record could not be written: {}", code_and_message(&error))),
+    pub async fn replace(&self, record: &mut DeliveryRecord, now: OffsetDateTime) -> Result<bool, AwsError> {
+        let next = record.revised(now);
+        let written = self.put_revised(&next)?.send().await.doing(WRITE)?.is_written();
+        if written {
+            *record = next;
         }
+        Ok(written)
     }
 
     /// [`replace`](Self::replace) and an audit entry, both or neither.
@@ -557,47 +519,20 @@ impl Deliveries {
         now: OffsetDateTime,
         entry: &Entry,
         audit: &Audit,
-    ) -> Result<bool, String> {
-        let next = DeliveryRecord { revision: record.revision + 1, updated_at: now, ..record.clone() };
-        let put = Put::builder()
-            .table_name(&self.table_name)
-            .set_item(Some(to_item(&next)?))
-            .condition_expression("revision = :read")
-            .expression_attribute_values(":read", AttributeValue::N(record.revision.to_string()))
-            .build()
-            .map_err(|error| error.to_string())?;
-        let result = self
-            .table
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(audit.step(entry)?)
-            .send()
-            .await;
-        match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => {
-                *record = next;
-                Ok(true)
-            }
-            // The condition, or another writer in the same moment.
-            Err(TransactWriteItemsError::TransactionCanceledException(cancelled))
-                if cancelled
-                    .cancellation_reasons()
-                    .iter()
-                    .any(|reason| matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(format!("the record could not be written: {}", code_and_message(&error))),
+    ) -> Result<bool, AwsError> {
+        let next = record.revised(now);
+        let steps = vec![self.put_revised(&next)?.step(), audit.step(entry)?];
+        let written = self.table.transact(steps).await.doing(WRITE)?.is_written();
+        if written {
+            *record = next;
         }
+        Ok(written)
     }
-}
 
-fn to_item(record: &DeliveryRecord) -> Result<Item, String> {
-    serde_dynamo::to_item(record).map_err(|error| format!("the record could not be written: {error}"))
-}
-
-fn from_item(item: Item) -> Result<DeliveryRecord, String> {
-    serde_dynamo::from_item(item).map_err(|error| format!("the record could not be understood: {error}"))
+    fn put_revised(&self, next: &DeliveryRecord) -> Result<Write<Put>, AwsError> {
+        let put = self.table.put(serde_dynamo::to_item(next).doing(WRITE)?);
+        Ok(put.when("revision = :read").value(":read", number(next.revision - 1)))
+    }
 }
 
 #[cfg(test)]
@@ -606,7 +541,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::order::tests::order_with;
+    use crate::{aws::table::Item, order::tests::order_with};
 
     const NOW: OffsetDateTime = datetime!(2026-09-01 00:00:00 UTC);
     const GAP: std::time::Duration = std::time::Duration::from_secs(90);
@@ -622,6 +557,11 @@ mod tests {
         record.settle(State::Retrying, None);
         record.may_have_reached_line = may_have_reached_line;
         record
+    }
+
+    fn through_the_table(record: &DeliveryRecord) -> DeliveryRecord {
+        let item: Item = serde_dynamo::to_item(record).unwrap();
+        serde_dynamo::from_item(item).unwrap()
     }
 
     #[test]
@@ -735,7 +675,7 @@ mod tests {
             (again.resends[0].by.as_str(), again.resends[0].generation, again.resends[0].force),
             ("mei", 2, true)
         );
-        assert_eq!(from_item(to_item(&again).unwrap()), Ok(again));
+        assert_eq!(through_the_table(&again), again);
     }
 
     #[test]
@@ -759,7 +699,7 @@ mod tests {
             line_request_id: None,
             error: Some("x".to_owned()),
         });
-        assert_eq!(from_item(to_item(&written).unwrap()), Ok(written));
+        assert_eq!(through_the_table(&written), written);
     }
 
     #[test]

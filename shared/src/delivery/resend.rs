@@ -10,12 +10,14 @@ use uuid::Uuid;
 
 use crate::{
     audit::{Audit, Entry, Kind, Operator},
+    aws::error::AwsError,
     delivery::{
-        Delivery, NotDurable,
+        Delivery, DeliveryError,
         queue::RetryQueue,
         record::{DeliveryRecord, Reason, Resendable, State},
     },
     ids::OrderId,
+    invalid::Invalid,
     order::{self, FINISH, Order, StatusChange},
 };
 
@@ -34,7 +36,7 @@ pub enum Resent {
 
 impl Delivery {
     /// The record of an order, if there is one.
-    pub async fn look_up(&self, order: &OrderId) -> Result<Option<DeliveryRecord>, String> {
+    pub async fn look_up(&self, order: &OrderId) -> Result<Option<DeliveryRecord>, AwsError> {
         self.deliveries.get(order.as_str(), FINISH).await
     }
 
@@ -48,7 +50,7 @@ impl Delivery {
         record.retry_key(&self.settings.environment)
     }
 
-    /// Sends an order's message again. `force`: also where LINE may have it.
+    /// Sends an order's message again. `force`: also where LINE may have it. After an error nothing was pushed.
     pub async fn resend(
         &self,
         id: &OrderId,
@@ -56,32 +58,32 @@ impl Delivery {
         operator: &Operator,
         queue: &RetryQueue,
         audit: &Audit,
-    ) -> Result<Resent, NotDurable> {
+    ) -> Result<Resent, DeliveryError> {
         let deadline = self.deadline();
-        let Some(mut record) = self.look_up(id).await.map_err(NotDurable)? else { return Ok(Resent::Unknown) };
+        let Some(mut record) = self.look_up(id).await? else { return Ok(Resent::Unknown) };
         match self.resendable(&record) {
             Resendable::InFlight => return Ok(Resent::Refused(Resendable::InFlight)),
             Resendable::NeedsForce if !force => return Ok(Resent::Refused(Resendable::NeedsForce)),
             Resendable::NeedsForce | Resendable::Allowed => {}
         }
-        let order = kept_order(&record).map_err(NotDurable)?;
-        let Some(user) = self.line_user(&order).await.map_err(NotDurable)? else { return Ok(Resent::NotLinked) };
+        let order = kept_order(&record)?;
+        let Some(user) = self.line_user(&order).await? else { return Ok(Resent::NotLinked) };
         let now = self.clock.now();
-        record.send_again(&user, self.push_body(&order, &user, now).map_err(NotDurable)?, operator, force, now);
-        record.retry_message_id = queue.send(&order).await.map_err(NotDurable)?;
+        record.send_again(&user, self.push_body(&order, &user, now)?, operator, force, now);
+        record.retry_message_id = queue.send(&order).await?;
         record.claim(now, self.settings.pace.lease);
         let detail = json!({ "generation": record.generation, "force": force });
         let entry = Entry::new(Kind::Resend, id.as_str(), operator, Some(detail), now);
-        if !self.deliveries.replace_and_note(&mut record, now, &entry, audit).await.map_err(NotDurable)? {
+        if !self.deliveries.replace_and_note(&mut record, now, &entry, audit).await? {
             return Ok(Resent::Refused(Resendable::InFlight));
         }
         let obstacle = self.obstacle(&record).await;
-        self.attempt(&mut record, obstacle, false, deadline, false).await.ok();
+        self.attempt(&mut record, obstacle, false, deadline, false).await;
         Ok(Resent::Stands(Box::new(record)))
     }
 
     /// Gives up an order whose dead letter is discarded, unless something else still delivers it. The state it is in then.
-    pub async fn give_up(&self, order: &Order) -> Result<Option<State>, String> {
+    pub async fn give_up(&self, order: &Order) -> Result<Option<State>, AwsError> {
         loop {
             let Some(mut record) = self.look_up(&order.id).await? else { return Ok(None) };
             let waits = !record.state.is_settled() && self.resendable(&record) != Resendable::InFlight;
@@ -97,9 +99,9 @@ impl Delivery {
 }
 
 /// The order as the record keeps it.
-pub fn kept_order(record: &DeliveryRecord) -> Result<Order, String> {
+pub fn kept_order(record: &DeliveryRecord) -> Result<Order, Invalid> {
     match order::parse_bytes(record.order.as_bytes()) {
         Ok(StatusChange::Finished(order)) => Ok(*order),
-        _ => Err("the order was kept by a version that took what this one does not".to_owned()),
+        _ => Err("its order was kept by a version that took what this one does not".into()),
     }
 }

@@ -24,11 +24,12 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    aws::error::{code_and_message, told},
+    aws::error::{AwsError, Doing as _, code_and_message, told},
     inbox::queue::{Envelope, Via},
     line::webhook::{Content, Event, Kind, Provider},
 };
 
+const READ: &str = "read the events";
 /// The sort key of a message's pointer; an event's starts with a digit.
 const POINTER: &str = "-";
 
@@ -360,7 +361,7 @@ impl Messages {
         chat_id: &str,
         limit: u32,
         before: Option<&str>,
-    ) -> Result<(Vec<StoredEvent>, Option<String>), String> {
+    ) -> Result<(Vec<StoredEvent>, Option<String>), AwsError> {
         let query = self
             .table
             .query()
@@ -370,10 +371,9 @@ impl Messages {
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(before.map(|event_key| key(chat_id, event_key)));
-        let answer = query.send().await.map_err(|error| format!("the events could not be read: {}", told(&error)))?;
+        let answer = query.send().await.doing(READ)?;
         let more = answer.last_evaluated_key.is_some();
-        let events: Vec<StoredEvent> =
-            answer.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?;
+        let events: Vec<StoredEvent> = serde_dynamo::from_items(answer.items.unwrap_or_default()).doing(READ)?;
         let next = events.last().filter(|_| more).map(|event| event.event_key.clone());
         Ok((events, next))
     }

@@ -132,7 +132,12 @@ impl Inbox {
             return Ok(());
         };
         if envelope.verified {
-            return self.friends.put(&user, friendship, event.at(), Source::LineEvent).await.map(|_| ());
+            return self
+                .friends
+                .put(&user, friendship, event.at(), Source::LineEvent)
+                .await
+                .map(|_| ())
+                .map_err(|error| error.to_string());
         }
         let profile = self.line.profile(&user).await.map_err(|error| format!("LINE was asked in vain: {error}"))?;
         let now = if profile.is_some() { Friendship::Friend } else { Friendship::NotAFriend };
@@ -142,7 +147,11 @@ impl Inbox {
         }
         // A time in the future would shut out every later event.
         let at = event.at().min(self.clock.now());
-        self.friends.put(&user, friendship, at, Source::ConfirmedEvent).await.map(|_| ())
+        self.friends
+            .put(&user, friendship, at, Source::ConfirmedEvent)
+            .await
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     }
 
     /// Asks Sobot for the bytes of a message that Sobot forwarded. Of what came from LINE directly the id is enough.

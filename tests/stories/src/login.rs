@@ -13,7 +13,7 @@ use local_stand::{
 };
 use serde_json::{Value, json};
 use shared::{
-    aws::secret::Secret,
+    aws::{error::AwsError, secret::Secret},
     clock::Clock,
     customer::{
         link::{Links, NewLink, Replaced},
@@ -643,7 +643,7 @@ fn logins_at_the_same_time_leave_no_half_links() {
             links.put(&link, &key).await
         };
         let (a, b, c, d, e, f) = tokio::join!(put(0), put(4), put(8), put(1), put(3), put(2));
-        let made: [Result<Replaced, String>; 6] = [a, b, c, d, e, f];
+        let made: [Result<Replaced, AwsError>; 6] = [a, b, c, d, e, f];
         assert!(made.iter().any(Result::is_ok), "{made:?}");
         let mut linked = 0;
         for member in &members {

@@ -5,6 +5,7 @@
 //! * [`recipients`] - whom an order reaches: members, friends, and those who are neither
 //! * [`retries`] - the queue, the dead-letter queue, redrive, the switch, the key's 24 hours
 //! * [`crashes`] - processes killed, AWS failing at each step
+//! * [`writes`] - what may come between a store and its table: a lost answer, a transaction, an error
 //! * [`daily_report`] - the mail at nine, and the warning before the quota is gone
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
@@ -33,6 +34,7 @@ mod dead_letters;
 mod events;
 mod inbox;
 mod login;
+
 mod metrics;
 mod operations;
 mod outcomes;
@@ -44,6 +46,7 @@ mod routes;
 mod template;
 mod tokens;
 mod webhooks;
+mod writes;
 
 use std::sync::{Arc, LazyLock};
 

@@ -26,7 +26,7 @@ use lambda_http::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 use shared::{
-    aws::secret::Secret,
+    aws::{error::AwsError, secret::Secret},
     clock::Clock,
     customer::{
         friend::{Friends, Friendship, Source},
@@ -269,14 +269,14 @@ impl LineLogin {
             Err(page) => {
                 // Without this the same callback would wait for an outcome that never comes.
                 if let Err(error) = self.used_tokens.give_up_exchange(&login.jti, &code_hash).await {
-                    tracing::warn!(error, "the exchange could not be given up");
+                    tracing::warn!(%error, "the exchange could not be given up");
                 }
                 return Err(ended(page));
             }
         };
         if let Err(error) = self.used_tokens.spend(&login.jti, linked).await {
             // The link stands; the token ends by itself within minutes, and only this browser can use it.
-            tracing::warn!(error, "the link token could not be spent");
+            tracing::warn!(%error, "the link token could not be spent");
         }
         self.done(linked, login.return_url.as_deref(), language)
     }
@@ -345,7 +345,7 @@ impl LineLogin {
         }
     }
 
-    async fn wait_for_outcome(&self, jti: &str) -> Result<Option<Linked>, String> {
+    async fn wait_for_outcome(&self, jti: &str) -> Result<Option<Linked>, AwsError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.used_tokens.outcome(jti).await? {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    aws::error::told,
+    aws::error::{AwsError, Cause, Doing as _},
     delivery::{day::DayCount as OwnCount, record::Deliveries},
     line::{
         channel::LineChannel,
@@ -249,16 +249,16 @@ impl Sources {
         }
     }
 
-    async fn dead_letters(&self) -> Result<BTreeMap<String, u64>, String> {
+    async fn dead_letters(&self) -> Result<BTreeMap<String, u64>, AwsError> {
         use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages as Count;
         let mut depths = BTreeMap::new();
         for url in &self.dead_letter_queues {
             let name = url.rsplit('/').next().unwrap_or(url).to_owned();
+            let doing = format!("look at {name}");
             let answer = self.sqs.get_queue_attributes().queue_url(url).attribute_names(Count).send().await;
-            let answer = answer.map_err(|error| format!("{name}: {}", told(&error)))?;
+            let answer = answer.doing(doing.clone())?;
             let depth = answer.attributes().and_then(|all| all.get(&Count)?.parse().ok());
-            let depth = depth.ok_or_else(|| format!("{name}: no count"))?;
-            depths.insert(name, depth);
+            depths.insert(name, depth.ok_or(Cause::Malformed("no count".to_owned())).doing(doing)?);
         }
         Ok(depths)
     }

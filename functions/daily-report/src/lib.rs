@@ -17,6 +17,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
+    aws::error::AwsError,
     clock::Clock,
     language::Language,
     metric,
@@ -80,21 +81,21 @@ impl DailyReport {
         let sent = self.report(date, is_today, start.resend).await;
         match &sent {
             Ok(answer) => tracing::info!(report.date = %date, answer = %answer, "report handled"),
-            Err(error) => tracing::error!(report.date = %date, error, "report not sent"),
+            Err(error) => tracing::error!(report.date = %date, %error, "report not sent"),
         }
-        let warned = self.warn().await.inspect_err(|error| tracing::error!(error, "the quota could not be watched"));
+        let warned = self.warn().await.inspect_err(|error| tracing::error!(%error, "the quota could not be watched"));
         let mut answer = sent?;
         match warned {
             Ok(warned) => answer["warned"] = json!(warned),
             // Another try would send the mail again, which was asked for once.
-            Err(error) if start.resend => answer["warnError"] = json!(error),
-            Err(error) => return Err(error.into()),
+            Err(error) if start.resend => answer["warnError"] = json!(error.to_string()),
+            Err(error) => return Err(error),
         }
         Ok(answer)
     }
 
     /// Looks whether the day's mail was sent. An error makes Lambda look again: whoever cannot look knows nothing.
-    async fn check(&self, date: Date) -> Result<Value, String> {
+    async fn check(&self, date: Date) -> Result<Value, AwsError> {
         let sent = self.once.is_done(&id_of(date)).await?;
         metric::report_missing(!sent);
         if sent {
@@ -132,17 +133,17 @@ impl DailyReport {
         }
     }
 
-    async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Value, String> {
+    async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Value, Error> {
         let kept = match self.once.begin(&id_of(date), LEASE, resend).await? {
             Begun::Mine(kept) => kept,
             Begun::Done => return Ok(json!({ "date": date.to_string(), "report": "already_sent" })),
-            Begun::Busy => return Err("another run is at this report".to_owned()),
+            Begun::Busy => return Err("another run is at this report".into()),
         };
         // A document of another version is as good as none: the figures are read again.
         let figures = |document: Option<String>| serde_json::from_str::<Figures>(&document?).ok();
         let kept = figures(kept);
         let known = async {
-            Ok::<_, String>(Known {
+            Ok::<_, AwsError>(Known {
                 month_then: kept.as_ref().map(|figures| figures.month.clone()),
                 // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was read.
                 earlier: kept.filter(|_| !resend),
@@ -160,23 +161,22 @@ impl DailyReport {
             }
             Err(error) => {
                 if let Err(problem) = self.once.give_back(&id_of(date)).await {
-                    tracing::warn!(error = problem, "the lease ends by itself");
+                    tracing::warn!(error = %problem, "the lease ends by itself");
                 }
                 Err(error)
             }
         }
     }
 
-    async fn read_and_send(&self, id: &str, known: &Known, date: Date) -> Result<String, String> {
+    async fn read_and_send(&self, id: &str, known: &Known, date: Date) -> Result<String, Error> {
         let figures = self.sources.read(date, self.clock.now(), known).await;
-        let document = serde_json::to_string(&figures).map_err(|error| error.to_string())?;
-        self.once.keep(id, &document).await?;
+        self.once.keep(id, &serde_json::to_string(&figures)?).await?;
         let mail = mail::mail(&figures, known.yesterday.as_ref(), date, self.language);
-        self.mailer.send(&mail).await.map_err(|error| error.to_string())
+        Ok(self.mailer.send(&mail).await?)
     }
 
     /// Request ids of broadcasts, registered by the operator under `broadcasts` as a JSON list; the latest come last.
-    async fn registered_broadcasts(&self) -> Result<Vec<String>, String> {
+    async fn registered_broadcasts(&self) -> Result<Vec<String>, AwsError> {
         let Some(list) = self.once.document("broadcasts").await? else { return Ok(Vec::new()) };
         match serde_json::from_str::<Vec<String>>(&list) {
             Ok(mut ids) => Ok(ids.split_off(ids.len().saturating_sub(MAX_BROADCASTS))),
@@ -187,9 +187,9 @@ impl DailyReport {
         }
     }
 
-    async fn warn(&self) -> Result<Option<u64>, String> {
-        let (quota, used) = self.sources.channel.month().await.map_err(|error| error.to_string())?;
-        self.warning.check(quota, used, self.clock.now()).await
+    async fn warn(&self) -> Result<Option<u64>, Error> {
+        let (quota, used) = self.sources.channel.month().await?;
+        Ok(self.warning.check(quota, used, self.clock.now()).await?)
     }
 }
 

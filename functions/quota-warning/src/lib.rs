@@ -20,7 +20,7 @@ impl QuotaWarningFunction {
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let mut response = SqsBatchResponse::default();
         if let Err(error) = self.warn().await {
-            tracing::error!(error, "nobody was warned, the queue keeps it");
+            tracing::error!(%error, "nobody was warned, the queue keeps it");
             for message in event.payload.records {
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = message.message_id.unwrap_or_default();
@@ -30,8 +30,9 @@ impl QuotaWarningFunction {
         Ok(response)
     }
 
-    async fn warn(&self) -> Result<(), String> {
-        let (quota, used) = self.channel.month().await.map_err(|error| error.to_string())?;
-        self.warning.check(quota, used, self.clock.now()).await.map(|_| ())
+    async fn warn(&self) -> Result<(), Error> {
+        let (quota, used) = self.channel.month().await?;
+        self.warning.check(quota, used, self.clock.now()).await?;
+        Ok(())
     }
 }

@@ -7,13 +7,14 @@ use aws_config::SdkConfig;
 use time::OffsetDateTime;
 
 use crate::{
+    aws::error::AwsError,
     clock::Clock,
     lambda::environment::{SettingError, parsed, required},
     language::Language,
     line::{client::Quota, day::line_day},
     metric,
     report::{
-        mail::{Mail, Mailer},
+        mail::{Mail, MailError, Mailer},
         reports::{Begun, Once},
     },
 };
@@ -55,6 +56,20 @@ impl Thresholds {
     }
 }
 
+/// Nobody was warned, or nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub enum WarningError {
+    /// The reports' table.
+    #[error(transparent)]
+    Table(#[from] AwsError),
+    /// Its lease ends, and whoever looks then finds out.
+    #[error("another run is at this warning")]
+    Busy,
+    /// The mail.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+}
+
 /// Sends the warnings.
 #[derive(Debug)]
 pub struct QuotaWarning {
@@ -80,22 +95,21 @@ impl QuotaWarning {
     }
 
     /// Warns of the highest threshold that was reached and not warned of this month; returns it if a mail went out.
-    pub async fn check(&self, quota: Quota, used: u64, now: OffsetDateTime) -> Result<Option<u64>, String> {
+    pub async fn check(&self, quota: Quota, used: u64, now: OffsetDateTime) -> Result<Option<u64>, WarningError> {
         let reached = self.thresholds.reached(quota, used);
         metric::quota(quota, used, reached.last().copied().unwrap_or(0));
         let (Some(highest), Quota::Limited(limit)) = (reached.last(), quota) else { return Ok(None) };
         let id = |share: &u64| format!("warning#{}#{share}", month(now));
         match self.once.begin(&id(highest), LEASE, false).await? {
             Begun::Done => return Ok(None),
-            // Or it was this call, whose answer was lost: whoever looks again after the lease finds out.
-            Begun::Busy => return Err("another run is at this warning".to_owned()),
+            Begun::Busy => return Err(WarningError::Busy),
             Begun::Mine(_) => {}
         }
         if let Err(error) = self.mailer.send(&mail(*highest, limit, used, now, self.language)).await {
             if let Err(problem) = self.once.give_back(&id(highest)).await {
-                tracing::warn!(error = problem, "the lease ends by itself");
+                tracing::warn!(error = %problem, "the lease ends by itself");
             }
-            return Err(error.to_string());
+            return Err(error.into());
         }
         // The lower ones are over with it; the one that was mailed is marked first.
         for share in reached.iter().rev() {

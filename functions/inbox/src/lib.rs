@@ -12,7 +12,10 @@ use std::{
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent};
-use shared::inbox::{Inbox, queue::Envelope};
+use shared::{
+    inbox::{Inbox, queue::Envelope},
+    invalid::Invalid,
+};
 use tokio::{task::JoinSet, time::timeout};
 use tracing::Instrument as _;
 
@@ -33,14 +36,16 @@ pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<
                 for number in 0..envelope.events.len() {
                     let (inbox, envelope) = (Arc::clone(inbox), Arc::clone(&envelope));
                     let take = async move {
-                        let taken = inbox.take(&envelope, &envelope.events[number]);
-                        timeout(MAX_TIME, taken).await.unwrap_or_else(|_| Err("it took too long".to_owned()))
+                        match timeout(MAX_TIME, inbox.take(&envelope, &envelope.events[number])).await {
+                            Ok(taken) => taken.map_err(|error| error.to_string()),
+                            Err(_) => Err("it took too long".to_owned()),
+                        }
                     };
                     message_ids.insert(tasks.spawn(take.in_current_span()).id(), message_id.clone());
                 }
             }
             Err(error) => {
-                tracing::error!(message_id, error, "a message is left to the dead-letter queue");
+                tracing::error!(message_id, %error, "a message is left to the dead-letter queue");
                 left.insert(message_id);
             }
         }
@@ -73,9 +78,9 @@ pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<
     Ok(response)
 }
 
-fn read(message: &SqsMessage) -> Result<Envelope, String> {
+fn read(message: &SqsMessage) -> Result<Envelope, Invalid> {
     let body = message.body.as_deref().unwrap_or_default();
     // serde's message would quote the body.
     serde_json::from_str(body)
-        .map_err(|error| format!("not from the webhooks (line {}, column {})", error.line(), error.column()))
+        .map_err(|error| format!("not from the webhooks (line {}, column {})", error.line(), error.column()).into())
 }

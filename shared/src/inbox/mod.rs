@@ -31,15 +31,16 @@ use self::{
     queue::{Envelope, Via},
 };
 use crate::{
+    aws::{error::AwsError, secret::SecretError},
     clock::Clock,
     customer::friend::{Friends, Friendship, Source},
     delivery::settings::Settings,
     line::{
-        channel::LineChannel,
+        channel::{AnswerError, LineChannel},
         webhook::{Content, Event, Kind, Provider},
     },
     metric,
-    sobot::account::SobotAccount,
+    sobot::account::{AccountError, SobotAccount},
 };
 
 /// What the inbox needs to know beside what every function that calls LINE does.
@@ -55,6 +56,23 @@ pub struct InboxSettings {
     pub sobot_api_base: String,
     /// The secret with Sobot's credential.
     pub sobot_secret_id: String,
+}
+
+/// Something of an event is left to do: the queue keeps the event, and everything that was done already can be done again.
+#[derive(Debug, thiserror::Error)]
+pub enum InboxError {
+    /// A table.
+    #[error(transparent)]
+    Table(#[from] AwsError),
+    /// LINE does not say whether the user is a friend.
+    #[error("LINE was asked in vain: {0}")]
+    Line(#[from] AnswerError),
+    /// The channel that Sobot is asked about is not known.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// Sobot does not say where the content is.
+    #[error("no media URL for the message: {0}")]
+    Sobot(#[from] AccountError),
 }
 
 /// Takes events.
@@ -94,9 +112,8 @@ impl Inbox {
         tokio::join!(self.line.renew_token_ahead(), self.sobot.renew_token_ahead());
     }
 
-    /// Handles one event of an envelope. An error means that something is left to do: the queue keeps the event, and everything that was
-    /// done already can be done again.
-    pub async fn take(&self, envelope: &Envelope, event: &RawValue) -> Result<(), String> {
+    /// Handles one event of an envelope.
+    pub async fn take(&self, envelope: &Envelope, event: &RawValue) -> Result<(), InboxError> {
         let event = Event::parse(event.get());
         let item = StoredEvent::new(&event, envelope, self.retention);
         // First the item, so that the operator sees the event even while LINE and Sobot are out of reach.
@@ -126,20 +143,16 @@ impl Inbox {
         Ok(())
     }
 
-    async fn befriend(&self, event: &Event, envelope: &Envelope, friendship: Friendship) -> Result<(), String> {
+    async fn befriend(&self, event: &Event, envelope: &Envelope, friendship: Friendship) -> Result<(), InboxError> {
         let Some(user) = event.source.user() else {
             tracing::warn!(event.id = event.id, "a follow or unfollow of nobody that LINE could know");
             return Ok(());
         };
         if envelope.verified {
-            return self
-                .friends
-                .put(&user, friendship, event.at(), Source::LineEvent)
-                .await
-                .map(|_| ())
-                .map_err(|error| error.to_string());
+            self.friends.put(&user, friendship, event.at(), Source::LineEvent).await?;
+            return Ok(());
         }
-        let profile = self.line.profile(&user).await.map_err(|error| format!("LINE was asked in vain: {error}"))?;
+        let profile = self.line.profile(&user).await?;
         let now = if profile.is_some() { Friendship::Friend } else { Friendship::NotAFriend };
         if now != friendship {
             tracing::warn!(event.id = event.id, "a forwarded event that LINE does not confirm changes no friend state");
@@ -147,11 +160,8 @@ impl Inbox {
         }
         // A time in the future would shut out every later event.
         let at = event.at().min(self.clock.now());
-        self.friends
-            .put(&user, friendship, at, Source::ConfirmedEvent)
-            .await
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        self.friends.put(&user, friendship, at, Source::ConfirmedEvent).await?;
+        Ok(())
     }
 
     /// Asks Sobot for the bytes of a message that Sobot forwarded. Of what came from LINE directly the id is enough.
@@ -162,7 +172,7 @@ impl Inbox {
         content: &Content,
         item: &StoredEvent,
         stored: &Stored,
-    ) -> Result<(), String> {
+    ) -> Result<(), InboxError> {
         let item = match stored {
             Stored::New => item,
             Stored::Known(known) => known,
@@ -172,10 +182,8 @@ impl Inbox {
         if !wanted || item.media_url.is_some() || item.unsent_at.is_some() {
             return Ok(());
         }
-        let channel_id = self.line.channel_id().await.map_err(|error| error.to_string())?;
-        let url = self.sobot.media_url(message_id, &channel_id).await;
-        let url = url.map_err(|error| format!("no media URL for the message: {error}"))?;
-        self.messages.set_media_url(&item.chat_id, &item.event_key, &url).await
+        let url = self.sobot.media_url(message_id, &self.line.channel_id().await?).await?;
+        Ok(self.messages.set_media_url(&item.chat_id, &item.event_key, &url).await?)
     }
 }
 

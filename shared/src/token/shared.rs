@@ -16,19 +16,17 @@
 //! * The table holds the token sealed (AES-256-GCM) with a key derived from the issuer's secret, which only Secrets
 //!   Manager holds. After that secret changed, the item cannot be opened and counts as absent.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
-use aws_sdk_dynamodb::{
-    Client,
-    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
-    primitives::Blob,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use crate::{
-    aws::error::told,
+    aws::{
+        error::{AwsError, Cause, Doing as _},
+        table::{self, Table, Update, Write, WriteOutcome, number, number_of, string},
+    },
     clock::Clock,
     ids::random_name,
     metric,
@@ -57,8 +55,8 @@ pub enum TokenError<E> {
     #[error("no token was issued: {0}")]
     Issuer(E),
     /// The table could not be read or written.
-    #[error("the shared token could not be read: {0}")]
-    Store(String),
+    #[error(transparent)]
+    Store(#[from] AwsError),
     /// The token was refused although it is new: another would be refused too.
     #[error("the token was refused and is not replaced yet")]
     RefusedToo,
@@ -138,8 +136,7 @@ pub struct Issuer {
 /// The shared token of one issuer.
 #[derive(Debug)]
 pub struct SharedToken {
-    table: Client,
-    table_name: String,
+    table: Table,
     issuer: Issuer,
     clock: Clock,
     memory: Mutex<Option<Known>>,
@@ -147,12 +144,12 @@ pub struct SharedToken {
 
 impl SharedToken {
     /// The token of this issuer, shared through this table.
-    pub fn new(table: Client, table_name: String, issuer: Issuer, clock: Clock) -> Self {
-        Self { table, table_name, issuer, clock, memory: Mutex::new(None) }
+    pub fn new(client: Client, table_name: String, issuer: Issuer, clock: Clock) -> Self {
+        Self { table: Table::new(client, table_name), issuer, clock, memory: Mutex::new(None) }
     }
 
     /// Reads a usable token into memory, if there is one. Asks the issuer for nothing.
-    pub async fn warm_up(&self, key: &SealingKey) -> Result<(), String> {
+    pub async fn warm_up(&self, key: &SealingKey) -> Result<(), AwsError> {
         let mut memory = self.memory.lock().await;
         if memory.is_none() {
             *memory = self.read(key).await?.known;
@@ -198,12 +195,12 @@ impl SharedToken {
             return;
         }
         let renewed = async {
-            let item = self.read(key).await.map_err(TokenError::Store)?;
+            let item = self.read(key).await?;
             let now = self.clock.now();
             if !item.known.as_ref().is_some_and(|known| known.due(now)) || !item.may_ask(now, self.issuer.max_live) {
                 return Ok(item.known);
             }
-            match self.take_lease(&item, now).await.map_err(TokenError::Store)? {
+            match self.take_lease(&item, now).await? {
                 Some(holder) => self.ask(key, &item, &holder, &issue).await.map(Some),
                 None => Ok(None),
             }
@@ -236,7 +233,7 @@ impl SharedToken {
             return Ok(known.token.clone());
         }
         loop {
-            let item = self.read(key).await.map_err(TokenError::Store)?;
+            let item = self.read(key).await?;
             let now = self.clock.now();
             *memory = item.known.clone();
             if let Some(known) = item.known.as_ref().filter(|known| good(known, now)) {
@@ -249,7 +246,7 @@ impl SharedToken {
             if !item.may_ask(now, self.issuer.max_live) {
                 return Err(TokenError::TooMany);
             }
-            if let Some(holder) = self.take_lease(&item, now).await.map_err(TokenError::Store)? {
+            if let Some(holder) = self.take_lease(&item, now).await? {
                 let known = self.ask(key, &item, &holder, &issue).await?;
                 *memory = Some(known.clone());
                 return Ok(known.token);
@@ -275,8 +272,8 @@ impl SharedToken {
                 let known = Known { token: issued.token, serial: item.serial + 1, issued_at, expires_at };
                 metric::token_renewed(self.issuer.name);
                 // The token is good even if it cannot be stored: this instance uses it, another makes its own.
-                if let Err(what) = self.store(key, item, &known, holder).await {
-                    tracing::warn!(issuer = self.issuer.name, error = what, "the new token could not be shared");
+                if let Err(error) = self.store(key, item, &known, holder).await {
+                    tracing::warn!(issuer = self.issuer.name, %error, "the new token could not be shared");
                 } else {
                     tracing::info!(issuer = self.issuer.name, token.serial = known.serial, %expires_at, "token renewed");
                 }
@@ -284,11 +281,11 @@ impl SharedToken {
             }
             Err(error) => {
                 if error.is_refusal()
-                    && let Err(what) = self.refused(item, holder).await
+                    && let Err(problem) = self.refused(item, holder).await
                 {
                     tracing::warn!(
                         issuer = self.issuer.name,
-                        error = what,
+                        error = %problem,
                         "the lease could not be given back, it ends by itself"
                     );
                 }
@@ -297,21 +294,13 @@ impl SharedToken {
         }
     }
 
-    async fn read(&self, key: &SealingKey) -> Result<Item, String> {
-        let answer = self
-            .table
-            .get_item()
-            .table_name(&self.table_name)
-            .key("issuer", AttributeValue::S(self.issuer.name.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| told(&error))?;
-        Ok(self.item(key, &answer.item.unwrap_or_default()))
+    async fn read(&self, key: &SealingKey) -> Result<Item, AwsError> {
+        let attributes = self.table.get(self.key()).await.doing("read the shared token")?;
+        Ok(self.item(key, &attributes.unwrap_or_default()))
     }
 
-    fn item(&self, key: &SealingKey, attributes: &HashMap<String, AttributeValue>) -> Item {
-        let number = |name: &str| attributes.get(name)?.as_n().ok()?.parse::<i64>().ok();
+    fn item(&self, key: &SealingKey, attributes: &table::Item) -> Item {
+        let number = |name| number_of(attributes, name);
         let known = || {
             let time = |name| OffsetDateTime::from_unix_timestamp(number(name)?).ok();
             Some(Known {
@@ -333,109 +322,69 @@ impl SharedToken {
         }
     }
 
-    fn update(&self) -> UpdateItemFluentBuilder {
-        self.table
-            .update_item()
-            .table_name(&self.table_name)
-            .key("issuer", AttributeValue::S(self.issuer.name.to_owned()))
+    fn key(&self) -> table::Item {
+        table::key([("issuer", self.issuer.name)])
     }
 
     /// Takes the lease for the token after the one in `item`, and counts that token as asked for; `None` when somebody else
     /// holds the lease or has made that token.
-    async fn take_lease(&self, item: &Item, now: OffsetDateTime) -> Result<Option<String>, String> {
+    async fn take_lease(&self, item: &Item, now: OffsetDateTime) -> Result<Option<String>, AwsError> {
         let now_ms = milliseconds(now);
         if item.lease_until_ms > now_ms {
             return Ok(None);
         }
         let holder = random_name();
-        let until_ms = milliseconds(now + item.next_lease(self.issuer.lease));
         let mut live = item.live(now);
         // Where there is no limit, there is nothing to count.
         live.truncate(self.issuer.max_live.unwrap_or(0));
         live.push((now + self.issuer.life).unix_timestamp());
-        let result = self
-            .update()
-            .update_expression(
-                "SET lease_until_ms = :until, lease_holder = :holder, failures = :failures, live_until = :live",
-            )
-            .condition_expression(
+        let lease = self
+            .table
+            .update(self.key())
+            .set("lease_until_ms", number(milliseconds(now + item.next_lease(self.issuer.lease))))
+            .set("lease_holder", string(&holder))
+            .set("failures", number(u64::from(item.failures) + 1))
+            .set("live_until", numbers(&live))
+            .when(
                 "(attribute_not_exists(serial) OR serial = :serial) \
                  AND (attribute_not_exists(lease_until_ms) OR lease_until_ms <= :now)",
             )
-            .expression_attribute_values(":until", number(until_ms))
-            .expression_attribute_values(":holder", AttributeValue::S(holder.clone()))
-            .expression_attribute_values(":failures", number(i64::from(item.failures) + 1))
-            .expression_attribute_values(":live", numbers(&live))
-            .expression_attribute_values(":serial", AttributeValue::N(item.serial.to_string()))
-            .expression_attribute_values(":now", number(now_ms))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        // The SDK repeats a call whose answer was lost, and then meets its own lease.
-        let is_ours = |item: &HashMap<String, AttributeValue>| {
-            item.get("lease_holder").is_some_and(|found| *found == AttributeValue::S(holder.clone()))
-        };
-        match &result {
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
-                    Ok(lost.item().is_some_and(is_ours).then_some(holder))
-                }
-                _ => Err(told(error)),
-            },
-            Ok(_) => Ok(Some(holder)),
-        }
+            .value(":serial", number(item.serial))
+            .value(":now", number(now_ms));
+        let taken = lease.send().await.doing("take the shared token's lease")?.is_written();
+        Ok(taken.then_some(holder))
     }
 
-    async fn store(&self, key: &SealingKey, item: &Item, known: &Known, holder: &str) -> Result<(), String> {
+    async fn store(&self, key: &SealingKey, item: &Item, known: &Known, holder: &str) -> Result<(), AwsError> {
+        const STORE: &str = "store the new token";
         let mut live = item.live(known.issued_at);
         live.push(known.expires_at.unix_timestamp());
-        let result = self
-            .update()
-            .update_expression(
-                "SET sealed_token = :token, serial = :serial, issued_at = :issued, expires_at = :expires, \
-                 live_until = :live REMOVE lease_until_ms, lease_holder, failures",
-            )
-            .condition_expression("lease_holder = :holder")
-            .expression_attribute_values(
-                ":token",
-                AttributeValue::B(Blob::new(key.seal(self.issuer.name, known.token.reveal()))),
-            )
-            .expression_attribute_values(":serial", AttributeValue::N(known.serial.to_string()))
-            .expression_attribute_values(":issued", number(known.issued_at.unix_timestamp()))
-            .expression_attribute_values(":expires", number(known.expires_at.unix_timestamp()))
-            .expression_attribute_values(":live", numbers(&live))
-            .expression_attribute_values(":holder", AttributeValue::S(holder.to_owned()))
-            .send()
-            .await;
-        if condition_held(result)? { Ok(()) } else { Err("the lease had ended".to_owned()) }
+        let sealed = key.seal(self.issuer.name, known.token.reveal());
+        let update = self
+            .give_lease_back(holder, &live)
+            .set("sealed_token", AttributeValue::B(Blob::new(sealed)))
+            .set("serial", number(known.serial))
+            .set("issued_at", number(known.issued_at.unix_timestamp()))
+            .set("expires_at", number(known.expires_at.unix_timestamp()));
+        match update.send().await.doing(STORE)? {
+            WriteOutcome::Written(_) => Ok(()),
+            WriteOutcome::Lost(_) => Err(Cause::Malformed("the lease had ended".to_owned())).doing(STORE),
+        }
     }
 
     /// After a refusal: no token came of it, and the next one may ask at once.
-    async fn refused(&self, item: &Item, holder: &str) -> Result<(), String> {
-        let result = self
-            .update()
-            .update_expression("SET live_until = :live REMOVE lease_until_ms, lease_holder, failures")
-            .condition_expression("lease_holder = :holder")
-            .expression_attribute_values(":live", numbers(&item.live_until))
-            .expression_attribute_values(":holder", AttributeValue::S(holder.to_owned()))
-            .send()
-            .await;
-        condition_held(result).map(|_| ())
+    async fn refused(&self, item: &Item, holder: &str) -> Result<(), AwsError> {
+        self.give_lease_back(holder, &item.live_until).send().await.doing("give the lease back")?;
+        Ok(())
     }
-}
 
-fn condition_held<R>(
-    result: Result<UpdateItemOutput, aws_sdk_dynamodb::error::SdkError<UpdateItemError, R>>,
-) -> Result<bool, String>
-where
-    R: fmt::Debug + Send + Sync + 'static,
-{
-    match result {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-            Ok(false)
-        }
-        Err(error) => Err(told(&error)),
+    fn give_lease_back(&self, holder: &str, live: &[i64]) -> Write<Update> {
+        self.table
+            .update(self.key())
+            .set("live_until", numbers(live))
+            .remove(&["lease_until_ms", "lease_holder", "failures"])
+            .when("lease_holder = :holder")
+            .value(":holder", string(holder))
     }
 }
 
@@ -443,12 +392,8 @@ fn milliseconds(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-fn number(value: i64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
 fn numbers(values: &[i64]) -> AttributeValue {
-    AttributeValue::L(values.iter().copied().map(number).collect())
+    AttributeValue::L(values.iter().map(number).collect())
 }
 
 #[cfg(test)]

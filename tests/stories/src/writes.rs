@@ -2,7 +2,8 @@
 
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
-    stand::{Stand, order_with},
+    line::webhook_sender::{WebhookSender, message},
+    stand::{Stand, order_with, random_user},
 };
 use serde_json::{Value, json};
 use shared::delivery::record::State;
@@ -39,7 +40,14 @@ fn a_write_that_a_transaction_is_in_the_way_of_is_made_after_it() {
         let reply = stand.operate("POST", &format!("/orders/{}/resend", id(&order)), Some(body)).await;
         assert_eq!((reply.status, &reply.body["delivery"]), (200, &json!("sent")), "{reply:?}");
 
-        assert_eq!((outcome.hits(), resend.hits()), (1, 1));
+        let user = random_user();
+        let stored = tap.inject(CONFLICT, "dynamodb.TransactWriteItems", &user, 1);
+        let text = message(&user, 1_462_629_479_859, json!({ "type": "text", "text": "hello" }));
+        assert_eq!(WebhookSender::line(stand).deliver(&[text]).await.status, 200);
+        stand.wait_for_events(&user, "stored", |events| events.len() == 1).await;
+        assert_eq!((outcome.hits(), resend.hits(), stored.hits()), (1, 1, 1));
+        let taken_for_failures = complaints(stand).into_iter().filter(|line| line.to_string().contains("TransactionC"));
+        assert_eq!(taken_for_failures.collect::<Vec<_>>(), [] as [Value; 0]);
     });
 }
 

@@ -428,6 +428,12 @@ pub async fn drive_line_login(stand: &Stand) {
     log_in(stand, &member, &random_user()).await.is_page(200, "You are connected");
     log_in(stand, &member, &random_user()).await.is_page(200, "You are connected");
     call_back_twice_at_once(stand, "M-twice", &random_user()).await;
+    // LINE refuses a code once.
+    let user = random_user();
+    let (mut visitor, callback) = up_to_the_callback(stand, "M-refused", &user).await;
+    stand.line.script(Target::Login(Endpoint::Exchange, user), [Behaviour::answer(400, "{}")]);
+    visitor.get(&callback).await.is_page(502, "The login was not completed");
+    visitor.get(&callback).await.is_page(200, "You are connected");
 }
 
 #[test]

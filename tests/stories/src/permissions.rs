@@ -91,9 +91,14 @@ async fn drive_daily_report(stand: &Stand) {
 }
 
 async fn drive_webhooks_and_inbox(stand: &Stand) {
+    begin_without_tokens(stand, "inbox").await;
+    write_to_the_account(stand).await;
+}
+
+/// A customer follows, sends a picture and takes it back; both entrances tell.
+pub async fn write_to_the_account(stand: &Stand) {
     let now_ms = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("now");
     let (line, sobot) = (WebhookSender::line(stand), WebhookSender::sobot(stand));
-    begin_without_tokens(stand, "inbox").await;
 
     // What Sobot forwards unsigned: a picture, whose address is asked for, and a follow, of which LINE is asked.
     let customer = random_user();

@@ -1,14 +1,20 @@
 //! What may come between a store and its table: a lost answer, a transaction in the way, an error.
 
+use std::{collections::BTreeSet, fs};
+
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
-    line::webhook_sender::{WebhookSender, message},
+    line::{
+        Behaviour, Endpoint,
+        webhook_sender::{WebhookSender, event, message},
+    },
+    repository,
     stand::{Stand, order_with, random_user},
 };
 use serde_json::{Value, json};
 use shared::delivery::record::State;
 
-use crate::{id, story};
+use crate::{id, login, permissions::write_to_the_account, story, story_alone, user};
 
 /// How DynamoDB refuses a transaction while another is at one of its items.
 const CONFLICT: Fault = Fault::Answer(
@@ -23,6 +29,111 @@ fn complaints(stand: &Stand) -> Vec<Value> {
     let logs = stand.aws.all_logs();
     let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.filter(|line| line["level"] == "WARN" || line["level"] == "ERROR").collect()
+}
+
+/// The conditions of every write so far.
+fn conditions(stand: &Stand) -> BTreeSet<String> {
+    fn collect(call: &Value, found: &mut BTreeSet<String>) {
+        match call {
+            Value::Object(fields) => {
+                found.extend(fields.get("ConditionExpression").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|field| collect(field, found));
+            }
+            Value::Array(steps) => steps.iter().for_each(|step| collect(step, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    for call in stand.aws.tap().calls() {
+        collect(&serde_json::from_str(&call.body).unwrap_or_default(), &mut found);
+    }
+    found
+}
+
+/// The conditions that the sources of the stores name; `{..}` stands for anything.
+fn conditions_in_the_sources() -> Vec<String> {
+    let mut folders = vec![repository().join("shared/src")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = fs::read_to_string(&path).expect("a source");
+            let literals = source.split(".when(").skip(1).filter_map(|rest| rest.split('"').nth(1));
+            found.extend(
+                literals.map(|literal| literal.replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" ")),
+            );
+        }
+    }
+    found
+}
+
+fn is_an_instance(condition: &str, of: &str) -> bool {
+    let mut rest = condition;
+    of.split(['{', '}']).step_by(2).all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
+/// Everything is asked for that a store writes under a condition, and the answer to the first attempt of every write is
+/// lost.
+#[test]
+fn every_store_knows_its_own_work_again() {
+    const WRITES: [&str; 3] = ["dynamodb.PutItem", "dynamodb.UpdateItem", "dynamodb.TransactWriteItems"];
+    story_alone(&[("RetryDelaySeconds", "20")], async |stand| {
+        let lost = WRITES.map(|write| stand.aws.tap().inject(Fault::LoseFirstAnswer, write, "", ALWAYS));
+        let stand = &*stand;
+        // A refused request for a token gives the lease back.
+        stand.line.script(Endpoint::Token, [Behaviour::answer(400, "{}")]);
+        assert!(stand.post(&order_with(json!({}))).await.status < 300, "sent now or later");
+        let orders = async {
+            let order = order_with(json!({}));
+            stand.enqueue(&order.to_string()).await.expect("queued");
+            let record = stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+            assert_eq!((record.revision, record.attempts.len()), (2, 1));
+            let body = json!({ "reason": "to see what is written", "force": true });
+            let reply = stand.operate("POST", &format!("/orders/{}/resend", id(&order)), Some(body)).await;
+            assert_eq!((reply.status, &reply.body["generation"]), (200, &json!(2)), "{reply:?}");
+            assert_eq!(stand.line.received_by(user(&order)).len(), 2);
+        };
+        let mail = async {
+            let report = json!({ "scheduledTime": "2026-09-09T01:00:00Z" });
+            let answer = stand.invoke("DailyReportFunctionName", &report).await.expect("an answer");
+            assert_eq!(answer["report"], "sent", "{answer}");
+        };
+        let login = async {
+            login::drive_line_login(stand).await;
+            assert_eq!(stand.operate("DELETE", "/links/M-twice?reason=over", None).await.status, 200);
+        };
+        let inbox = async {
+            write_to_the_account(stand).await;
+            let unheard_of = event("aNewKindOfEvent", &random_user(), 7, json!({}));
+            assert_eq!(WebhookSender::line(stand).deliver(&[unheard_of]).await.status, 200);
+            stand.wait_for_an_empty_inbox().await;
+        };
+        tokio::join!(orders, mail, login, inbox);
+        assert!(lost.iter().all(|lost| lost.hits() > 0), "{lost:?}");
+        let unknown_events = stand.aws.logs("inbox").matches(r#""UnknownEvent":1"#).count();
+        assert_eq!(unknown_events, 1, "an item whose first answer was lost is new all the same");
+        let errors = complaints(stand).into_iter().filter_map(|line| line["error"].as_str().map(str::to_owned));
+        assert_eq!(errors.collect::<Vec<_>>(), ["LINE answered 400: {}"], "the code that it refused");
+        let (seen, sources) = (conditions(stand), conditions_in_the_sources());
+        assert!(sources.len() > 10, "{sources:?}");
+        let unseen =
+            sources.into_iter().filter(|source| !seen.iter().any(|condition| is_an_instance(condition, source)));
+        assert_eq!(
+            unseen.collect::<Vec<_>>(),
+            [] as [String; 0],
+            "no part of this story writes under these conditions"
+        );
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::{
     aws::error::{AwsError, Cause, Doing as _},
@@ -182,14 +183,14 @@ impl Sources {
         let month_then = if known.is_today { earlier.map(|figures| &figures.month) } else { known.month_then.as_ref() };
         let month = Source::or_read(month_then, deadline, async {
             if !known.is_today {
-                return Err("LINE tells it on the day itself only".to_owned());
+                return Err("LINE tells it on the day itself only".into());
             }
-            let (quota, used) = self.channel.month().await.map_err(|error| error.to_string())?;
+            let (quota, used) = self.channel.month().await?;
             let limit = match quota {
                 Quota::Limited(limit) => Some(limit),
                 Quota::Unlimited => None,
             };
-            Ok::<_, String>(Month { limit, used })
+            Ok::<_, Error>(Month { limit, used })
         });
         // First, because it replaces a token that LINE refuses.
         let month = month.await;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::sobot::{
     account::{AccountError, SobotAccount},
@@ -105,7 +106,7 @@ pub async fn read(sobot: &SobotAccount, day: Date, earlier: Option<&MassSends>) 
     let tasks = Source::or_read(earlier.map(|all| &all.tasks), deadline, async {
         let mut tasks = Tasks::default();
         tasks.incomplete = each(sobot, TaskQuery { time, ..TaskQuery::default() }, |task| tasks.add(task)).await?;
-        Ok::<_, String>(tasks)
+        Ok::<_, Error>(tasks)
     })
     .await;
     let failures = Source::or_read(earlier.map(|all| &all.failures), deadline, async {
@@ -118,7 +119,7 @@ pub async fn read(sobot: &SobotAccount, day: Date, earlier: Option<&MassSends>) 
             }
         };
         let incomplete = each(sobot, query, count).await?;
-        Ok::<_, String>(kinds.into_failures(read, incomplete))
+        Ok::<_, Error>(kinds.into_failures(read, incomplete))
     })
     .await;
     Some(MassSends { tasks, failures })
@@ -129,7 +130,7 @@ async fn each<Q: Query>(
     sobot: &SobotAccount,
     query: Q,
     mut take: impl FnMut(Q::Item),
-) -> Result<Option<Incomplete>, String> {
+) -> Result<Option<Incomplete>, Error> {
     let mut pages = sobot.pages(query, MAX_PAGES);
     let reading = async {
         while let Some(items) = pages.next().await? {
@@ -139,8 +140,8 @@ async fn each<Q: Query>(
     };
     match tokio::time::timeout(LIST_LIMIT, reading).await {
         Ok(Ok(())) => Ok((!pages.is_complete()).then(|| Incomplete { total: pages.total() })),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("Sobot took longer than {} seconds: try again later", LIST_LIMIT.as_secs())),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(format!("Sobot took longer than {} seconds: try again later", LIST_LIMIT.as_secs()).into()),
     }
 }
 

@@ -297,7 +297,9 @@ impl LineLogin {
                 tracing::warn!(member.id = %member, %error, "the code could not be exchanged");
                 if matches!(error, LineError::Status { status: 400..=428 | 430..500, .. }) {
                     // The channel's secret may be a new one: this code is spent, the next login shall not fail.
-                    let _ = self.secret.get_again().await;
+                    if let Err(error) = self.secret.get_again().await {
+                        tracing::warn!(%error, "the login secret could not be read again");
+                    }
                     return Err(Page::NotConfirmed);
                 }
                 return Err(Page::LineIsAway);

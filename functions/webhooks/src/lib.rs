@@ -124,7 +124,7 @@ impl Webhooks {
         let events = delivery.events.unwrap_or_default();
         seen.events = events.len();
         self.queue.send(via, seen.verified, self.clock.now(), &events).await.map_err(|error| {
-            tracing::error!(error, "not every event is in the queue, the sender has to deliver them again");
+            tracing::error!(%error, "not every event is in the queue, the sender has to deliver them again");
             Answer::Unavailable
         })
     }

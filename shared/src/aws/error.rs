@@ -115,23 +115,6 @@ impl<T, E: Into<Cause>> Doing<T> for Result<T, E> {
     }
 }
 
-/// The former spelling.
-pub fn told<E: ProvideErrorMetadata, R: fmt::Debug>(error: &SdkError<E, R>) -> String {
-    match error {
-        SdkError::ServiceError(failure) => code_and_message(failure.err()),
-        SdkError::TimeoutError(_) => "time-out".to_owned(),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => "time-out".to_owned(),
-        SdkError::DispatchFailure(_) => "no connection".to_owned(),
-        SdkError::ResponseError(_) => "an answer that cannot be read".to_owned(),
-        _ => "the request could not be made".to_owned(),
-    }
-}
-
-/// The former spelling.
-pub fn code_and_message(error: &impl ProvideErrorMetadata) -> String {
-    format!("{}: {}", error.code().unwrap_or("no code"), shortened(error.message().unwrap_or_default()))
-}
-
 fn shortened(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }

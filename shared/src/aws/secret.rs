@@ -9,7 +9,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use crate::{aws::error::told, clock::Clock};
+use crate::{aws::error::Cause, clock::Clock, invalid::Invalid};
 
 /// Failed authentications read a secret again at most this often, so that a guesser cannot make us call all day.
 const MIN_AGE: Duration = Duration::from_secs(2);
@@ -24,8 +24,8 @@ pub enum SecretError {
     Unavailable {
         /// The secret's id or ARN.
         id: String,
-        /// What Secrets Manager said.
-        what: String,
+        /// Why.
+        what: Cause,
     },
     /// Nobody has put a value yet.
     #[error("secret {id} has no value; put the JSON that README.md describes")]
@@ -39,14 +39,14 @@ pub enum SecretError {
         /// The secret's id or ARN.
         id: String,
         /// The field and its problem.
-        problem: String,
+        problem: Invalid,
     },
 }
 
 /// The content of a secret.
 pub trait Content: Sized {
     /// Reads the JSON; the error names the field and never prints a value.
-    fn parse(json: &str) -> Result<Self, String>;
+    fn parse(json: &str) -> Result<Self, Invalid>;
 }
 
 /// One secret, kept in memory.
@@ -103,7 +103,7 @@ impl<T: Content> Secret<T> {
             let id = self.id.clone();
             match error.as_service_error() {
                 Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::NotSet { id },
-                _ => SecretError::Unavailable { id, what: told(&error) },
+                _ => SecretError::Unavailable { id, what: error.into() },
             }
         })?;
         T::parse(answer.secret_string().unwrap_or_default())
@@ -112,21 +112,22 @@ impl<T: Content> Secret<T> {
 }
 
 /// Reads a secret's JSON. serde's message would quote the value, so only the kind of mistake and its place are told.
-pub fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, String> {
+pub fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, Invalid> {
     serde_json::from_str(json).map_err(|error| {
         let missing = error.to_string();
         match missing.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
-            Some((field, _)) => format!("field {field} is missing"),
+            Some((field, _)) => format!("field {field} is missing").into(),
             None => format!(
                 "must be the JSON object that README.md describes (line {}, column {})",
                 error.line(),
                 error.column()
-            ),
+            )
+            .into(),
         }
     })
 }
 
 /// A field must say something.
-pub fn not_empty(name: &str, value: &str) -> Result<(), String> {
-    if value.trim().is_empty() { Err(format!("field {name} is empty")) } else { Ok(()) }
+pub fn not_empty(name: &str, value: &str) -> Result<(), Invalid> {
+    if value.trim().is_empty() { Err(format!("field {name} is empty").into()) } else { Ok(()) }
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::{
     aws::secret::{Content, from_json, not_empty},
     customer::link_token::LinkTokenKeys,
+    invalid::Invalid,
     line::login::LoginChannel,
     token::sealing::SealingKey,
 };
@@ -24,7 +25,7 @@ pub struct LoginSecret {
 const MIN_LINK_TOKEN_SECRET: usize = 32;
 
 impl Content for LoginSecret {
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -46,7 +47,8 @@ impl Content for LoginSecret {
             if secret.is_some_and(|secret| secret.len() < MIN_LINK_TOKEN_SECRET) {
                 return Err(format!(
                     "field linkTokenSecrets.{name} must have at least {MIN_LINK_TOKEN_SECRET} characters"
-                ));
+                )
+                .into());
             }
         }
         Ok(Self {
@@ -85,7 +87,7 @@ mod tests {
                 "field channelSecret is empty",
             ),
         ] {
-            let error = LoginSecret::parse(&json).unwrap_err();
+            let error = LoginSecret::parse(&json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
         let good =

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     aws::secret::{Content, from_json, not_empty},
+    invalid::Invalid,
     line::{
         assertion::{AssertionSigner, PrivateJwk},
         signature::SignatureKeys,
@@ -23,7 +24,7 @@ pub struct LineChannelSecret {
 }
 
 impl Content for LineChannelSecret {
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -45,7 +46,7 @@ impl Content for LineChannelSecret {
 /// What verifies LINE's webhooks: of the channel's secret only `channelSecret` and `previousChannelSecret`, the private key
 /// is left alone.
 impl Content for SignatureKeys {
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -84,7 +85,7 @@ mod tests {
                 "field channelId is empty",
             ),
         ] {
-            let error = LineChannelSecret::parse(json).unwrap_err();
+            let error = LineChannelSecret::parse(json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     aws::secret::{Content, from_json, not_empty},
+    invalid::Invalid,
     lambda::callers::{CallerKeys, KeyFields},
     token::sealing::SealingKey,
 };
@@ -23,7 +24,7 @@ impl SobotWebhookKeys {
 }
 
 impl Content for SobotWebhookKeys {
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -33,7 +34,9 @@ impl Content for SobotWebhookKeys {
         let in_an_address = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         for (name, key) in [("current", Some(&fields.current)), ("previous", fields.previous.as_ref())] {
             if key.is_some_and(|key| !in_an_address(key)) {
-                return Err(format!("field webhookKeys.{name} must be of A-Z a-z 0-9 - _, it is part of an address"));
+                return Err(
+                    format!("field webhookKeys.{name} must be of A-Z a-z 0-9 - _, it is part of an address").into()
+                );
             }
         }
         CallerKeys::from_fields("webhookKeys.", fields).map(Some).map(Self)
@@ -63,7 +66,7 @@ impl SobotSecret {
 }
 
 impl Content for SobotSecret {
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -96,9 +99,9 @@ mod tests {
             (r#"{"webhookKeys":{"current":"hunter2/hunter2/hunter2"}}"#, "field webhookKeys.current must be of"),
             (r#"{"webhookKeys":{"previous":"hunter2"}}"#, "field current is missing"),
         ] {
-            let error = SobotWebhookKeys::parse(json).unwrap_err();
+            let error = SobotWebhookKeys::parse(json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
-        assert_eq!(SobotSecret::parse(r#"{"appId":"1","appKey":""}"#).unwrap_err(), "field appKey is empty");
+        assert_eq!(SobotSecret::parse(r#"{"appId":"1","appKey":""}"#).unwrap_err(), "field appKey is empty".into());
     }
 }

@@ -20,6 +20,7 @@
 //! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`metrics`] - what CloudWatch reads in the logs
 //! * [`routes`] - the stack has the routes that are documented, and no others
+//! * [`sources`] - what the functions' sources say in one place only, and what they never say
 //! * [`events`] - every file of `events/` drives its function
 //!
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
@@ -43,6 +44,7 @@ mod recipients;
 mod resends;
 mod retries;
 mod routes;
+mod sources;
 mod template;
 mod tokens;
 mod webhooks;

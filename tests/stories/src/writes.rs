@@ -1,6 +1,6 @@
 //! What may come between a store and its table: a lost answer, a transaction in the way, an error.
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
@@ -8,13 +8,12 @@ use local_stand::{
         Behaviour, Endpoint,
         webhook_sender::{WebhookSender, event, message},
     },
-    repository,
     stand::{Stand, order_with, random_user},
 };
 use serde_json::{Value, json};
 use shared::delivery::record::State;
 
-use crate::{id, login, permissions::write_to_the_account, story, story_alone, user};
+use crate::{id, login, permissions::write_to_the_account, sources::production_sources, story, story_alone, user};
 
 /// How DynamoDB refuses a transaction while another is at one of its items.
 const CONFLICT: Fault = Fault::Answer(
@@ -52,22 +51,13 @@ fn conditions(stand: &Stand) -> BTreeSet<String> {
 
 /// The conditions that the sources of the stores name; `{..}` stands for anything.
 fn conditions_in_the_sources() -> Vec<String> {
-    let mut folders = vec![repository().join("shared/src")];
     let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let source = fs::read_to_string(&path).expect("a source");
-            let literals = source.split(".when(").skip(1).filter_map(|rest| rest.split('"').nth(1));
-            found.extend(
-                literals.map(|literal| literal.replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" ")),
-            );
-        }
+    for (_, source) in production_sources() {
+        let literals = source.split(".when(").skip(1).filter_map(|rest| rest.split('"').nth(1));
+        found
+            .extend(literals.map(|literal| literal.replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" ")));
     }
+    assert!(found.len() > 10, "{found:?}");
     found
 }
 

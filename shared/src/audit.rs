@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime, format_description::BorrowedFormatItem, mac
 use crate::{
     aws::{
         error::{AwsError, Doing as _},
-        table::{Put, Table, Write, key, string},
+        table::{Put, Table, Write, key},
     },
     ids::random_name,
 };
@@ -17,7 +17,6 @@ use crate::{
 /// How long an entry is kept: as long as a delivery's record.
 const LIFE: Duration = Duration::days(400);
 
-const READ: &str = "read the audit entries";
 const WRITE: &str = "write the audit entry";
 
 /// What was done.
@@ -138,20 +137,9 @@ impl Audit {
 
     /// Entries of a kind, the latest first, from after this sort key on.
     pub async fn page(&self, kind: Kind, limit: u32, after: Option<String>) -> Result<Page, AwsError> {
-        let answer = self
-            .table
-            .query()
-            .key_condition_expression("#kind = :kind")
-            .expression_attribute_names("#kind", "kind")
-            .expression_attribute_values(":kind", string(kind.name()))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(after.map(|at_key| key([("kind", kind.name()), ("at_key", &at_key)])))
-            .send()
-            .await
-            .doing(READ)?;
-        let more = answer.last_evaluated_key.is_some();
-        let entries: Vec<Entry> = serde_dynamo::from_items(answer.items.unwrap_or_default()).doing(READ)?;
+        let after = after.map(|at_key| key([("kind", kind.name()), ("at_key", &at_key)]));
+        let page = self.table.latest(("kind", kind.name()), limit, after).await;
+        let (entries, more): (Vec<Entry>, bool) = page.doing("read the audit entries")?;
         let next = entries.last().filter(|_| more).map(|entry| entry.at_key.clone());
         Ok(Page { entries, next })
     }
@@ -163,7 +151,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::aws::table::Item;
+    use crate::aws::table::{Item, string};
 
     #[test]
     fn entries_sort_by_time_and_survive_the_table() {

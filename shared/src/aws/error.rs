@@ -1,5 +1,5 @@
-//! What went wrong with a call to AWS, in a few words that are safe in a log: the SDK's own text can hold the raw answer,
-//! and with it a secret or a user id.
+//! What went wrong with a call to AWS, in a few words that are safe in a log: the SDK's own text can hold the raw
+//! answer, and with it a secret or a user id.
 
 use std::{borrow::Cow, fmt};
 

@@ -2,9 +2,9 @@
 //!
 //! * **Lost races.** Of two writers the condition lets one through; the other is answered with the item that it lost
 //!   against, without a second call.
-//! * **Lost answers.** The SDK repeats a call whose answer was lost, and then meets its own work. So each write leaves a
-//!   name of its own in the item ([`WRITER`]), and a condition that fails against that name has not failed. A transaction
-//!   needs none: DynamoDB itself knows the token that the SDK sends with it.
+//! * **Lost answers.** The SDK repeats a call whose answer was lost, and then meets its own work. So each write leaves
+//!   a name of its own in the item (`writer`), and a condition that fails against that name has not failed. A
+//!   transaction needs none: DynamoDB itself knows the token that the SDK sends with it.
 //! * **Conflicts.** While a transaction is at an item, DynamoDB refuses every other write of it without a look at the
 //!   condition. That is no race lost: the write is repeated.
 
@@ -19,12 +19,13 @@ use aws_sdk_dynamodb::{
         error::{ConditionalCheckFailedException, TransactionCanceledException, TransactionConflictException},
     },
 };
+use serde::de::DeserializeOwned;
 
 use crate::{aws::error::Cause, ids::random_name};
 
 /// The attribute that names the latest write of an item.
 const WRITER: &str = "writer";
-/// How long a write waits for the transactions in its way, each time that it meets one: together longer than a transaction takes.
+/// How long a write waits each time that it meets a transaction; together longer than one takes.
 const CONFLICT_PAUSES: [Duration; 4] =
     [Duration::from_millis(25), Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
 const ITEM_THAT_STANDS: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
@@ -79,6 +80,25 @@ impl Table {
     /// A query of the table, to be completed.
     pub fn query(&self) -> QueryFluentBuilder {
         self.client.query().table_name(&self.name)
+    }
+
+    /// Items of a partition, those with the highest sort keys first, from after this key on; and whether more follow.
+    pub async fn latest<T: DeserializeOwned>(
+        &self,
+        (name, value): (&str, &str),
+        limit: u32,
+        after: Option<Item>,
+    ) -> Result<(Vec<T>, bool), Cause> {
+        let query = self
+            .query()
+            .key_condition_expression("#partition = :partition")
+            .expression_attribute_names("#partition", name)
+            .expression_attribute_values(":partition", string(value))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(after);
+        let page = query.send().await?;
+        Ok((serde_dynamo::from_items(page.items.unwrap_or_default())?, page.last_evaluated_key.is_some()))
     }
 
     /// Puts an item in the place of the one with its key.
@@ -169,10 +189,7 @@ impl Write<Put> {
             .return_values_on_condition_check_failure(ITEM_THAT_STANDS);
         match past_conflicts(|| call.clone().send()).await {
             Ok(_) => Ok(WriteOutcome::Written(())),
-            Err(error) => match lost(error)? {
-                item if is_by(&item, &writer) => Ok(WriteOutcome::Written(())),
-                item => Ok(WriteOutcome::Lost(item)),
-            },
+            Err(error) => outcome(error, &writer, |_| ()),
         }
     }
 
@@ -226,10 +243,7 @@ impl Write<Update> {
             .return_values_on_condition_check_failure(ITEM_THAT_STANDS);
         match past_conflicts(|| call.clone().send()).await {
             Ok(updated) => Ok(WriteOutcome::Written(updated.attributes.unwrap_or_default())),
-            Err(error) => match lost(error)? {
-                item if is_by(&item, &writer) => Ok(WriteOutcome::Written(item)),
-                item => Ok(WriteOutcome::Lost(item)),
-            },
+            Err(error) => outcome(error, &writer, |item| item),
         }
     }
 }
@@ -275,10 +289,14 @@ fn condition_failed(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-/// The item for which the condition of a write by itself failed; any other error stays one.
-fn lost<E: Error + ProvideErrorMetadata + 'static>(error: SdkError<E>) -> Result<Item, Cause> {
-    match exception(&error).map(ConditionalCheckFailedException::item) {
-        Some(item) => Ok(item.cloned().unwrap_or_default()),
+/// What a failed condition says: lost, unless the item is this writer's own. Any other error stays one.
+fn outcome<T, E>(error: SdkError<E>, writer: &str, written: fn(Item) -> T) -> Result<WriteOutcome<T>, Cause>
+where
+    E: Error + ProvideErrorMetadata + 'static,
+{
+    match exception::<ConditionalCheckFailedException, _, _>(&error).map(|failed| failed.item.clone()) {
+        Some(Some(item)) if string_of(&item, WRITER) == Some(writer) => Ok(WriteOutcome::Written(written(item))),
+        Some(item) => Ok(WriteOutcome::Lost(item.unwrap_or_default())),
         None => Err(error.into()),
     }
 }
@@ -286,10 +304,6 @@ fn lost<E: Error + ProvideErrorMetadata + 'static>(error: SdkError<E>) -> Result
 /// The exception that AWS answered with, if it is of this type, whatever the operation.
 fn exception<X: Error + 'static, E: Error + 'static, R>(error: &SdkError<E, R>) -> Option<&X> {
     error.as_service_error()?.source()?.downcast_ref()
-}
-
-fn is_by(item: &Item, writer: &str) -> bool {
-    string_of(item, WRITER) == Some(writer)
 }
 
 /// An item of these attributes.

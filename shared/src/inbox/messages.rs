@@ -292,17 +292,9 @@ impl Messages {
         limit: u32,
         before: Option<&str>,
     ) -> Result<(Vec<StoredEvent>, Option<String>), AwsError> {
-        let query = self
-            .table
-            .query()
-            .key_condition_expression("chat_id = :chat")
-            .expression_attribute_values(":chat", string(chat_id))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(before.map(|event_key| event_key_of(chat_id, event_key)));
-        let answer = query.send().await.doing(READ)?;
-        let more = answer.last_evaluated_key.is_some();
-        let events: Vec<StoredEvent> = serde_dynamo::from_items(answer.items.unwrap_or_default()).doing(READ)?;
+        let before = before.map(|event_key| event_key_of(chat_id, event_key));
+        let page = self.table.latest(("chat_id", chat_id), limit, before).await;
+        let (events, more): (Vec<StoredEvent>, bool) = page.doing("read the events")?;
         let next = events.last().filter(|_| more).map(|event| event.event_key.clone());
         Ok((events, next))
     }

@@ -50,17 +50,6 @@ pub struct Envelope {
     pub events: Vec<Box<RawValue>>,
 }
 
-/// Not every event is in the queue.
-#[derive(Debug, thiserror::Error)]
-pub enum InboxQueueError {
-    /// SQS did not take all of them.
-    #[error(transparent)]
-    Refused(#[from] AwsError),
-    /// A call panicked.
-    #[error(transparent)]
-    Panicked(#[from] JoinError),
-}
-
 /// The queue. Its visibility time-out and its dead-letter queue are in `template.yaml`.
 #[derive(Clone, Debug)]
 pub struct InboxQueue {
@@ -89,20 +78,18 @@ impl InboxQueue {
         verified: bool,
         received_at: OffsetDateTime,
         events: &[&RawValue],
-    ) -> Result<(), InboxQueueError> {
+    ) -> Result<(), AwsError> {
         let bodies = messages(events).into_iter().map(|events| body(&Envelope { via, verified, received_at, events }));
         let mut calls = JoinSet::new();
         for batch in batches(bodies) {
-            if calls.len() >= MAX_CALLS
-                && let Some(sent) = calls.join_next().await
-            {
-                sent??;
+            if calls.len() >= MAX_CALLS {
+                joined(calls.join_next().await)?;
             }
             let queue = self.clone();
             calls.spawn(async move { queue.send_batch(batch).await });
         }
-        while let Some(sent) = calls.join_next().await {
-            sent??;
+        while !calls.is_empty() {
+            joined(calls.join_next().await)?;
         }
         Ok(())
     }
@@ -131,6 +118,11 @@ impl InboxQueue {
         }
         Err(refused).doing(QUEUE)
     }
+}
+
+/// A call that panicked did not send anything.
+fn joined(finished: Option<Result<Result<(), AwsError>, JoinError>>) -> Result<(), AwsError> {
+    finished.unwrap_or(Ok(Ok(()))).unwrap_or_else(|_| Err(Cause::NotMade).doing(QUEUE))
 }
 
 /// Spreads events over messages; none has more than fits.

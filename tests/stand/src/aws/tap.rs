@@ -50,7 +50,7 @@ pub struct AwsCall {
 pub enum Fault {
     /// Not executed; answered with this status and AWS error code. The SDK repeats a call on 5xx.
     Error(u16, &'static str),
-    /// The first attempt of each call is executed and the caller never hears of it; its repetition goes its way.
+    /// Not executed; answered as AWS answers what the emulator does not know: status, body, and the error's code for those
     /// who once spoke the query protocol (`x-amzn-query-error`; "" for none).
     Answer(u16, &'static str, &'static str),
     /// Not executed; the connection closes without an answer.

@@ -52,16 +52,6 @@ pub enum Cause {
     Malformed(String),
 }
 
-impl Cause {
-    /// The code where AWS answered with an error.
-    pub fn code(&self) -> Option<&str> {
-        match self {
-            Self::Refused { code, .. } => Some(code),
-            _ => None,
-        }
-    }
-}
-
 impl<E: ProvideErrorMetadata, R: fmt::Debug> From<SdkError<E, R>> for Cause {
     fn from(error: SdkError<E, R>) -> Self {
         match error {
@@ -131,7 +121,6 @@ mod tests {
         let refused = SdkError::service_error(GetItemError::generic(metadata), "hunter2");
         let error = Err::<(), _>(refused).doing("read the record").unwrap_err();
         assert_eq!(error.to_string(), format!("could not read the record: ThrottlingException: {}", "x".repeat(200)));
-        assert_eq!(error.cause.code(), Some("ThrottlingException"));
         let broken: SdkError<GetItemError, _> = SdkError::response_error("hunter2", "hunter2");
         assert_eq!(Cause::from(broken), Cause::Unreadable);
         let late: SdkError<GetItemError, ()> = SdkError::timeout_error("hunter2");

@@ -37,11 +37,15 @@
 //! * Clock skew: a lease is longer than a function may run, by more seconds than AWS's clocks differ; if that ever fails,
 //!   two workers send the same key and LINE answers the second 409. The key's life is cut by ten minutes.
 
+pub mod bell;
 pub mod day;
 pub mod outcome;
+pub mod pace;
 pub mod queue;
 pub mod record;
 pub mod resend;
+pub mod retry_key;
+pub mod state;
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! The message of the retry queue: a bell for a record.
 //!
 //! It may ring twice, late, out of order, from the dead-letter queue, or never. The record names the bell that it waits
-//! for, by a random name that the message carries: SQS's own id changes when a message is moved, and so does the time at
-//! which it was enqueued, which is how a moved one is known. A copy that a repeated `SendMessage` made has the same name
-//! and another time.
+//! for, by a random name that the message carries: SQS's own id changes when a message is moved, and so does the time
+//! at which it was enqueued, which is how a moved one is known. A copy that a repeated `SendMessage` made has the same
+//! name and another time.
 //!
 //! Besides its name a bell carries the whole order, so that it can make the record where that could not be written, and
 //! so that an older version can read it.

@@ -1,5 +1,6 @@
-//! How long things take in a delivery: every time-out and interval, derived from the retry delay so that they keep their
-//! order whatever the delay is. With the default delay of 180 s: a call 5, an attempt 15, a retry every 180 seconds.
+//! How long things take in a delivery: every time-out and interval, derived from the retry delay so that they keep
+//! their order whatever the delay is. With the default delay of 180 s: a call 5, an attempt 15, a retry every 180
+//! seconds.
 
 use std::time::Duration;
 

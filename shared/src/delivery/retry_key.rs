@@ -1,9 +1,9 @@
 //! `X-Line-Retry-Key`: one name per order, status and generation in the whole of AWS, as a UUID.
 //!
-//! LINE accepts one request per key and channel, so two orders with one key would be one message. The name therefore has
-//! all that tells this stack from any other that may push on the same channel: account, region and the stack's name,
-//! besides its environment. The record keeps the key from its first claim on, so nothing that is renamed or restored
-//! changes the key of an order that was pushed.
+//! LINE accepts one request per key and channel, so two orders with one key would be one message. The name therefore
+//! has all that tells this stack from any other that may push on the same channel: account, region and the stack's
+//! name, besides its environment. The record keeps the key from its first claim on, so nothing that is renamed or
+//! restored changes the key of an order that was pushed.
 
 use uuid::Uuid;
 

@@ -1,47 +1,55 @@
 //! Where a delivery stands, and every way in which that changes: pure, without clock, network or table.
 //!
-//! [`Progress`] is the part of the record that decides. A transition takes it, what happened and when, and gives what is
-//! to be written and what the caller must do then. Whatever is written is written only over the revision that was read,
-//! and who loses that write reads again. `tests/model` explores these very functions, in every order and with every
-//! failure between two steps.
+//! [`Progress`] is the part of the record that decides. A transition takes it, what happened and when, and gives what
+//! is to be written and what the caller must do then. Whatever is written is written only over the revision that was
+//! read, and who loses that write reads again. `tests/model` explores these very functions, in every order and with
+//! every failure between two steps.
 //!
 //! # The record delivers, the queue only rings
 //! The record alone says what was tried, what is due and when. A message of the retry queue is a [`bell`](super::bell):
-//! whoever hears one asks the record. An attempt is spent by its claim, whatever becomes of its worker; a bell that claims
-//! nothing spends none. A claim makes the record due one delay later, and what is not due is left alone: that is the
-//! lease, too. So a round has one attempt and its retries, a delay apart, however often, late or early bells ring.
+//! whoever hears one asks the record. An attempt is spent by its claim, whatever becomes of its worker; a bell that
+//! claims nothing spends none. A claim makes the record due one delay later, and what is not due is left alone: that is
+//! the lease, too. So a round has one attempt and its retries, a delay apart, however often, late or early bells ring.
 //!
 //! # Never lost
 //! * The caller hears of success only after record and bell are durable, or after a record that was there already. From
-//!   then on the record is settled; or open, and then its bell rings or the sweep rings for it; or exhausted, and then its
-//!   bell goes to the dead-letter queue as its letter, because whoever hears the bell of an exhausted record has SQS move
-//!   it there.
-//! * A bell is deleted in two cases only: the record is settled; or the record waits for another bell, which either is not
-//!   late yet or is its letter. If that other one is lost, the sweep rings, because the record is overdue.
-//! * A worker that dies after its claim leaves a record that falls due by itself. If the claim was the round's last, the
-//!   next bell says that the round is exhausted.
-//! * Nothing waits for ever: a round that came to no end in 13 days is given up, visibly, before its message is deleted.
+//!   then on the record is settled; or open, and then its bell rings or the sweep rings for it; or exhausted, and then
+//!   its bell goes to the dead-letter queue as its letter, because whoever hears the bell of an exhausted record has
+//!   SQS move it there.
+//! * A bell is deleted in two cases only: the record is settled; or the record waits for another bell, which either is
+//!   not late yet or is its letter. If that other one is lost, the sweep rings, because the record is overdue.
+//! * A worker that dies after its claim leaves a record that falls due by itself. If the claim was the round's last,
+//!   the next bell says that the round is exhausted.
+//! * Nothing waits for ever: a round that came to no end in 13 days is given up, visibly, before its message is
+//!   deleted.
 //!
 //! # Never twice
 //! LINE accepts a retry key once in 24 hours. Every request of one generation has the same key and the same bytes, so
 //! whatever happens in between, LINE sends one message. A new generation, with a new key, begins only if every request
 //! under the former keys was certainly refused, or if an operator insists. `may_have_reached_line` is that doubt: it is
-//! written with the claim, before any request, and only a certain refusal of everything that was asked takes it back. Once
-//! the key is too old to be relied on, doubt means `expired`. A new key is written before its first request. A new round
-//! is no new key.
+//! written with the claim, before any request, and only a certain refusal of everything that was asked takes it back.
+//! Once the key is too old to be relied on, doubt means `expired`. A new key is written before its first request. A new
+//! round is no new key.
 //!
 //! # Never untrue
-//! * `sent` stands only where LINE accepted: it said so, or it said 409 to a key under which an earlier request of ours may
-//!   have been accepted. A 409 to any other key is about somebody else's message: `failed`, and in doubt.
+//! * `sent` stands only where LINE accepted: it said so, or it said 409 to a key under which an earlier request of ours
+//!   may have been accepted. A 409 to any other key is about somebody else's message: `failed`, and in doubt.
 //! * The caller hears what was written. Where the outcome could not be written, only `sent` is final, for it is a fact;
 //!   anything else is `retrying`, because a bell will try again.
 //! * `failed` and `suppressed` keep the doubt of earlier requests, and say so.
-//! * A worker that outlived its claim writes `sent` over whatever stands in its generation, and nothing else over anything.
+//! * A worker that outlived its claim writes `sent` over whatever stands in its generation, and nothing else over
+//!   anything.
 //!
 //! # Rounds
 //! Only an operator begins a round: by a resend, or by a redrive. A redriven bell is known by its time: SQS enqueued it
-//! long after it was sent, and after the record's last attempt; the record keeps the time of the message that it heard
+//! long after it was sent, and after the record's last attempt. The record keeps that time of the message that it heard
 //! last, so one redrive begins one round. Neither a repeated call nor the sweep begins any.
+//!
+//! # What it stands on
+//! * No function runs as long as a retry delay, and a new bell rings no earlier than a delay after it was sent.
+//! * Our clocks and SQS's differ by less than [`Pace::early`].
+//! * Where a request of ours may have been accepted and somebody else uses the same key, a 409 does not tell whose it
+//!   is. Keys are named so that nobody does.
 
 pub mod claim;
 
@@ -307,8 +315,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// All that can be said while nothing final is durable.
-    fn retrying() -> Self {
+    /// All that can be told while nobody knows what stands: a bell will ring.
+    pub fn not_known() -> Self {
         Self { state: State::Retrying, reason: None, may_have_reached_line: true }
     }
 }
@@ -377,8 +385,8 @@ impl Progress {
 
 /// What happens to a record.
 impl Progress {
-    /// The same order was posted again. `bell`: the one that was sent with the call, if it could be sent. What is due is
-    /// attempted at once, and then waits for this bell, of which we know that it is in the queue.
+    /// The same order was posted again. `bell`: the one that was sent with the call, if it could be sent. What is due
+    /// is attempted at once, and then waits for this bell, of which we know that it is in the queue.
     pub fn called_again(&self, bell: Option<Bell>, now: OffsetDateTime, pace: &Pace, keys: RetryKeys<'_>) -> OnCall {
         match bell {
             None if self.state == State::Pending => OnCall::NotDurable,
@@ -390,8 +398,8 @@ impl Progress {
         }
     }
 
-    /// The order was posted again with other content. That is taken where LINE refused the former for good and cannot have
-    /// any of it: the claim has the new content's body; otherwise none, and nothing may be done.
+    /// The order was posted again with other content. That is taken where LINE refused the former for good and cannot
+    /// have any of it: the claim has the new content's body; otherwise none, and nothing may be done.
     pub fn replaced(&self, bell: Bell, now: OffsetDateTime, pace: &Pace, keys: RetryKeys<'_>) -> Option<Claim> {
         let refused = (self.state, self.reason) == (State::Failed, Some(Reason::RefusedByLine));
         (refused && !self.customer_may_have_it()).then(|| self.anew(bell, now).claim(now, pace, keys).with_new_body())
@@ -408,7 +416,7 @@ impl Progress {
                 OnBell::Fate(Fate::Burn)
             } else if self.begins_a_round(ring, pace) {
                 self.new_round(ring).by_bell(self.key_due(now, pace), now, pace, keys)
-            } else if own {
+            } else if own && self.bell_enqueued_at.is_none() {
                 // Which of its copies is the letter, the record says before it becomes one.
                 OnBell::Write(self.heard(ring))
             } else {
@@ -441,8 +449,8 @@ impl Progress {
         }
     }
 
-    /// An operator sends the message again, made anew, perhaps of a corrected order. `bell`: the one that was sent for it.
-    /// `force`: also where LINE may have it. The error is what stands in the way.
+    /// An operator sends the message again, made anew, perhaps of a corrected order. `bell`: the one that was sent for
+    /// it. `force`: also where LINE may have it. The error is what stands in the way.
     pub fn resent(
         &self,
         bell: Bell,
@@ -584,9 +592,11 @@ impl Progress {
 
     /// What a message of the dead-letter queue is.
     pub fn letter(&self, ring: &Ring, pace: &Pace) -> Letter {
+        let known = self.bell_enqueued_at.is_none_or(|known| ring.enqueued_at == known);
+        let own = self.bell == ring.name() && (known || self.begins_a_round(ring, pace));
         if self.is_open() {
             Letter::OnItsWay
-        } else if self.is_exhausted() && self.is_own(ring, pace) {
+        } else if self.is_exhausted() && own {
             Letter::Exhausted
         } else {
             Letter::LeftOver
@@ -606,17 +616,18 @@ impl Progress {
 }
 
 impl Progress {
-    /// Whether the record waits for this message. Of two messages of one name that SQS did not move one is a copy, made by
-    /// a repeated `SendMessage`: the one that was heard first stays. A moved one takes the place of its former self.
+    /// Whether the record waits for this message. Of two messages of one name that SQS did not move one is a copy, made
+    /// by a repeated `SendMessage`: the one that was heard first stays. A moved one takes the place of its former self.
     fn is_own(&self, ring: &Ring, pace: &Pace) -> bool {
         let in_place = |known| ring.enqueued_at > known && ring.may_have_been_moved(pace);
         self.bell == ring.name()
             && self.bell_enqueued_at.is_none_or(|known| ring.enqueued_at == known || in_place(known))
     }
 
-    /// Whether somebody redrove this message after the round of an exhausted record was over.
+    /// Whether somebody redrove this message after the last attempt of an exhausted record.
     fn begins_a_round(&self, ring: &Ring, pace: &Pace) -> bool {
-        ring.may_have_been_moved(pace) && self.last_attempt_at.is_none_or(|at| ring.enqueued_at > at)
+        let after = |at| ring.enqueued_at + pace.early >= at;
+        ring.may_have_been_moved(pace) && self.last_attempt_at.is_none_or(after)
     }
 
     /// How late its own bell may be before another one takes its place. One that nobody has heard of yet may never have
@@ -714,6 +725,10 @@ impl Progress {
     fn heard(&self, ring: &Ring) -> Self {
         let waiting_since = Some(self.waiting_since().min(ring.enqueued_at));
         Self { bell: ring.name(), bell_enqueued_at: Some(ring.enqueued_at), waiting_since, ..*self }
+    }
+
+    fn counting(&self, requests: u32) -> Self {
+        Self { attempt_count: self.attempt_count.saturating_add(requests), ..*self }
     }
 
     fn exhausted(&self) -> Self {

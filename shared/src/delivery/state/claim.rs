@@ -1,8 +1,8 @@
 //! An attempt, from its claim to its outcome.
 //!
-//! Only what was claimed can be attempted, and only what was attempted has an outcome: [`Claim`] is what is to be written,
-//! [`Claimed`] what a worker has after it was, [`Outcome`] what is to be written after the attempt. The retry key is to be
-//! had only by saying that a request goes out.
+//! Only what was claimed can be attempted, and only what was attempted has an outcome: [`Claim`] is what is to be
+//! written, [`Claimed`] what a worker has after it was, [`Outcome`] what is to be written after the attempt. The retry
+//! key is to be had only by saying that a request goes out.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -121,14 +121,13 @@ impl Claimed {
         if self.doubt || self.request_is_out || self.progress.without_button {
             return None;
         }
-        let attempt_count = self.progress.attempt_count.saturating_add(self.requests);
-        let next = Progress { without_button: true, attempt_count, ..self.progress.next_generation() };
-        let next = next.with_key(now, keys);
+        let next = Progress { without_button: true, ..self.progress.next_generation() };
+        let next = next.counting(self.requests).with_key(now, keys);
         Some(Claim { next, body: Body::Kept, doubt: false, deadline: self.deadline }.with_new_body())
     }
 
-    /// Gives the record back because its bell could not be sent: nothing was asked, and the caller's next call is to find
-    /// it due.
+    /// Gives the record back because its bell could not be sent: nothing was asked, and the caller's next call is to
+    /// find it due.
     pub fn released(self, now: OffsetDateTime) -> Progress {
         Progress {
             key_first_used_at: if self.doubt { self.progress.key_first_used_at } else { None },
@@ -154,14 +153,13 @@ impl Claimed {
             End::Refused(_) => self.doubt,
             End::Suppressed(_) | End::Later => self.doubt || self.request_is_out,
         };
-        let attempt_count = self.progress.attempt_count.saturating_add(self.requests);
-        let next = Progress { may_have_reached_line, attempt_count, ..self.progress };
+        let next = Progress { may_have_reached_line, ..self.progress }.counting(self.requests);
         let next = match state {
             State::Retrying if next.round_attempts >= pace.round => next.exhausted(),
             State::Retrying => Progress { state, ..next },
             _ => next.settled(state, reason),
         };
-        Outcome { next }
+        Outcome { next, requests: self.requests }
     }
 }
 
@@ -170,6 +168,7 @@ impl Claimed {
 #[must_use]
 pub struct Outcome {
     next: Progress,
+    requests: u32,
 }
 
 impl Outcome {
@@ -178,23 +177,23 @@ impl Outcome {
         &self.next
     }
 
-    /// What is to be written over `stands`, which another worker wrote since: `sent`, because it is a fact. Nothing where
-    /// the outcome gives way: everything else, and all of a generation that is over.
+    /// What is to be written over `stands`, which another worker wrote since: `sent`, because it is a fact. Nothing
+    /// where the outcome gives way: everything else, and all of a generation that is over.
     pub fn over(&self, stands: &Progress) -> Option<Self> {
         let fact = self.next.state == State::Sent && stands.state != State::Sent;
         (fact && self.next.generation == stands.generation).then(|| {
-            let next = Progress { may_have_reached_line: true, ..*stands };
-            Self { next: next.settled(State::Sent, None) }
+            let next = Progress { may_have_reached_line: true, ..*stands }.counting(self.requests);
+            Self { next: next.settled(State::Sent, None), requests: self.requests }
         })
     }
 
-    /// What may be told. `stands`: what is durable, if that is known: this outcome, or what it gave way to. Otherwise only
-    /// `sent` is final.
+    /// What may be told. `stands`: what is durable, if that is known: this outcome, or what it gave way to. Otherwise
+    /// only `sent` is final.
     pub fn report(&self, stands: Option<&Progress>) -> Report {
         match stands {
             _ if self.next.state == State::Sent => Report::from(&self.next),
             Some(stands) => Report::from(stands),
-            None => Report::retrying(),
+            None => Report::not_known(),
         }
     }
 }

@@ -234,7 +234,10 @@ fn a_copy_of_the_own_bell_is_known_by_its_time() {
     assert_eq!(rung(&progress, copy, DELAY + 1), OnBell::Fate(Fate::Delete), "SendMessage was repeated");
     assert!(matches!(rung(&progress, ring(1, 0), DELAY + 1), OnBell::Fate(Fate::Stay { .. })));
     let itself = moved(ring(1, 0), 2 * DELAY);
-    assert!(matches!(rung(&progress, itself, 2 * DELAY), OnBell::Claim(_)), "moved, it is the same bell");
+    let heard = claimed(rung(&progress, itself, 2 * DELAY));
+    assert_eq!(heard.progress().bell_enqueued_at(), Some(at(2 * DELAY)), "moved, it is the same bell");
+    let former = rung(heard.progress(), ring(1, 0), 2 * DELAY + 1);
+    assert_eq!(former, OnBell::Fate(Fate::Delete), "a copy of what it was has no place");
 }
 
 #[test]
@@ -256,6 +259,8 @@ fn the_bell_of_an_exhausted_record_becomes_its_letter() {
         assert_eq!(rung(&exhausted, ring(1, 0), seconds), OnBell::Fate(Fate::Burn), "for who hears it");
     }
     assert_eq!(exhausted.letter(&ring(1, 0), &pace()), Letter::Exhausted);
+    let back_again = moved(ring(1, 0), 3000);
+    assert_eq!(exhausted.letter(&back_again, &pace()), Letter::Exhausted, "redriven, and nobody was there to hear it");
 }
 
 #[test]
@@ -301,13 +306,22 @@ fn a_redriven_letter_begins_one_round() {
         assert!(progress.is_exhausted());
         assert_eq!(rung(&progress, letter, seconds + 541), OnBell::Fate(Fate::Burn), "heard before: no third round");
         assert!(matches!(rung(&progress, moved(ring(1, 0), 9000), 9001), OnBell::Claim(_)));
+        assert_eq!(rung(&progress, ring(1, 0), 9001), OnBell::Fate(Fate::Delete), "a copy that was left behind");
+        assert_eq!(progress.letter(&ring(1, 0), &pace()), Letter::LeftOver);
     }
 }
 
 #[test]
+fn a_letter_that_is_redriven_at_once_begins_a_round_whatever_our_clock_says() {
+    // The last attempt began at 540; by SQS's clock the letter was moved a second before.
+    assert!(matches!(rung(&exhausted(), moved(ring(1, 0), 539), 542), OnBell::Claim(_)));
+}
+
+#[test]
 fn a_redriven_letter_of_another_name_begins_a_round_if_its_redrive_came_after_the_last_attempt() {
-    let before = moved(ring(2, 30), 500);
-    assert_eq!(rung(&exhausted(), before, 700), OnBell::Fate(Fate::Delete));
+    for before in [moved(ring(2, 30), 500), moved(ring(1, 0), 500)] {
+        assert_eq!(rung(&exhausted(), before, 700), OnBell::Fate(Fate::Delete), "{before:?}");
+    }
     let after = claimed(rung(&exhausted(), moved(ring(2, 30), 600), 700));
     assert_eq!(after.progress().bell(), Some(name(2)), "the record's own letter may be lost");
     assert_eq!(after.progress().letter(&ring(1, 0), &pace()), Letter::OnItsWay);
@@ -559,6 +573,7 @@ fn only_sent_is_written_over_another_workers_record() {
         let over = outcome(slow.clone(), End::Accepted).over(&stands).unwrap();
         assert_eq!((over.next().state(), over.next().reason()), (State::Sent, None));
         assert_eq!(over.next().round_attempts(), stands.round_attempts(), "of the rest, what stands stays");
+        assert_eq!(over.next().attempt_count(), stands.attempt_count() + 1, "LINE was asked");
         for end in [End::Later, End::Refused(Reason::RefusedByLine), End::AlreadyAccepted] {
             assert_eq!(outcome(slow.clone(), end).over(&stands), None, "{end:?}");
         }

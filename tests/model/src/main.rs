@@ -16,7 +16,7 @@
 //!
 //! `cargo test -p delivery-model -- --nocapture` prints how many worlds were seen and how many steps deep. For longer:
 //! `MORE_FAULTS=1 WORLDS=5000000 cargo test -p delivery-model -- --nocapture` lets one more thing go wrong in each
-//! weather (some ten million worlds, half an hour) and walks on at random through everything at once; `SEED=2` walks
+//! weather and walks further through everything at once, at random (ten million worlds, some minutes); `SEED=2` walks
 //! elsewhere.
 
 mod actions;

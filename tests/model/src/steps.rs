@@ -257,9 +257,9 @@ impl Delivery {
                 let step = Step::Write(claim.won().released(now), Then::End);
                 world.workers.push(Worker { step, revision: Some(1), ..worker });
             }
-            (Put::New, New::Postponed(progress)) if sent => tell(world, Report::from(&progress)),
+            (Put::New, New::Postponed(progress)) if sent => tell(world, Report::from(&progress), 1),
             (Put::Unknown, New::Claimed(claim)) if self.is_broken(Rule::OnlyWhatIsDurableIsPromised) => {
-                tell(world, Report::from(claim.next()));
+                tell(world, Report::from(claim.next()), 1);
             }
             (Put::New, New::Postponed(_)) | (Put::Unknown, _) => {}
             (Put::Exists(old), _) => {
@@ -274,7 +274,7 @@ impl Delivery {
                     claim.map_or(OnCall::NotDurable, OnCall::Claim)
                 };
                 match on_call {
-                    OnCall::Tell(report) => tell(world, report),
+                    OnCall::Tell(report) => tell(world, report, old.progress.generation()),
                     OnCall::Claim(claim) => world.workers.push(Worker { step: Step::Claim(claim), revision, ..worker }),
                     OnCall::NotDurable => {}
                 }
@@ -353,8 +353,8 @@ impl Delivery {
             Who::Bell { ring } => self.hear(world, ring, worker.skew),
             Who::Call { content, .. } => {
                 let record = world.record.as_ref().filter(|record| record.content == content);
-                if let Some(report) = record.map(|record| Report::from(&record.progress)) {
-                    tell(world, report);
+                if let Some(stands) = record.map(|record| record.progress) {
+                    tell(world, Report::from(&stands), stands.generation());
                 }
             }
             Who::Sweep | Who::Resend { .. } | Who::Discard { .. } => {}
@@ -658,17 +658,19 @@ fn send(world: &mut World, bell: Bell, content: u8, how: How) -> bool {
 /// A worker is done: a caller hears of it.
 fn end(world: &mut World, worker: &Worker, report: Report) {
     if let Who::Call { .. } = worker.who {
-        tell(world, report);
+        let generation = world.progress().map_or(1, Progress::generation);
+        tell(world, report, generation);
     }
 }
 
-/// A caller is answered 2xx.
-fn tell(world: &mut World, report: Report) {
+/// A caller is answered 2xx, about a record of this generation.
+fn tell(world: &mut World, report: Report, generation: u32) {
     let stands = world.progress().map(Progress::state);
+    let overtaken = world.progress().is_some_and(|progress| progress.generation() != generation);
     let witness = &mut world.witness;
     witness.promised = true;
     // Who read the record before an operator had it sent again tells what was.
-    let overtaken = witness.begun_anew && stands != Some(report.state);
+    let overtaken = witness.begun_anew && overtaken;
     let certain = report.may_have_reached_line || witness.accepted == 0;
     match report.state {
         State::Pending | State::Retrying => {}

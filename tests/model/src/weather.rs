@@ -207,7 +207,7 @@ pub const DAYS: Weather = Weather {
 /// Clocks differ by seconds.
 pub const CLOCKS: Weather = Weather {
     name: "clocks",
-    left: Left { sweeps: 1, redrives: 1, ..Left::CALL },
+    left: Left { calls: 2, redrives: 1, ..Left::CALL },
     skews: &[-1, 1],
     sights: &["exhausted, with its letter", "redriven, and sent"],
     ..CALM

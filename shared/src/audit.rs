@@ -1,25 +1,29 @@
-//! What operators did: one item per deed in the audit table, by kind and time. Written before the deed, or in one
-//! transaction with it, so that nothing is done without a trace; a deed that then failed has its entry all the same.
+//! What operators did: one item per action in the audit table, by kind and time. Written before the action, or
+//! in one transaction with it, so that nothing is done without a trace; an action that then
+//! failed has its entry all the same.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::{
-    Client,
-    types::{AttributeValue, Put, TransactWriteItem},
-};
+use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use crate::{aws::error::told, ids::random_name};
+use crate::{
+    aws::{
+        error::{AwsError, Doing as _},
+        table::{Put, Table, Write, key},
+    },
+    ids::random_name,
+};
 
 /// How long an entry is kept: as long as a delivery's record.
 const LIFE: Duration = Duration::days(400);
 
+const WRITE: &str = "write the audit entry";
+
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum AuditKind {
     /// A switch was turned.
     Switch,
     /// An order's message was sent again.
@@ -28,11 +32,11 @@ pub enum Kind {
     Redrive,
     /// A dead letter was given up.
     Discard,
-    /// A member and a LINE user were parted.
+    /// A member was unlinked.
     Unlink,
 }
 
-impl Kind {
+impl AuditKind {
     /// Its name in the table and in the HTTP API.
     pub fn name(self) -> &'static str {
         match self {
@@ -54,12 +58,12 @@ pub struct Operator {
     pub reason: String,
 }
 
-/// One deed.
+/// One action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Partition key.
-    pub kind: Kind,
-    /// Sort key: the time, and a random part for two deeds at a time.
+    pub kind: AuditKind,
+    /// Sort key: the time, and a random part for two actions at a time.
     pub at_key: String,
     /// When.
     #[serde(with = "time::serde::rfc3339")]
@@ -79,7 +83,13 @@ pub struct Entry {
 
 impl Entry {
     /// An entry as of now.
-    pub fn new(kind: Kind, subject: &str, operator: &Operator, detail: Option<Value>, now: OffsetDateTime) -> Self {
+    pub fn new(
+        kind: AuditKind,
+        subject: &str,
+        operator: &Operator,
+        detail: Option<Value>,
+        now: OffsetDateTime,
+    ) -> Self {
         const SORTABLE: &[BorrowedFormatItem<'_>] =
             format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
         let at = now.to_offset(time::UtcOffset::UTC);
@@ -99,13 +109,12 @@ impl Entry {
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    table: Client,
-    table_name: String,
+    table: Table,
 }
 
 /// A page of entries, and where the next one goes on.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct AuditPage {
     /// The latest first.
     pub entries: Vec<Entry>,
     /// The sort key of the last entry, unless the list ends with it.
@@ -114,54 +123,33 @@ pub struct Page {
 
 impl Audit {
     /// The table of this name.
-    pub fn new(table: Client, table_name: String) -> Self {
-        Self { table, table_name }
+    pub fn new(client: Client, name: String) -> Self {
+        Self { table: Table::new(client, name) }
     }
 
-    /// Notes a deed by itself.
-    pub async fn note(&self, entry: &Entry) -> Result<(), String> {
-        let item = item(entry)?;
-        let put = self.table.put_item().table_name(&self.table_name).set_item(Some(item)).send().await;
-        put.map(|_| ()).map_err(|error| format!("the audit entry could not be written: {}", told(&error)))
+    /// Notes an action by itself.
+    pub async fn note(&self, entry: &Entry) -> Result<(), AwsError> {
+        self.put(entry)?.send().await.doing(WRITE)?;
+        Ok(())
     }
 
-    /// The same as a part of the transaction that does the deed.
-    pub fn step(&self, entry: &Entry) -> Result<TransactWriteItem, String> {
-        let put = Put::builder().table_name(&self.table_name).set_item(Some(item(entry)?));
-        Ok(TransactWriteItem::builder().put(put.build().map_err(|error| error.to_string())?).build())
+    /// The same as a part of the transaction that does the action.
+    pub fn step(&self, entry: &Entry) -> Result<TransactWriteItem, AwsError> {
+        Ok(self.put(entry)?.step())
+    }
+
+    fn put(&self, entry: &Entry) -> Result<Write<Put>, AwsError> {
+        Ok(self.table.put(serde_dynamo::to_item(entry).doing(WRITE)?))
     }
 
     /// Entries of a kind, the latest first, from after this sort key on.
-    pub async fn page(&self, kind: Kind, limit: u32, after: Option<String>) -> Result<Page, String> {
-        let start = after.map(|at_key| {
-            HashMap::from([
-                ("kind".to_owned(), AttributeValue::S(kind.name().to_owned())),
-                ("at_key".to_owned(), AttributeValue::S(at_key)),
-            ])
-        });
-        let answer = self
-            .table
-            .query()
-            .table_name(&self.table_name)
-            .key_condition_expression("#kind = :kind")
-            .expression_attribute_names("#kind", "kind")
-            .expression_attribute_values(":kind", AttributeValue::S(kind.name().to_owned()))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(start)
-            .send()
-            .await
-            .map_err(|error| format!("the audit entries could not be read: {}", told(&error)))?;
-        let more = answer.last_evaluated_key.is_some();
-        let entries: Vec<Entry> = serde_dynamo::from_items(answer.items.unwrap_or_default())
-            .map_err(|error| format!("an audit entry could not be understood: {error}"))?;
+    pub async fn page(&self, kind: AuditKind, limit: u32, after: Option<String>) -> Result<AuditPage, AwsError> {
+        let after = after.map(|at_key| key([("kind", kind.name()), ("at_key", &at_key)]));
+        let page = self.table.latest(("kind", kind.name()), limit, after).await;
+        let (entries, more): (Vec<Entry>, bool) = page.doing("read the audit entries")?;
         let next = entries.last().filter(|_| more).map(|entry| entry.at_key.clone());
-        Ok(Page { entries, next })
+        Ok(AuditPage { entries, next })
     }
-}
-
-fn item(entry: &Entry) -> Result<HashMap<String, AttributeValue>, String> {
-    serde_dynamo::to_item(entry).map_err(|error| format!("the audit entry could not be written: {error}"))
 }
 
 #[cfg(test)]
@@ -170,11 +158,12 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::aws::table::{Item, string};
 
     #[test]
     fn entries_sort_by_time_and_survive_the_table() {
         let operator = Operator { name: "mei".to_owned(), reason: "a test".to_owned() };
-        let entry = |time| Entry::new(Kind::Switch, "finish", &operator, Some(json!({ "enabled": false })), time);
+        let entry = |time| Entry::new(AuditKind::Switch, "finish", &operator, Some(json!({ "enabled": false })), time);
         let times = [
             datetime!(2026-09-01 09:00:00 +9),
             datetime!(2026-09-01 00:00:00.000001 UTC),
@@ -185,7 +174,8 @@ mod tests {
         assert!(keys.is_sorted(), "{keys:?}");
         assert_ne!(entry(times[0]).at_key, keys[0], "two at a time are two");
         let written = entry(times[0]);
-        assert_eq!(serde_dynamo::from_item::<_, Entry>(item(&written).unwrap()).unwrap(), written);
-        assert_eq!(item(&written).unwrap()["kind"], AttributeValue::S(Kind::Switch.name().to_owned()));
+        let item: Item = serde_dynamo::to_item(&written).unwrap();
+        assert_eq!(item["kind"], string(AuditKind::Switch.name()));
+        assert_eq!(serde_dynamo::from_item::<_, Entry>(item).unwrap(), written);
     }
 }

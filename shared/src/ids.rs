@@ -4,6 +4,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::invalid::Invalid;
+
 /// The longest order id.
 pub const MAX_ORDER_ID: usize = 64;
 
@@ -13,12 +15,12 @@ pub struct OrderId(String);
 
 impl OrderId {
     /// Reads an id.
-    pub fn parse(id: &str) -> Result<Self, String> {
+    pub fn parse(id: &str) -> Result<Self, Invalid> {
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
         if (1..=MAX_ORDER_ID).contains(&id.len()) && id.bytes().all(legal) {
             Ok(Self(id.to_owned()))
         } else {
-            Err(format!("must be 1 to {MAX_ORDER_ID} of A-Z a-z 0-9 . _ : -"))
+            Err(format!("must be 1 to {MAX_ORDER_ID} of A-Z a-z 0-9 . _ : -").into())
         }
     }
 
@@ -40,7 +42,7 @@ pub struct MemberId(String);
 
 impl MemberId {
     /// Reads an id.
-    pub fn parse(id: &str) -> Result<Self, String> {
+    pub fn parse(id: &str) -> Result<Self, Invalid> {
         OrderId::parse(id).map(|OrderId(id)| Self(id))
     }
 
@@ -62,11 +64,11 @@ pub struct LineUserId(String);
 
 impl LineUserId {
     /// Reads an id.
-    pub fn parse(id: &str) -> Result<Self, String> {
+    pub fn parse(id: &str) -> Result<Self, Invalid> {
         let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         match id.strip_prefix('U') {
             Some(digits) if digits.len() == 32 && digits.bytes().all(hex) => Ok(Self(id.to_owned())),
-            _ => Err("must be a LINE user id: U and 32 lower-case hexadecimal digits".to_owned()),
+            _ => Err("must be a LINE user id: U and 32 lower-case hexadecimal digits".into()),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::invalid::Invalid;
+
 /// A language that the message exists in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -49,11 +51,14 @@ impl Language {
 
 /// Reads exactly one of the supported tags, for settings.
 impl FromStr for Language {
-    type Err = String;
+    type Err = Invalid;
 
-    fn from_str(tag: &str) -> Result<Self, String> {
+    fn from_str(tag: &str) -> Result<Self, Invalid> {
         let supported = Self::ALL.map(Self::tag).join(", ");
-        Self::ALL.into_iter().find(|language| language.tag() == tag).ok_or(format!("must be one of {supported}"))
+        Self::ALL
+            .into_iter()
+            .find(|language| language.tag() == tag)
+            .ok_or_else(|| format!("must be one of {supported}").into())
     }
 }
 

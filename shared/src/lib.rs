@@ -13,7 +13,7 @@
 //! * [`token`] - one access token shared by every instance of every function
 //! * [`aws`] - what every use of AWS has in common
 //! * [`lambda`] - what every function stands on: environment, log, HTTP, callers
-//! * [`ids`], [`language`], [`clock`], [`metric`] - words that every room uses
+//! * [`ids`], [`invalid`], [`language`], [`clock`], [`metric`] - words that every room uses
 
 pub mod audit;
 pub mod aws;
@@ -22,6 +22,7 @@ pub mod customer;
 pub mod delivery;
 pub mod ids;
 pub mod inbox;
+pub mod invalid;
 pub mod lambda;
 pub mod language;
 pub mod line;

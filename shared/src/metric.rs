@@ -33,6 +33,8 @@ pub enum Metric {
     QuotaThreshold,
     /// An issuer gave a new access token.
     TokenRenewed,
+    /// A new access token is due, and the issuer refuses it, or gives none while as many as it allows may be valid.
+    TokenNotRenewed,
     /// A function's process started.
     ColdStart,
     /// The mail of a day went out.
@@ -41,13 +43,29 @@ pub enum Metric {
     ReportMissing,
     /// A webhook told of an event that has no meaning here.
     UnknownEvent,
+    /// The attempts of a delivery's round are used up: it waits for an operator.
+    RetriesExhausted,
+    /// Deliveries that attempts will follow for.
+    OpenDeliveries,
+    /// How long the oldest of them has waited.
+    OpenDeliveriesAge,
+    /// Deliveries that wait for an operator.
+    ExhaustedDeliveries,
+    /// How long the oldest of them has waited.
+    ExhaustedDeliveriesAge,
+    /// Deliveries that are given up within a day.
+    EndingDeliveries,
+    /// LINE told a login whether the user is a friend, and where it said "no" the profile endpoint was asked, too.
+    FriendshipTold,
+    /// Whether the profile endpoint contradicted that "no": 1, or 0.
+    FriendshipContradicted,
 }
 
 const PER_STACK: &[&str] = &["stack"];
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 21] = [
         Self::Sent,
         Self::Retried,
         Self::Suppressed,
@@ -56,10 +74,19 @@ impl Metric {
         Self::QuotaLeft,
         Self::QuotaThreshold,
         Self::TokenRenewed,
+        Self::TokenNotRenewed,
         Self::ColdStart,
         Self::ReportSent,
         Self::ReportMissing,
         Self::UnknownEvent,
+        Self::RetriesExhausted,
+        Self::OpenDeliveries,
+        Self::OpenDeliveriesAge,
+        Self::ExhaustedDeliveries,
+        Self::ExhaustedDeliveriesAge,
+        Self::EndingDeliveries,
+        Self::FriendshipTold,
+        Self::FriendshipContradicted,
     ];
 
     /// Its name in CloudWatch.
@@ -73,10 +100,19 @@ impl Metric {
             Self::QuotaLeft => "QuotaLeft",
             Self::QuotaThreshold => "QuotaThreshold",
             Self::TokenRenewed => "TokenRenewed",
+            Self::TokenNotRenewed => "TokenNotRenewed",
             Self::ColdStart => "ColdStart",
             Self::ReportSent => "ReportSent",
             Self::ReportMissing => "ReportMissing",
             Self::UnknownEvent => "UnknownEvent",
+            Self::RetriesExhausted => "RetriesExhausted",
+            Self::OpenDeliveries => "OpenDeliveries",
+            Self::OpenDeliveriesAge => "OpenDeliveriesAge",
+            Self::ExhaustedDeliveries => "ExhaustedDeliveries",
+            Self::ExhaustedDeliveriesAge => "ExhaustedDeliveriesAge",
+            Self::EndingDeliveries => "EndingDeliveries",
+            Self::FriendshipTold => "FriendshipTold",
+            Self::FriendshipContradicted => "FriendshipContradicted",
         }
     }
 
@@ -93,6 +129,7 @@ impl Metric {
     fn unit(self) -> &'static str {
         match self {
             Self::PushLatency => "Milliseconds",
+            Self::OpenDeliveriesAge | Self::ExhaustedDeliveriesAge => "Seconds",
             Self::QuotaThreshold => "Percent",
             _ => "Count",
         }
@@ -114,6 +151,26 @@ pub fn sent() {
 /// An attempt did not settle a delivery.
 pub fn retried(reason: Option<&str>) {
     put(&[(Metric::Retried, json!(1))], &[("reason", reason.unwrap_or("not_taken"))]);
+}
+
+/// A delivery waits for an operator now.
+pub fn retries_exhausted() {
+    put(&[(Metric::RetriesExhausted, json!(1))], &[]);
+}
+
+/// The deliveries that are not settled: those that attempts follow for, and those that wait for an operator, each as
+/// how many there are and how many seconds the oldest has waited; and how many are given up within a day.
+pub fn not_settled((open, open_age): (u64, u64), (exhausted, exhausted_age): (u64, u64), ending: u64) {
+    put(
+        &[
+            (Metric::OpenDeliveries, json!(open)),
+            (Metric::OpenDeliveriesAge, json!(open_age)),
+            (Metric::ExhaustedDeliveries, json!(exhausted)),
+            (Metric::ExhaustedDeliveriesAge, json!(exhausted_age)),
+            (Metric::EndingDeliveries, json!(ending)),
+        ],
+        &[],
+    );
 }
 
 /// A message was not pushed, on purpose.
@@ -147,6 +204,11 @@ pub fn token_renewed(issuer: &str) {
     put(&[(Metric::TokenRenewed, json!(1))], &[("issuer", issuer)]);
 }
 
+/// This issuer did not give a token that is due, and somebody should look.
+pub fn token_not_renewed(issuer: &str) {
+    put(&[(Metric::TokenNotRenewed, json!(1))], &[("issuer", issuer)]);
+}
+
 /// The mail of a day went out.
 pub fn report_sent() {
     put(&[(Metric::ReportSent, json!(1))], &[]);
@@ -160,6 +222,12 @@ pub fn report_missing(missing: bool) {
 /// A webhook told of an event of this type.
 pub fn unknown_event(event_type: &str) {
     put(&[(Metric::UnknownEvent, json!(1))], &[("event_type", event_type)]);
+}
+
+/// LINE told a login whether the user is a friend; `contradicted`: it said "no", and the profile endpoint otherwise.
+pub fn friendship_told(contradicted: bool) {
+    let contradicted = u8::from(contradicted);
+    put(&[(Metric::FriendshipTold, json!(1)), (Metric::FriendshipContradicted, json!(contradicted))], &[]);
 }
 
 static SERVICE: OnceLock<&str> = OnceLock::new();

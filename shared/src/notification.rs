@@ -4,7 +4,7 @@
 //! [`parse`] is the only way in: it names every wrong field at once, and what it lets through can be told to a
 //! customer.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::Date;
 
 use crate::{
@@ -104,10 +104,41 @@ impl Notification {
         }
     }
 
-    /// What the customer sees.
-    pub fn message(&self, style: MessageStyle, default_language: Language) -> Result<Message, LimitExceeded> {
+    /// What the customer sees. `button`: with the button that opens the order, where there is one.
+    pub fn message(
+        &self,
+        style: MessageStyle,
+        default_language: Language,
+        button: bool,
+    ) -> Result<Message, LimitExceeded> {
         match self {
-            Self::OrderFinished(order) => order_finished(order, style, default_language),
+            Self::OrderFinished(order) => order_finished(order, style, default_language, button),
+        }
+    }
+
+    /// Whether its message has a button, which LINE may refuse for its address.
+    pub fn has_button(&self) -> bool {
+        match self {
+            Self::OrderFinished(order) => order.detail_url.is_some(),
+        }
+    }
+
+    /// The same with these fields in the place of its own; null takes one away. It stays about the same order.
+    pub fn corrected(&self, fields: &Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+        let fixed = ["orderId", "status"].into_iter().filter(|name| fields.contains_key(*name));
+        let errors: Vec<_> = fixed
+            .map(|name| FieldError { field: name.to_owned(), problem: "cannot be corrected".to_owned() })
+            .collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut body = self.to_json();
+        for (name, value) in fields {
+            body[name] = value.clone();
+        }
+        match parse(&body)? {
+            StatusChange::Notified(corrected) => Ok(corrected),
+            StatusChange::Ignored { .. } => Ok(self.clone()),
         }
     }
 

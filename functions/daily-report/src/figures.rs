@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::{
-    aws::error::told,
-    delivery::{day::DayCount as OwnCount, record::Deliveries},
+    aws::error::{AwsError, Cause, Doing as _},
+    delivery::{day::DayCount, table::Deliveries},
     line::{
         channel::LineChannel,
         client::Quota,
-        statistics::{DayCount, Followers, Interaction},
+        statistics::{DayFigure, Followers, Interaction},
     },
     notification::NotificationKind,
     sobot::account::SobotAccount,
@@ -52,7 +53,7 @@ pub struct Day {
     /// LINE's day, `2026-09-07`.
     pub day: String,
     /// Pushes that LINE sent.
-    pub delivered: Source<DayCount>,
+    pub delivered: Source<DayFigure>,
     /// Views and clicks of finished orders' messages.
     pub interaction: Source<Interaction>,
 }
@@ -81,7 +82,7 @@ pub struct Figures {
     /// The 14 days before the mail's day, the latest first.
     pub days: Vec<Day>,
     /// Our own count of yesterday.
-    pub own: Source<OwnCount>,
+    pub own: Source<DayCount>,
     /// Messages in the dead-letter queues, by queue.
     pub dead_letters: Source<BTreeMap<String, u64>>,
     /// Yesterday's followers; `None` while LINE counts.
@@ -148,14 +149,15 @@ impl Sources {
         let month_then = if known.is_today { earlier.map(|figures| &figures.month) } else { known.month_then.as_ref() };
         let month = Source::or_read(month_then, deadline, async {
             if !known.is_today {
-                return Err("LINE tells it on the day itself only".to_owned());
+                return Err("LINE tells it on the day itself only".into());
             }
-            let (quota, used) = self.channel.month().await.map_err(|error| error.to_string())?;
-            Ok::<_, String>(Month { limit: quota.limit(), used })
+            let (quota, used) = self.channel.month().await?;
+            Ok::<_, Error>(Month { limit: quota.limit(), used })
         });
         let (channel, client) = (&self.channel, &self.channel.client);
 
-        let own = Source::or_read(earlier.map(|figures| &figures.own), deadline, self.deliveries.count_day(yesterday));
+        let own =
+            Source::or_read(earlier.map(|figures| &figures.own), deadline, self.deliveries.count_day(yesterday, now));
         let dead_letters = async { Source::from(self.dead_letters().await) };
         let followers = Source::or_read(earlier.map(|figures| &figures.followers), deadline, async {
             channel.ask(|token| async move { client.followers(&token, yesterday).await }).await
@@ -208,16 +210,16 @@ impl Sources {
         }
     }
 
-    async fn dead_letters(&self) -> Result<BTreeMap<String, u64>, String> {
+    async fn dead_letters(&self) -> Result<BTreeMap<String, u64>, AwsError> {
         use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages as Count;
         let mut depths = BTreeMap::new();
         for url in &self.dead_letter_queues {
             let name = url.rsplit('/').next().unwrap_or(url).to_owned();
+            let doing = format!("look at {name}");
             let answer = self.sqs.get_queue_attributes().queue_url(url).attribute_names(Count).send().await;
-            let answer = answer.map_err(|error| format!("{name}: {}", told(&error)))?;
+            let answer = answer.doing(doing.clone())?;
             let depth = answer.attributes().and_then(|all| all.get(&Count)?.parse().ok());
-            let depth = depth.ok_or_else(|| format!("{name}: no count"))?;
-            depths.insert(name, depth);
+            depths.insert(name, depth.ok_or(Cause::Malformed("no count".to_owned())).doing(doing)?);
         }
         Ok(depths)
     }

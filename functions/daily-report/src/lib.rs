@@ -18,13 +18,14 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
+    aws::error::AwsError,
     clock::Clock,
     language::Language,
     metric,
     report::{
         mail::Mailer,
         quota_warning::QuotaWarning,
-        reports::{Begun, Once},
+        reports::{Begun, Reports},
     },
 };
 use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
@@ -56,7 +57,7 @@ pub struct DailyReport {
     /// Where figures come from.
     pub sources: Sources,
     /// The reports' table.
-    pub once: Once,
+    pub reports: Reports,
     /// The list that reads it.
     pub mailer: Mailer,
     /// The warning, to the same list.
@@ -81,22 +82,22 @@ impl DailyReport {
         let sent = self.report(date, is_today, start.resend).await;
         match &sent {
             Ok(answer) => tracing::info!(report.date = %date, answer = %answer, "report handled"),
-            Err(error) => tracing::error!(report.date = %date, error, "report not sent"),
+            Err(error) => tracing::error!(report.date = %date, %error, "report not sent"),
         }
-        let warned = self.warn().await.inspect_err(|error| tracing::error!(error, "the quota could not be watched"));
+        let warned = self.warn().await.inspect_err(|error| tracing::error!(%error, "the quota could not be watched"));
         let mut answer = sent?;
         match warned {
             Ok(warned) => answer["warned"] = json!(warned),
-            // Another try would send the mail again, which was asked for once.
-            Err(error) if start.resend => answer["warnError"] = json!(error),
-            Err(error) => return Err(error.into()),
+            // Another try would send the mail again, which was asked for reports.
+            Err(error) if start.resend => answer["warnError"] = json!(error.to_string()),
+            Err(error) => return Err(error),
         }
         Ok(answer)
     }
 
     /// Looks whether the day's mail was sent. An error makes Lambda look again: whoever cannot look knows nothing.
-    async fn check(&self, date: Date) -> Result<Value, String> {
-        let sent = self.once.is_done(&id_of(date)).await?;
+    async fn check(&self, date: Date) -> Result<Value, AwsError> {
+        let sent = self.reports.is_done(&id_of(date)).await?;
         metric::report_missing(!sent);
         if sent {
             tracing::info!(report.date = %date, "the report was sent");
@@ -133,22 +134,22 @@ impl DailyReport {
         }
     }
 
-    async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Value, String> {
-        let kept = match self.once.begin(&id_of(date), LEASE, resend).await? {
-            Begun::Mine(kept) => kept,
-            Begun::Done => return Ok(json!({ "date": date.to_string(), "report": "already_sent" })),
-            Begun::Busy => return Err("another run is at this report".to_owned()),
+    async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Value, Error> {
+        let kept = match self.reports.begin(&id_of(date), LEASE, resend).await? {
+            Begun::Claimed(kept) => kept,
+            Begun::Completed => return Ok(json!({ "date": date.to_string(), "report": "already_sent" })),
+            Begun::InProgress => return Err("another run is at this report".into()),
         };
         // A document of another version is as good as none: the figures are read again.
         let figures = |document: Option<String>| serde_json::from_str::<Figures>(&document?).ok();
         let kept = figures(kept);
         let known = async {
-            Ok::<_, String>(Known {
+            Ok::<_, AwsError>(Known {
                 month_then: kept.as_ref().map(|figures| figures.month.clone()),
                 // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was
                 // read.
                 earlier: kept.filter(|_| !resend),
-                yesterday: figures(self.once.document(&id_of(date.previous_day().unwrap_or(date))).await?),
+                yesterday: figures(self.reports.document(&id_of(date.previous_day().unwrap_or(date))).await?),
                 broadcasts: self.registered_broadcasts().await?,
                 is_today,
             })
@@ -157,29 +158,28 @@ impl DailyReport {
         match sent {
             Ok(message_id) => {
                 metric::report_sent();
-                self.once.done(&id_of(date)).await?;
+                self.reports.done(&id_of(date)).await?;
                 Ok(json!({ "date": date.to_string(), "report": "sent", "messageId": message_id }))
             }
             Err(error) => {
-                if let Err(problem) = self.once.give_back(&id_of(date)).await {
-                    tracing::warn!(error = problem, "the lease ends by itself");
+                if let Err(problem) = self.reports.release(&id_of(date)).await {
+                    tracing::warn!(error = %problem, "the lease ends by itself");
                 }
                 Err(error)
             }
         }
     }
 
-    async fn read_and_send(&self, id: &str, known: &Known, date: Date) -> Result<String, String> {
+    async fn read_and_send(&self, id: &str, known: &Known, date: Date) -> Result<String, Error> {
         let figures = self.sources.read(date, self.clock.now(), known).await;
-        let document = serde_json::to_string(&figures).map_err(|error| error.to_string())?;
-        self.once.keep(id, &document).await?;
+        self.reports.store(id, &serde_json::to_string(&figures)?).await?;
         let mail = mail::mail(&figures, known.yesterday.as_ref(), date, self.language);
-        self.mailer.send(&mail).await.map_err(|error| error.to_string())
+        Ok(self.mailer.send(&mail).await?)
     }
 
     /// Request ids of broadcasts, registered by the operator under `broadcasts` as a JSON list; the latest come last.
-    async fn registered_broadcasts(&self) -> Result<Vec<String>, String> {
-        let Some(list) = self.once.document("broadcasts").await? else { return Ok(Vec::new()) };
+    async fn registered_broadcasts(&self) -> Result<Vec<String>, AwsError> {
+        let Some(list) = self.reports.document("broadcasts").await? else { return Ok(Vec::new()) };
         match serde_json::from_str::<Vec<String>>(&list) {
             Ok(mut ids) => Ok(ids.split_off(ids.len().saturating_sub(MAX_BROADCASTS))),
             Err(_) => {
@@ -189,9 +189,9 @@ impl DailyReport {
         }
     }
 
-    async fn warn(&self) -> Result<Option<u64>, String> {
-        let (quota, used) = self.sources.channel.month().await.map_err(|error| error.to_string())?;
-        self.warning.check(quota, used, self.clock.now()).await
+    async fn warn(&self) -> Result<Option<u64>, Error> {
+        let (quota, used) = self.sources.channel.month().await?;
+        Ok(self.warning.check(quota, used, self.clock.now()).await?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use shared::{
     language::Language,
-    line::statistics::{DayCount, Interaction},
+    line::statistics::{DayFigure, Interaction},
     report::mail::Mail,
 };
 use time::{Date, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
@@ -50,7 +50,7 @@ pub fn mail(figures: &Figures, yesterday: Option<&Figures>, date: Date, language
     Mail { subject, text, html }
 }
 
-fn told<T>(source: &Source<T>, words: &Words, tell: impl FnOnce(&T) -> String) -> String {
+fn or_missing<T>(source: &Source<T>, words: &Words, tell: impl FnOnce(&T) -> String) -> String {
     match source {
         Source::Known(value) => tell(value),
         Source::Missing(why) => format!("{}{why}", words.missing),
@@ -61,11 +61,11 @@ fn balance(month: &Month, words: &Words) -> String {
     month.balance().map_or(words.unlimited.to_owned(), |left| left.to_string())
 }
 
-fn day_count(count: &DayCount, words: &Words) -> String {
+fn day_count(count: &DayFigure, words: &Words) -> String {
     match count {
-        DayCount::Ready(count) => count.to_string(),
-        DayCount::Unready => words.unready.to_owned(),
-        DayCount::Unavailable(status) => format!("{}{status}", words.missing),
+        DayFigure::Ready(count) => count.to_string(),
+        DayFigure::Unready => words.unready.to_owned(),
+        DayFigure::Unavailable(status) => format!("{}{status}", words.missing),
     }
 }
 
@@ -78,8 +78,8 @@ fn headline(figures: &Figures, date: Date, words: &Words) -> Vec<String> {
     let month_lines = |month: &Source<Month>, number: u8, suffix: &str| {
         let line = |[before, after]: [&str; 2], value: String| format!("{before}{number}{after}{value}{suffix}");
         [
-            line(words.balance, told(month, words, |month| balance(month, words))),
-            line(words.sent, told(month, words, |month| month.used.to_string())),
+            line(words.balance, or_missing(month, words, |month| balance(month, words))),
+            line(words.sent, or_missing(month, words, |month| month.used.to_string())),
         ]
     };
     let mut lines = Vec::from(month_lines(&figures.month, u8::from(date.month()), ""));
@@ -88,8 +88,12 @@ fn headline(figures: &Figures, date: Date, words: &Words) -> Vec<String> {
     }
     if let Some(day) = figures.yesterday() {
         let interaction =
-            |pick: fn(&Interaction) -> Option<u64>| told(&day.interaction, words, |all| people(pick(all), words));
-        lines.push(format!("{}{}", words.delivered, told(&day.delivered, words, |count| day_count(count, words))));
+            |pick: fn(&Interaction) -> Option<u64>| or_missing(&day.interaction, words, |all| people(pick(all), words));
+        lines.push(format!(
+            "{}{}",
+            words.delivered,
+            or_missing(&day.delivered, words, |count| day_count(count, words))
+        ));
         lines.push(format!("{}{}", words.viewed, interaction(|all| all.unique_impression)));
         lines.push(format!("{}{}", words.clicked, interaction(|all| all.unique_click)));
     }
@@ -149,7 +153,7 @@ fn own(figures: &Figures, words: &'static Words) -> Section {
         }
     };
     let line_count = figures.yesterday().and_then(|day| day.delivered.known());
-    if let (Source::Known(own), Some(DayCount::Ready(count))) = (&figures.own, line_count)
+    if let (Source::Known(own), Some(DayFigure::Ready(count))) = (&figures.own, line_count)
         && own.sent != *count
     {
         lines.push(format!("{}{:+}", words.difference, i128::from(own.sent) - i128::from(*count)));
@@ -157,7 +161,7 @@ fn own(figures: &Figures, words: &'static Words) -> Section {
     lines.push(format!(
         "{}: {}",
         words.dead_letters,
-        told(&figures.dead_letters, words, |depths| {
+        or_missing(&figures.dead_letters, words, |depths| {
             depths.iter().map(|(queue, depth)| format!("{queue} {depth}")).collect::<Vec<_>>().join("; ")
         })
     ));
@@ -166,7 +170,7 @@ fn own(figures: &Figures, words: &'static Words) -> Section {
 
 fn days(figures: &Figures, yesterday: Option<&Figures>, words: &'static Words) -> Section {
     let ready = |day: &Day| match day.delivered.known() {
-        Some(DayCount::Ready(count)) => *count,
+        Some(DayFigure::Ready(count)) => *count,
         _ => 0,
     };
     let largest = figures.days.iter().map(ready).max().unwrap_or(0);
@@ -205,7 +209,7 @@ fn days(figures: &Figures, yesterday: Option<&Figures>, words: &'static Words) -
 }
 
 fn followers(figures: &Figures, words: &'static Words) -> Section {
-    let line = told(&figures.followers, words, |followers| match followers {
+    let line = or_missing(&figures.followers, words, |followers| match followers {
         Some(all) => format!("{} {}, {} {}", words.added, all.followers, words.blocking, all.blocks),
         None => words.unready.to_owned(),
     });
@@ -215,8 +219,13 @@ fn followers(figures: &Figures, words: &'static Words) -> Section {
 fn mass_sends(figures: &Figures, words: &'static Words) -> Option<Section> {
     let MassSends { tasks, failures } = figures.mass_sends.as_ref()?;
     let counts = |counts: [Option<u64>; 3]| {
-        let told = |count: Option<u64>| count.map_or("?".to_owned(), |count| count.to_string());
-        words.task_columns.iter().zip(counts).map(|(name, count)| format!("{name} {}", told(count))).collect::<Vec<_>>()
+        let number = |count: Option<u64>| count.map_or("?".to_owned(), |count| count.to_string());
+        words
+            .task_columns
+            .iter()
+            .zip(counts)
+            .map(|(name, count)| format!("{name} {}", number(count)))
+            .collect::<Vec<_>>()
     };
     let cut = |read: u64, incomplete: &Option<Incomplete>| {
         incomplete.map_or(String::new(), |Incomplete { total }| {
@@ -263,7 +272,7 @@ fn broadcasts(figures: &Figures, words: &'static Words) -> Option<Section> {
     }
     let lines = figures.broadcasts.iter().map(|one| {
         let told =
-            told(&one.interaction, words, |all| match (all.delivered, all.unique_impression, all.unique_click) {
+            or_missing(&one.interaction, words, |all| match (all.delivered, all.unique_impression, all.unique_click) {
                 (None, None, None) => words.not_available.to_owned(),
                 (delivered, viewed, clicked) => {
                     let [_, d, v, c] = words.columns;
@@ -362,7 +371,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use shared::{
-        delivery::day::{DayCount as OwnCount, Failed},
+        delivery::day::{DayCount, Failed},
         line::statistics::Followers,
     };
     use time::macros::{date, datetime};
@@ -378,17 +387,17 @@ mod tests {
         let mut days = vec![
             day(
                 date!(2026 - 09 - 07),
-                Source::Known(DayCount::Ready(323)),
+                Source::Known(DayFigure::Ready(323)),
                 Source::Known(Interaction { unique_impression: Some(234), unique_click: Some(111), delivered: None }),
             ),
             day(
                 date!(2026 - 09 - 06),
-                Source::Known(DayCount::Unready),
+                Source::Known(DayFigure::Unready),
                 Source::Missing("LINE answered 500: <oops>".to_owned()),
             ),
         ];
         days.extend((1..13).map(|ago| {
-            let count = Source::Known(DayCount::Ready(100 * ago));
+            let count = Source::Known(DayFigure::Ready(100 * ago));
             day(
                 date!(2026 - 09 - 06) - time::Duration::days(ago.cast_signed()),
                 count,
@@ -402,7 +411,7 @@ mod tests {
             month: Source::Known(Month { limit: Some(30_000), used: 14_000 }),
             last_month: None,
             days,
-            own: Source::Known(OwnCount {
+            own: Source::Known(DayCount {
                 sent: 320,
                 retried: 4,
                 open: 1,
@@ -440,7 +449,7 @@ mod tests {
     #[test]
     fn the_mail_is_as_committed() {
         let mut before = figures();
-        before.days[3].delivered = Source::Known(DayCount::Ready(1));
+        before.days[3].delivered = Source::Known(DayFigure::Ready(1));
         for (language, name) in [(Language::ZhCn, "zh-CN"), (Language::En, "en")] {
             let mail = mail(&figures(), Some(&before), date!(2026 - 09 - 08), language);
             for (part, extension) in [(&mail.text, "txt"), (&mail.html, "html")] {

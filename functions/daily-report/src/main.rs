@@ -5,13 +5,13 @@ use jiff::tz::TimeZone;
 use lambda_runtime::{Error, run, service_fn};
 use shared::{
     clock::Clock,
-    delivery::{record::Deliveries, settings::Pace},
+    delivery::{pace::Pace, table::Deliveries},
     lambda::{
         environment::{self, parsed, required},
         log,
     },
     line::channel::LineChannel,
-    report::{mail::Mailer, quota_warning::QuotaWarning, reports::Once},
+    report::{mail::Mailer, quota_warning::QuotaWarning, reports::Reports},
     sobot::account::SobotAccount,
 };
 
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Error> {
             sqs: aws_sdk_sqs::Client::new(&aws),
             dead_letter_queues: required("DEAD_LETTER_QUEUE_URLS")?.split(',').map(str::to_owned).collect(),
         },
-        once: Once::new(dynamodb, required("REPORTS_TABLE")?, Clock::System),
+        reports: Reports::new(dynamodb, required("REPORTS_TABLE")?, Clock::System),
         mailer: Mailer::from_env(&aws)?,
         warning: QuotaWarning::from_env(&aws, Clock::System)?,
         language: parsed("REPORT_LANGUAGE")?,

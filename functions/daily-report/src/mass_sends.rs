@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::sobot::{
     account::{AccountError, SobotAccount},
-    mass_send::{self, MessageStatus, Query, RecordQuery, SendRecord, Span, TaskQuery},
+    mass_send::{self, ListQuery, MessageStatus, RecordQuery, SendRecord, Span, TaskQuery},
     pages::Pages,
 };
 use time::Date;
@@ -102,11 +103,11 @@ pub async fn read(sobot: &SobotAccount, day: Date, earlier: Option<&MassSends>) 
     }
     let time = Some(Span::day(day));
     let deadline = Instant::now() + MAX_TIME;
-    // One after the other: both need the token, and a Sobot that is ill is not asked twice at once.
+    // One after the other: both need the token, and a Sobot that is ill is not asked twice at reports.
     let tasks = Source::or_read(earlier.map(|all| &all.tasks), deadline, async {
         let mut tasks = Tasks::default();
         tasks.incomplete = each(sobot, TaskQuery { time, ..TaskQuery::default() }, |task| tasks.add(task)).await?;
-        Ok::<_, String>(tasks)
+        Ok::<_, Error>(tasks)
     })
     .await;
     let failures = Source::or_read(earlier.map(|all| &all.failures), deadline, async {
@@ -119,18 +120,18 @@ pub async fn read(sobot: &SobotAccount, day: Date, earlier: Option<&MassSends>) 
             }
         };
         let incomplete = each(sobot, query, count).await?;
-        Ok::<_, String>(kinds.into_failures(read, incomplete))
+        Ok::<_, Error>(kinds.into_failures(read, incomplete))
     })
     .await;
     Some(MassSends { tasks, failures })
 }
 
 /// Takes every item of a list; what was left out is answered.
-async fn each<Q: Query>(
+async fn each<Q: ListQuery>(
     sobot: &SobotAccount,
     query: Q,
     mut take: impl FnMut(Q::Item),
-) -> Result<Option<Incomplete>, String> {
+) -> Result<Option<Incomplete>, Error> {
     let mut pages = Pages::of(sobot, query, MAX_PAGES);
     let reading = async {
         while let Some(items) = pages.next().await? {
@@ -140,13 +141,13 @@ async fn each<Q: Query>(
     };
     match tokio::time::timeout(LIST_LIMIT, reading).await {
         Ok(Ok(())) => Ok((!pages.is_complete()).then(|| Incomplete { total: pages.total() })),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("Sobot took longer than {} seconds: try again later", LIST_LIMIT.as_secs())),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(format!("Sobot took longer than {} seconds: try again later", LIST_LIMIT.as_secs()).into()),
     }
 }
 
 impl Tasks {
-    fn add(&mut self, task: mass_send::Task) {
+    fn add(&mut self, task: mass_send::SendTask) {
         self.read += 1;
         self.estimated = self.estimated.saturating_add(task.estimated.unwrap_or(0));
         self.sent = self.sent.saturating_add(task.sent.unwrap_or(0));

@@ -10,7 +10,8 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent};
 use shared::{
     inbox::{Inbox, queue::Envelope},
-    lambda::batch::{Batch, Fate},
+    invalid::Invalid,
+    lambda::batch::{Batch, MessageFate},
 };
 use tokio::time::timeout;
 
@@ -30,7 +31,7 @@ pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<
             }
             Err(error) => {
                 let message_id = message.message_id.as_deref();
-                tracing::error!(message_id, error, "a message is left to the dead-letter queue");
+                tracing::error!(message_id, %error, "a message is left to the dead-letter queue");
                 batch.keep(&message);
             }
         }
@@ -40,19 +41,19 @@ pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<
     Ok(batch.finish(async move { renewing.renew_tokens_ahead().await }).await)
 }
 
-async fn take(inbox: Arc<Inbox>, envelope: Arc<Envelope>, number: usize) -> Fate {
+async fn take(inbox: Arc<Inbox>, envelope: Arc<Envelope>, number: usize) -> MessageFate {
     let error = match timeout(MAX_TIME, inbox.take(&envelope, &envelope.events[number])).await {
-        Ok(Ok(())) => return Fate::Delete,
-        Ok(Err(error)) => error,
+        Ok(Ok(())) => return MessageFate::Delete,
+        Ok(Err(error)) => error.to_string(),
         Err(_) => "it took too long".to_owned(),
     };
     tracing::error!(error, "an event could not be taken, the queue keeps it");
-    Fate::Keep
+    MessageFate::Keep
 }
 
-fn read(message: &SqsMessage) -> Result<Envelope, String> {
+fn read(message: &SqsMessage) -> Result<Envelope, Invalid> {
     let body = message.body.as_deref().unwrap_or_default();
     // serde's message would quote the body.
     serde_json::from_str(body)
-        .map_err(|error| format!("not from the webhooks (line {}, column {})", error.line(), error.column()))
+        .map_err(|error| format!("not from the webhooks (line {}, column {})", error.line(), error.column()).into())
 }

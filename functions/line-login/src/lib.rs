@@ -12,6 +12,9 @@
 //!   for the first one's outcome. After a crash in between it ends with "try again".
 //! * The link is the point: where LINE does not tell the friendship, the link is made all the same, and the page offers
 //!   to add the account. Where the link cannot be written, nothing is.
+//! * LINE tells a login the friendship with the account that is linked to the Login channel, which may be another than
+//!   this channel's, and lags behind its own screen. "No friend" would mute the customer: it is kept only if the
+//!   profile endpoint, asked for this channel, agrees.
 //!
 //! Sources: LINE, "Integrating LINE Login with your web app", "Add a LINE Official Account as a friend when logged in".
 
@@ -26,27 +29,29 @@ use lambda_http::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 use shared::{
-    aws::secret::Secret,
+    aws::{error::AwsError, secret::Secret},
     clock::Clock,
     customer::{
         friend::{Friends, Friendship, Source},
         link::{Links, NewLink},
         link_token::{LinkToken, LinkTokenError},
         login_secret::LoginSecret,
-        used_token::{Claimed, Exchange, Linked, UsedTokens},
+        used_token::{Exchange, Linked, TokenClaim, UsedTokens},
     },
     ids::{LineUserId, MemberId},
     language::Language,
     line::{
+        channel::LineChannel,
         client::LineError,
         login::{LoginClient, UserGrant},
     },
+    metric,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use url::{Url, form_urlencoded};
 
 use crate::{
-    pages::{Button, Page, add_friend_address, keep_to_ourselves, preferred_language},
+    pages::{Button, LoginPage, add_friend_address, preferred_language, private_headers},
     return_url::ReturnUrls,
     state::{BrowserSecret, Login, StateError, hash_of},
 };
@@ -55,6 +60,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it looks.
 const POLL: Duration = Duration::from_millis(250);
+/// How long a customer waits for the profile endpoint, and for the token that it wants, before he is let go.
+const MAX_ASKING: Duration = Duration::from_secs(5);
 /// Longer codes are not LINE's.
 const MAX_CODE: usize = 1024;
 /// LINE's words about an error are logged to this length.
@@ -65,6 +72,8 @@ const MAX_LOGGED: usize = 200;
 pub struct LineLogin {
     /// LINE Login.
     pub client: LoginClient,
+    /// The official account's own channel: whether LINE tells it the profile of somebody who is said to be no friend.
+    pub channel: LineChannel,
     /// The channel and the app's secrets.
     pub secret: Secret<LoginSecret>,
     /// Whose link token it is.
@@ -91,12 +100,12 @@ pub struct LineLogin {
 
 /// A login that ends with a page, and the way back to the app where that is known.
 struct Ended {
-    page: Page,
+    page: LoginPage,
     return_url: Option<String>,
 }
 
-impl From<Page> for Ended {
-    fn from(page: Page) -> Self {
+impl From<LoginPage> for Ended {
+    fn from(page: LoginPage) -> Self {
         Self { page, return_url: None }
     }
 }
@@ -118,13 +127,13 @@ impl LineLogin {
         // A custom domain may put a path of its own in front.
         let path = request.uri().path();
         let result = if request.method() != Method::GET {
-            Err(Page::NotFound.into())
+            Err(LoginPage::NotFound.into())
         } else if path.ends_with("/login/callback") {
             self.callback(&query, browser.as_ref(), language).await
         } else if path.ends_with("/login") {
             self.login(&query, browser, language).await
         } else {
-            Err(Page::NotFound.into())
+            Err(LoginPage::NotFound.into())
         };
         Ok(result.unwrap_or_else(|Ended { page, return_url }| {
             page.render(language, return_url.map(Button::BackToTheApp).as_ref())
@@ -139,7 +148,7 @@ impl LineLogin {
     ) -> Result<Response<Body>, Ended> {
         if self.callback_url.is_empty() {
             tracing::error!("nobody can log in: the template's parameter LoginCallbackUrl is not set");
-            return Err(Page::OutOfOrder.into());
+            return Err(LoginPage::OutOfOrder.into());
         }
         let token = self.link_token(query.get("token").map_or("", String::as_str)).await?;
         let return_url = match &token.return_url {
@@ -148,21 +157,21 @@ impl LineLogin {
                 let allowed = self.return_urls.allow(address);
                 Some(String::from(allowed.ok_or_else(|| {
                     tracing::warn!(member.id = %token.member, "link token refused: return_url is not in LoginReturnUrls");
-                    Page::WrongLink
+                    LoginPage::WrongLink
                 })?))
             }
         };
         let browser = browser.unwrap_or_else(BrowserSecret::random);
         let holder = browser.holder(&token.jti, token.member.as_str());
-        match self.used_tokens.claim(&token.jti, &holder, token.expires_at).await.map_err(away)? {
-            Claimed::Ours => {}
-            Claimed::Spent(linked) => return self.done(linked, return_url.as_deref(), language),
-            Claimed::Foreign => {
+        match self.used_tokens.claim(&token.jti, &holder, token.expires_at).await.map_err(unavailable)? {
+            TokenClaim::Ours => {}
+            TokenClaim::Spent(linked) => return self.done(linked, return_url.as_deref(), language),
+            TokenClaim::Foreign => {
                 tracing::warn!(member.id = %token.member, "link token refused: it belongs to another browser");
-                return Err(Page::OtherBrowser.into());
+                return Err(LoginPage::OtherBrowser.into());
             }
         }
-        let secret = self.secret.get().await.map_err(away)?;
+        let secret = self.secret.get().await.map_err(unavailable)?;
         let login = Login::begin(&browser, &token.member, token.jti, return_url, self.clock.now());
         let parameters = [
             ("response_type", "code"),
@@ -188,7 +197,7 @@ impl LineLogin {
             bot_prompt = self.bot_prompt,
             "authorization requested"
         );
-        let mut response = redirect(&address).ok_or(Page::OutOfOrder)?;
+        let mut response = redirect(&address).ok_or(LoginPage::OutOfOrder)?;
         if let Ok(cookie) = HeaderValue::from_str(&browser.set_cookie()) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
@@ -196,18 +205,18 @@ impl LineLogin {
     }
 
     /// The link token; after a rotation the secret is read again.
-    async fn link_token(&self, token: &str) -> Result<LinkToken, Page> {
+    async fn link_token(&self, token: &str) -> Result<LinkToken, LoginPage> {
         let now = self.clock.now();
         let verify = |secret: &Arc<LoginSecret>| match secret.link_token_keys.verify(token, now) {
             Err(LinkTokenError::Signature) if !token.is_empty() => None,
             result => Some(result),
         };
-        let verified = self.secret.first(verify).await.map_err(away)?;
+        let verified = self.secret.first(verify).await.map_err(unavailable)?;
         verified.unwrap_or(Err(LinkTokenError::Signature)).map_err(|error| {
             tracing::warn!(%error, "link token refused");
             match error {
-                LinkTokenError::Expired => Page::TooLate,
-                LinkTokenError::Signature | LinkTokenError::Claim(_) => Page::WrongLink,
+                LinkTokenError::Expired => LoginPage::TooLate,
+                LinkTokenError::Signature | LinkTokenError::Claim(_) => LoginPage::WrongLink,
             }
         })
     }
@@ -218,7 +227,7 @@ impl LineLogin {
         browser: Option<&BrowserSecret>,
         language: Language,
     ) -> Result<Response<Body>, Ended> {
-        let secret = self.secret.get().await.map_err(away)?;
+        let secret = self.secret.get().await.map_err(unavailable)?;
         let parameter = |name| query.get(name).map(String::as_str);
         let state = parameter("state").unwrap_or_default();
         let login = Login::open(state, browser, &secret.sealing_key, self.clock.now());
@@ -231,17 +240,17 @@ impl LineLogin {
         let login = login.map_err(|error| {
             tracing::warn!(http.endpoint = "/oauth2/v2.1/authorize", %error, "authorization answered, and refused by us");
             match error {
-                StateError::Expired => Page::TooLate,
-                StateError::Forged | StateError::NoCookie | StateError::OtherBrowser => Page::NotBegunHere,
+                StateError::Expired => LoginPage::TooLate,
+                StateError::Forged | StateError::NoCookie | StateError::OtherBrowser => LoginPage::NotBegunHere,
             }
         })?;
         let ended = |page| Ended { page, return_url: login.return_url.clone() };
         let code = parameter("code").filter(|code| !code.is_empty() && code.len() <= MAX_CODE).ok_or_else(|| {
             tracing::warn!(member.id = login.member, "authorization answered with neither code nor error");
-            ended(Page::NotConfirmed)
+            ended(LoginPage::NotConfirmed)
         })?;
         let (Some(browser), Ok(member)) = (browser, MemberId::parse(&login.member)) else {
-            return Err(ended(Page::NotBegunHere));
+            return Err(ended(LoginPage::NotBegunHere));
         };
         tracing::info!(
             member.id = %member,
@@ -252,17 +261,17 @@ impl LineLogin {
 
         let (holder, code_hash) = (browser.holder(&login.jti, &login.member), hash_of(code));
         let exchange = self.used_tokens.begin_exchange(&login.jti, &holder, &code_hash).await;
-        match exchange.map_err(|error| ended(away(error)))? {
+        match exchange.map_err(|error| ended(unavailable(error)))? {
             Exchange::Ours => {}
             Exchange::Spent(linked) => return self.done(linked, login.return_url.as_deref(), language),
             Exchange::Elsewhere => {
-                let linked = self.wait_for_outcome(&login.jti).await.map_err(|error| ended(away(error)))?;
-                let linked = linked.ok_or_else(|| ended(Page::NotConfirmed))?;
+                let linked = self.wait_for_outcome(&login.jti).await.map_err(|error| ended(unavailable(error)))?;
+                let linked = linked.ok_or_else(|| ended(LoginPage::NotConfirmed))?;
                 return self.done(linked, login.return_url.as_deref(), language);
             }
             Exchange::Foreign => {
                 tracing::warn!(member.id = %member, "the link token of this login is not this browser's any more");
-                return Err(ended(Page::TooLate));
+                return Err(ended(LoginPage::TooLate));
             }
         }
         let linked = match self.link(&secret, &login, member, browser, code).await {
@@ -270,14 +279,14 @@ impl LineLogin {
             Err(page) => {
                 // Without this the same callback would wait for an outcome that never comes.
                 if let Err(error) = self.used_tokens.give_up_exchange(&login.jti, &code_hash).await {
-                    tracing::warn!(error, "the exchange could not be given up");
+                    tracing::warn!(%error, "the exchange could not be given up");
                 }
                 return Err(ended(page));
             }
         };
         if let Err(error) = self.used_tokens.spend(&login.jti, linked).await {
             // The link stands; the token ends by itself within minutes, and only this browser can use it.
-            tracing::warn!(error, "the link token could not be spent");
+            tracing::warn!(%error, "the link token could not be spent");
         }
         self.done(linked, login.return_url.as_deref(), language)
     }
@@ -290,7 +299,7 @@ impl LineLogin {
         member: MemberId,
         browser: &BrowserSecret,
         code: &str,
-    ) -> Result<Linked, Page> {
+    ) -> Result<Linked, LoginPage> {
         let verifier = login.code_verifier(browser);
         let grant = match self.client.exchange(&secret.channel, code, &self.callback_url, &verifier).await {
             Ok(grant) => grant,
@@ -301,16 +310,16 @@ impl LineLogin {
                     if let Err(error) = self.secret.get_again().await {
                         tracing::warn!(%error, "the login secret could not be read again");
                     }
-                    return Err(Page::NotConfirmed);
+                    return Err(LoginPage::NotConfirmed);
                 }
-                return Err(Page::LineIsAway);
+                return Err(LoginPage::LineUnavailable);
             }
         };
         let UserGrant { access_token, life, id_token } = grant;
         let now = self.clock.now();
         let user = secret.channel.verify_id_token(&id_token, &login.nonce(browser), now).map_err(|error| {
             tracing::error!(member.id = %member, %error, "the ID token is not to be believed");
-            Page::NotConfirmed
+            LoginPage::NotConfirmed
         })?;
         let link = NewLink {
             member,
@@ -323,13 +332,14 @@ impl LineLogin {
         let asked_at = now;
         let (written, friendship) =
             tokio::join!(self.links.put(&link, &secret.sealing_key), self.client.friendship(&link.token));
-        let replaced = written.map_err(away)?;
-        let friendship = friendship
-            .inspect_err(|error| tracing::warn!(%error, "LINE does not tell whether the user is a friend"))
-            .ok();
-        if let Some(friendship) = friendship {
-            self.note_friend(&link.user, friendship, asked_at).await;
-        }
+        let replaced = written.map_err(unavailable)?;
+        let friendship = match friendship {
+            Ok(told) => self.note_friend(&link.user, told, asked_at).await,
+            Err(error) => {
+                tracing::warn!(%error, "LINE does not tell whether the user is a friend");
+                None
+            }
+        };
         tracing::info!(
             member.id = %link.member,
             line.user = ?link.user,
@@ -341,14 +351,47 @@ impl LineLogin {
         Ok(Linked { friendship })
     }
 
-    async fn note_friend(&self, user: &LineUserId, friendship: Friendship, asked_at: time::OffsetDateTime) {
+    /// Keeps what LINE told the login, unless the channel is told otherwise. Whether the user is a friend; none where
+    /// nobody knows.
+    async fn note_friend(
+        &self,
+        user: &LineUserId,
+        told: Friendship,
+        told_at: time::OffsetDateTime,
+    ) -> Option<Friendship> {
+        let (friendship, at, source) = match told {
+            Friendship::Friend => (told, told_at, Source::Login),
+            Friendship::NotAFriend => {
+                let asked_at = self.clock.now();
+                let profile = timeout(MAX_ASKING, self.channel.profile(user)).await;
+                match profile
+                    .map_err(|late| late.to_string())
+                    .and_then(|asked| asked.map_err(|error| error.to_string()))
+                {
+                    Ok(None) => (told, told_at, Source::Login),
+                    Ok(Some(_)) => {
+                        tracing::warn!(
+                            line.user = ?user,
+                            "a login says \"no friend\" of a friend: is another account linked to the Login channel?"
+                        );
+                        (Friendship::Friend, asked_at, Source::Profile)
+                    }
+                    Err(error) => {
+                        tracing::warn!(error, "LINE could not be asked for the profile: \"no friend\" is not kept");
+                        return None;
+                    }
+                }
+            }
+        };
+        metric::friendship_told(friendship != told);
         // An unknown user is pushed to: the login does not fail for this.
-        if let Err(error) = self.friends.put(user, friendship, asked_at, Source::Login).await {
-            tracing::warn!(error, "the friend state could not be kept");
+        if let Err(error) = self.friends.put(user, friendship, at, source).await {
+            tracing::warn!(%error, "the friend state could not be kept");
         }
+        Some(friendship)
     }
 
-    async fn wait_for_outcome(&self, jti: &str) -> Result<Option<Linked>, String> {
+    async fn wait_for_outcome(&self, jti: &str) -> Result<Option<Linked>, AwsError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.used_tokens.outcome(jti).await? {
@@ -369,34 +412,34 @@ impl LineLogin {
                 None => "unknown",
             };
             address.query_pairs_mut().append_pair("line_friend", friend);
-            return redirect(Url::as_str(&address)).ok_or(Page::OutOfOrder.into());
+            return redirect(Url::as_str(&address)).ok_or(LoginPage::OutOfOrder.into());
         }
         Ok(match linked.friendship {
-            Some(Friendship::Friend) => Page::Done.render(language, None),
-            _ if self.official_account_id.is_empty() => Page::AddFriend.render(language, None),
+            Some(Friendship::Friend) => LoginPage::Done.render(language, None),
+            _ if self.official_account_id.is_empty() => LoginPage::AddFriend.render(language, None),
             _ => {
                 let address = add_friend_address(&self.official_account_id);
-                Page::AddFriend.render(language, Some(&Button::AddFriend(address)))
+                LoginPage::AddFriend.render(language, Some(&Button::AddFriend(address)))
             }
         })
     }
 }
 
 /// What stands in LINE's way, as a page and a log line. Codes are read in either case: LINE's documentation has both.
-fn line_error(code: &str, description: &str, member: Option<&str>) -> Page {
+fn line_error(code: &str, description: &str, member: Option<&str>) -> LoginPage {
     let shortened = |text: &str| text.chars().filter(|c| !c.is_control()).take(MAX_LOGGED).collect::<String>();
     let (code, description) = (shortened(&code.to_ascii_uppercase()), shortened(description));
     let page = match code.as_str() {
-        "ACCESS_DENIED" => Page::Refused,
-        "SERVER_ERROR" => Page::LineIsAway,
-        "LOGIN_REQUIRED" | "INTERACTION_REQUIRED" => Page::NotConfirmed,
-        "INVALID_REQUEST" | "UNSUPPORTED_RESPONSE_TYPE" | "INVALID_SCOPE" => Page::OutOfOrder,
-        _ => Page::NotConfirmed,
+        "ACCESS_DENIED" => LoginPage::Refused,
+        "SERVER_ERROR" => LoginPage::LineUnavailable,
+        "LOGIN_REQUIRED" | "INTERACTION_REQUIRED" => LoginPage::NotConfirmed,
+        "INVALID_REQUEST" | "UNSUPPORTED_RESPONSE_TYPE" | "INVALID_SCOPE" => LoginPage::OutOfOrder,
+        _ => LoginPage::NotConfirmed,
     };
     const ENDPOINT: &str = "/oauth2/v2.1/authorize";
     match page {
         // Our request or the channel's settings are wrong: nobody can log in.
-        Page::OutOfOrder => tracing::error!(
+        LoginPage::OutOfOrder => tracing::error!(
             member.id = member,
             http.endpoint = ENDPOINT,
             line.error = code,
@@ -414,16 +457,16 @@ fn line_error(code: &str, description: &str, member: Option<&str>) -> Page {
     page
 }
 
-fn away(error: impl std::fmt::Display) -> Page {
+fn unavailable(error: impl std::fmt::Display) -> LoginPage {
     tracing::error!(%error, "a login could not go on");
-    Page::WeAreAway
+    LoginPage::Unavailable
 }
 
 fn redirect(address: &str) -> Option<Response<Body>> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::FOUND;
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(address).ok()?);
-    keep_to_ourselves(&mut response);
+    private_headers(&mut response);
     Some(response)
 }
 

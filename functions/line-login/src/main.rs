@@ -6,11 +6,12 @@ use shared::{
     aws::secret::Secret,
     clock::Clock,
     customer::{friend::Friends, link::Links, used_token::UsedTokens},
+    delivery::pace::Pace,
     lambda::{
         environment::{self, optional, parsed, required},
         http_api, log,
     },
-    line::login::LoginClient,
+    line::{channel::LineChannel, login::LoginClient},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,6 +21,7 @@ async fn main() -> Result<(), Error> {
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
     let function = LineLogin {
         client: LoginClient::new(&required("LINE_API_BASE")?)?,
+        channel: LineChannel::from_env(&aws, Pace::from_env()?.call, Clock::System)?,
         secret: Secret::new(aws_sdk_secretsmanager::Client::new(&aws), required("LOGIN_SECRET_ID")?, Clock::System),
         used_tokens: UsedTokens::new(dynamodb.clone(), required("USED_TOKENS_TABLE")?),
         links: Links::new(dynamodb.clone(), required("LINKS_TABLE")?),

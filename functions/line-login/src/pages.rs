@@ -13,7 +13,7 @@ use shared::language::Language;
 
 /// What a page says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
+pub enum LoginPage {
     /// Linked, and a friend.
     Done,
     /// Linked, and not known as a friend.
@@ -31,9 +31,9 @@ pub enum Page {
     /// LINE did not confirm who it is.
     NotConfirmed,
     /// LINE does not answer, or is in trouble.
-    LineIsAway,
+    LineUnavailable,
     /// We are in trouble.
-    WeAreAway,
+    Unavailable,
     /// LINE refuses our request, or nobody has set us up: the operator must look.
     OutOfOrder,
     /// There is no such page.
@@ -74,7 +74,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).expect("the policy is ASCII")
 });
 
-impl Page {
+impl LoginPage {
     /// Every page, for tests.
     pub const ALL: [Self; 12] = [
         Self::Done,
@@ -85,8 +85,8 @@ impl Page {
         Self::NotBegunHere,
         Self::Refused,
         Self::NotConfirmed,
-        Self::LineIsAway,
-        Self::WeAreAway,
+        Self::LineUnavailable,
+        Self::Unavailable,
         Self::OutOfOrder,
         Self::NotFound,
     ];
@@ -98,8 +98,8 @@ impl Page {
             Self::WrongLink | Self::NotBegunHere => StatusCode::BAD_REQUEST,
             Self::TooLate => StatusCode::GONE,
             Self::OtherBrowser | Self::Refused => StatusCode::FORBIDDEN,
-            Self::NotConfirmed | Self::LineIsAway => StatusCode::BAD_GATEWAY,
-            Self::WeAreAway => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotConfirmed | Self::LineUnavailable => StatusCode::BAD_GATEWAY,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::OutOfOrder => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotFound => StatusCode::NOT_FOUND,
         }
@@ -132,7 +132,7 @@ impl Page {
         if self.status().is_server_error() && self != Self::OutOfOrder {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
         }
-        keep_to_ourselves(&mut response);
+        private_headers(&mut response);
         response
     }
 
@@ -226,22 +226,22 @@ impl Page {
             (Self::NotConfirmed, En) => {
                 ("The login was not completed", "LINE did not confirm it. Please start again from the app.")
             }
-            (Self::LineIsAway, ZhCn) => ("LINE 暂时没有响应", "请稍等片刻，然后回到应用再试一次。"),
-            (Self::LineIsAway, ZhTw) => ("LINE 暫時沒有回應", "請稍候片刻，然後回到應用程式再試一次。"),
-            (Self::LineIsAway, Ja) => {
+            (Self::LineUnavailable, ZhCn) => ("LINE 暂时没有响应", "请稍等片刻，然后回到应用再试一次。"),
+            (Self::LineUnavailable, ZhTw) => ("LINE 暫時沒有回應", "請稍候片刻，然後回到應用程式再試一次。"),
+            (Self::LineUnavailable, Ja) => {
                 ("LINE から応答がありません", "しばらくしてから、アプリに戻ってもう一度お試しください。")
             }
-            (Self::LineIsAway, Th) => ("LINE ไม่ตอบสนองในขณะนี้", "กรุณารอสักครู่ แล้วกลับไปที่แอปและลองอีกครั้ง"),
-            (Self::LineIsAway, En) => {
+            (Self::LineUnavailable, Th) => ("LINE ไม่ตอบสนองในขณะนี้", "กรุณารอสักครู่ แล้วกลับไปที่แอปและลองอีกครั้ง"),
+            (Self::LineUnavailable, En) => {
                 ("LINE does not answer at the moment", "Please wait a little, go back to the app and try again.")
             }
-            (Self::WeAreAway, ZhCn) => ("暂时无法完成", "请稍等片刻，然后回到应用再试一次。"),
-            (Self::WeAreAway, ZhTw) => ("暫時無法完成", "請稍候片刻，然後回到應用程式再試一次。"),
-            (Self::WeAreAway, Ja) => {
+            (Self::Unavailable, ZhCn) => ("暂时无法完成", "请稍等片刻，然后回到应用再试一次。"),
+            (Self::Unavailable, ZhTw) => ("暫時無法完成", "請稍候片刻，然後回到應用程式再試一次。"),
+            (Self::Unavailable, Ja) => {
                 ("ただいま処理できません", "しばらくしてから、アプリに戻ってもう一度お試しください。")
             }
-            (Self::WeAreAway, Th) => ("ดำเนินการไม่ได้ในขณะนี้", "กรุณารอสักครู่ แล้วกลับไปที่แอปและลองอีกครั้ง"),
-            (Self::WeAreAway, En) => {
+            (Self::Unavailable, Th) => ("ดำเนินการไม่ได้ในขณะนี้", "กรุณารอสักครู่ แล้วกลับไปที่แอปและลองอีกครั้ง"),
+            (Self::Unavailable, En) => {
                 ("We cannot do this at the moment", "Please wait a little, go back to the app and try again.")
             }
             (Self::OutOfOrder, ZhCn) => ("LINE 登录暂不可用", "问题在我们这边，我们会处理。请以后再试。"),
@@ -324,7 +324,7 @@ pub fn add_friend_address(account_id: &str) -> String {
 }
 
 /// The headers of every answer: its address holds a token or a code, which nobody else may keep or pass on.
-pub fn keep_to_ourselves(response: &mut Response<Body>) {
+pub fn private_headers(response: &mut Response<Body>) {
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn every_page_exists_in_every_language_and_says_something_else() {
         let mut seen = std::collections::HashSet::new();
-        for page in Page::ALL {
+        for page in LoginPage::ALL {
             for language in Language::ALL {
                 assert!(seen.insert(page.words(language)), "{page:?} {language:?}");
                 let html = page.render(language, None);
@@ -382,7 +382,9 @@ mod tests {
     #[test]
     fn addresses_are_escaped() {
         let button = Button::BackToTheApp("https://app.example/?a=1&b=\"><script>".to_owned());
-        let Body::Text(html) = Page::Refused.render(Language::En, Some(&button)).into_body() else { panic!("text") };
+        let Body::Text(html) = LoginPage::Refused.render(Language::En, Some(&button)).into_body() else {
+            panic!("text")
+        };
         assert!(html.contains("href=\"https://app.example/?a=1&amp;b=&quot;&gt;&lt;script&gt;\""));
         assert_eq!(add_friend_address("@abc1234"), "https://line.me/R/ti/p/%40abc1234");
     }

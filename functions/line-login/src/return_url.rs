@@ -5,6 +5,7 @@
 
 use std::str::FromStr;
 
+use shared::invalid::Invalid;
 use url::Url;
 
 /// Longer addresses are refused: one travels in LINE's `state`.
@@ -16,13 +17,13 @@ pub struct ReturnUrls(Vec<Url>);
 
 /// Reads addresses separated by commas; none is well.
 impl FromStr for ReturnUrls {
-    type Err = String;
+    type Err = Invalid;
 
-    fn from_str(list: &str) -> Result<Self, String> {
+    fn from_str(list: &str) -> Result<Self, Invalid> {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let read = |entry: &str| match parse(entry) {
             Some(url) if url.query().is_none() && url.fragment().is_none() => Ok(url),
-            _ => Err(format!("{entry:?} is not an https address without user info, query and fragment")),
+            _ => Err(format!("{entry:?} is not an https address without user info, query and fragment").into()),
         };
         entries.map(read).collect::<Result<_, _>>().map(Self)
     }
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn a_wrong_list_names_the_entry() {
         for bad in ["http://app.example/", "app.example", "https://app.example/?a", "https://u@app.example/"] {
-            assert!(bad.parse::<ReturnUrls>().unwrap_err().contains(bad), "{bad}");
+            assert!(bad.parse::<ReturnUrls>().unwrap_err().to_string().contains(bad), "{bad}");
         }
         assert!("".parse::<ReturnUrls>().is_ok());
     }

@@ -10,8 +10,12 @@ const REASONS = [
   "not_linked",
   "retries_exhausted",
   "retry_key_expired",
+  "retry_key_conflict",
   "discarded",
+  "unattended",
 ];
+
+const LETTERS = ["exhausted", "on_its_way", "left_over"];
 
 const QUEUES = ["push-retry", "inbox", "quota-warning", "daily-report"];
 const ID = /^[A-Za-z0-9._:-]{1,64}$/;

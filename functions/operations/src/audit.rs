@@ -3,28 +3,29 @@
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
-    audit::{Entry, Kind},
+    audit::{AuditKind, Entry},
     lambda::http_api::json_response,
 };
 
 use crate::{
-    Answer, Caller, Operations, cursor,
+    CallResult, Caller, Operations, cursor,
     input::{self, Query},
     rfc3339, unavailable,
 };
 
-const KINDS: [Kind; 5] = [Kind::Switch, Kind::Resend, Kind::Redrive, Kind::Discard, Kind::Unlink];
+const KINDS: [AuditKind; 5] =
+    [AuditKind::Switch, AuditKind::Resend, AuditKind::Redrive, AuditKind::Discard, AuditKind::Unlink];
 
 impl Operations {
-    pub(crate) async fn list_audit(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn list_audit(&self, request: &Request, caller: &Caller) -> CallResult {
         let mut query = Query::of(request, &["kind", "limit", "cursor"]);
         let kind = query.required("kind", |name| {
-            KINDS.into_iter().find(|kind| kind.name() == name).ok_or_else(|| input::one_of(KINDS.map(Kind::name)))
+            KINDS.into_iter().find(|kind| kind.name() == name).ok_or_else(|| input::one_of(KINDS.map(AuditKind::name)))
         });
         let limit = query.limit();
-        let context = format!("audit {}", kind.map_or("", Kind::name));
+        let context = format!("audit {}", kind.map_or("", AuditKind::name));
         let after = query.cursor(caller, &context);
-        let kind = query.end(kind)?;
+        let kind = query.finish(kind)?;
         let page = self.audit.page(kind, limit, after).await.map_err(unavailable)?;
         let entries: Vec<_> = page.entries.into_iter().map(entry_json).collect();
         let mut body = json!({ "entries": entries });

@@ -22,17 +22,19 @@ use lambda_http::{Request, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
-    audit::{Entry, Kind},
-    aws::error::told,
+    audit::{AuditKind, Entry},
+    aws::error::{AwsError, Cause, Doing as _},
+    delivery::{DeliveryError, bell::Ring, resend::Discarded, state},
+    invalid::Invalid,
     lambda::http_api::{Problem, json_response},
     notification::{self, Notification, StatusChange},
 };
 use time::OffsetDateTime;
 
 use crate::{
-    Answer, Caller, Operations, cursor,
-    input::{self, Fields, Query},
-    present, rfc3339, unavailable,
+    CallResult, Caller, Operations, cursor,
+    input::{self, BodyFields, Query},
+    rfc3339, unavailable, without_nulls,
 };
 
 /// The dead-letter queue of the orders.
@@ -125,12 +127,22 @@ impl Letter {
         text.chars().take(MAX_BODY).collect()
     }
 
-    fn json(&self, queue: &str) -> Value {
+    fn sent_at(&self) -> OffsetDateTime {
         let sent_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.sent_ms) * 1_000_000);
-        present(json!({
+        sent_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// The bell that it is, among the orders' dead letters.
+    fn ring(&self) -> Ring {
+        Ring::read(self.body.as_bytes(), self.sent_at())
+    }
+
+    fn json(&self, queue: &str, letter: Option<state::Letter>) -> Value {
+        without_nulls(json!({
             "id": format!("{queue}.{}", self.message_id),
             "queue": queue,
-            "sentAt": rfc3339(sent_at.unwrap_or(OffsetDateTime::UNIX_EPOCH)),
+            "letter": letter,
+            "sentAt": rfc3339(self.sent_at()),
             "receiveCount": self.receive_count,
             "orderId": self.notification().map(|told| told.order_id().to_string()),
             "body": self.shown(queue),
@@ -138,7 +150,7 @@ impl Letter {
     }
 }
 
-/// What came of the wish to move a queue's messages back.
+/// What came of the command to move a queue's messages back.
 enum Redriven {
     Started,
     Moved(usize),
@@ -151,16 +163,13 @@ impl DeadLetterQueues {
         Self { client, queues }
     }
 
-    fn find(&self, name: &str) -> Result<&DeadLetterQueue, String> {
+    fn find(&self, name: &str) -> Result<&DeadLetterQueue, Invalid> {
         let found = self.queues.iter().find(|queue| queue.name == name);
-        found.ok_or_else(|| {
-            let names: Vec<_> = self.queues.iter().map(|queue| queue.name).collect();
-            format!("must be one of {}", names.join(", "))
-        })
+        found.ok_or_else(|| input::one_of(self.queues.iter().map(|queue| queue.name)))
     }
 
     /// The queue's counts and its ARN.
-    async fn state(&self, queue: &DeadLetterQueue) -> Result<(u64, u64, String), String> {
+    async fn state(&self, queue: &DeadLetterQueue) -> Result<(u64, u64, String), AwsError> {
         let answer = self
             .client
             .get_queue_attributes()
@@ -170,7 +179,7 @@ impl DeadLetterQueues {
             .attribute_names(QueueAttributeName::QueueArn)
             .send()
             .await
-            .map_err(|error| format!("{} could not be looked at: {}", queue.name, told(&error)))?;
+            .doing(format!("look at {}", queue.name))?;
         let text = |name| answer.attributes().and_then(|all| all.get(&name));
         let count = |name| text(name).and_then(|count| count.parse().ok()).unwrap_or(0);
         let arn = text(QueueAttributeName::QueueArn).cloned().unwrap_or_default();
@@ -183,7 +192,7 @@ impl DeadLetterQueues {
 
     /// How many messages can be listed, and the queue as JSON. None can while SQS moves them: the move
     /// would miss what a listing holds.
-    async fn json(&self, queue: &DeadLetterQueue) -> Result<(u64, Value), String> {
+    async fn json(&self, queue: &DeadLetterQueue) -> Result<(u64, Value), AwsError> {
         let (visible, not_visible, arn) = self.state(queue).await?;
         let redrive = if queue.source_url.is_some() { self.latest_move(&arn).await? } else { None };
         let listable = if redrive.as_ref().is_some_and(is_running) { 0 } else { visible };
@@ -194,10 +203,10 @@ impl DeadLetterQueues {
             "redrivable": queue.source_url.is_some(),
             "redrive": redrive,
         });
-        Ok((listable, present(json)))
+        Ok((listable, without_nulls(json)))
     }
 
-    async fn is_being_moved(&self, queue: &DeadLetterQueue) -> Result<bool, String> {
+    async fn is_being_moved(&self, queue: &DeadLetterQueue) -> Result<bool, AwsError> {
         if queue.source_url.is_none() {
             return Ok(false);
         }
@@ -206,16 +215,16 @@ impl DeadLetterQueues {
     }
 
     /// The latest move of a queue's messages, where SQS knows of one.
-    async fn latest_move(&self, arn: &str) -> Result<Option<Value>, String> {
+    async fn latest_move(&self, arn: &str) -> Result<Option<Value>, AwsError> {
         let answer = match self.client.list_message_move_tasks().source_arn(arn).max_results(1).send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(lacks_moves) => return Ok(None),
-            Err(error) => return Err(format!("the redrive could not be looked at: {}", told(&error))),
+            Err(error) => return Err(error).doing("look at the redrive"),
         };
         let latest = answer.results.unwrap_or_default().into_iter().next();
         Ok(latest.map(|task| {
             let started = OffsetDateTime::from_unix_timestamp_nanos(i128::from(task.started_timestamp()) * 1_000_000);
-            present(json!({
+            without_nulls(json!({
                 "status": task.status(),
                 "moved": task.approximate_number_of_messages_moved(),
                 "total": task.approximate_number_of_messages_to_move(),
@@ -226,7 +235,7 @@ impl DeadLetterQueues {
     }
 
     /// Receives up to a batch; nothing is left to be seen where it is empty.
-    async fn receive(&self, queue: &DeadLetterQueue) -> Result<Vec<Letter>, String> {
+    async fn receive(&self, queue: &DeadLetterQueue) -> Result<Vec<Letter>, AwsError> {
         let answer = self
             .client
             .receive_message()
@@ -240,7 +249,7 @@ impl DeadLetterQueues {
             .message_attribute_names("All")
             .send()
             .await
-            .map_err(|error| format!("{} could not be read: {}", queue.name, told(&error)))?;
+            .doing(format!("read {}", queue.name))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(Letter::of).collect())
     }
 
@@ -250,7 +259,7 @@ impl DeadLetterQueues {
         queue: &DeadLetterQueue,
         letters: &mut Vec<Letter>,
         enough: impl Fn(&[Letter]) -> bool,
-    ) -> Result<(), String> {
+    ) -> Result<(), AwsError> {
         while letters.len() < MAX_LISTED && !enough(letters) {
             let received = self.receive(queue).await?;
             if received.is_empty() {
@@ -262,7 +271,7 @@ impl DeadLetterQueues {
     }
 
     /// Makes messages visible again; one that cannot be comes back by itself.
-    async fn give_back(&self, queue: &DeadLetterQueue, letters: &[Letter]) {
+    async fn release(&self, queue: &DeadLetterQueue, letters: &[Letter]) {
         for batch in letters.chunks(BATCH) {
             let entries = batch.iter().enumerate().map(|(number, letter)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -277,16 +286,16 @@ impl DeadLetterQueues {
             };
             let call = self.client.change_message_visibility_batch().queue_url(&queue.url).set_entries(Some(entries));
             if let Err(error) = call.send().await {
-                tracing::warn!(queue = queue.name, error = told(&error), "messages come back by themselves");
+                tracing::warn!(queue = queue.name, error = %Cause::from(error), "messages come back by themselves");
             }
         }
     }
 
     /// The queue's messages, the oldest first; up to [`MAX_LISTED`].
-    async fn list(&self, queue: &DeadLetterQueue, visible: u64) -> Result<Vec<Letter>, String> {
+    async fn list(&self, queue: &DeadLetterQueue, visible: u64) -> Result<Vec<Letter>, AwsError> {
         let mut letters = Vec::new();
         let read = self.receive_all(queue, &mut letters, |letters| letters.len() as u64 >= visible).await;
-        self.give_back(queue, &letters).await;
+        self.release(queue, &letters).await;
         read?;
         letters.sort_by(|one, other| (one.sent_ms, &one.message_id).cmp(&(other.sent_ms, &other.message_id)));
         // One that came back while the rest was read.
@@ -295,22 +304,22 @@ impl DeadLetterQueues {
     }
 
     /// Takes one message out of the others, which become visible again at once.
-    async fn take(&self, queue: &DeadLetterQueue, message_id: &str) -> Result<Option<Letter>, String> {
+    async fn take(&self, queue: &DeadLetterQueue, message_id: &str) -> Result<Option<Letter>, AwsError> {
         let mut letters = Vec::new();
         let is_it = |letter: &Letter| letter.message_id == message_id;
         let read = self.receive_all(queue, &mut letters, |letters| letters.iter().any(is_it)).await;
         let found = letters.iter().position(is_it).map(|place| letters.swap_remove(place));
-        self.give_back(queue, &letters).await;
+        self.release(queue, &letters).await;
         read?;
         Ok(found)
     }
 
-    async fn delete(&self, queue: &DeadLetterQueue, letter: &Letter) -> Result<(), String> {
-        let delete = self.client.delete_message().queue_url(&queue.url).receipt_handle(&letter.receipt).send().await;
-        delete.map(|_| ()).map_err(|error| format!("the message could not be deleted: {}", told(&error)))
+    async fn delete(&self, queue: &DeadLetterQueue, letter: &Letter) -> Result<(), AwsError> {
+        let delete = self.client.delete_message().queue_url(&queue.url).receipt_handle(&letter.receipt);
+        delete.send().await.map(|_| ()).doing("delete the message")
     }
 
-    async fn redrive(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<Redriven, String> {
+    async fn redrive(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<Redriven, AwsError> {
         let (_, _, arn) = self.state(queue).await?;
         match self.client.start_message_move_task().source_arn(arn).send().await {
             Ok(_) => Ok(Redriven::Started),
@@ -320,14 +329,14 @@ impl DeadLetterQueues {
                 Some(service) if service.is_unsupported_operation() => {
                     Ok(Redriven::Refused(service.message().unwrap_or_default().chars().take(200).collect()))
                 }
-                _ => Err(format!("the redrive could not be started: {}", told(&error))),
+                _ => Err(error).doing("start the redrive"),
             },
         }
     }
 
     /// Moves messages where SQS has no call for it. One that is sent and not deleted is there twice, which changes
     /// nothing: a copy is known as one.
-    async fn move_each(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<usize, String> {
+    async fn move_each(&self, queue: &DeadLetterQueue, source_url: &str) -> Result<usize, AwsError> {
         let began = Instant::now();
         let mut moved = 0;
         while began.elapsed() < MAX_MOVING {
@@ -342,22 +351,25 @@ impl DeadLetterQueues {
                     .set_message_attributes(letter.attributes.clone())
                     .build()
             });
-            let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+            let more = format!("move more than {moved}");
+            let entries = entries.collect::<Result<Vec<_>, _>>().doing(more.clone())?;
             let sent = self.client.send_message_batch().queue_url(source_url).set_entries(Some(entries)).send().await;
-            let sent = sent.map_err(|error| format!("{moved} are moved, then: {}", told(&error)))?;
+            let sent = sent.doing(more.clone())?;
             let deletes = sent.successful().iter().filter_map(|entry| {
                 let letter = letters.get(entry.id().parse::<usize>().ok()?)?;
                 DeleteMessageBatchRequestEntry::builder().id(entry.id()).receipt_handle(&letter.receipt).build().ok()
             });
             let deletes: Vec<_> = deletes.collect();
             moved += deletes.len();
-            if deletes.len() < letters.len() {
-                self.give_back(queue, &letters).await;
-                return Err(format!("{moved} are moved, then SQS refused some"));
+            if let Some(refused) = sent.failed().first() {
+                self.release(queue, &letters).await;
+                return Err(Cause::from(refused)).doing(more);
             }
             let deleted =
                 self.client.delete_message_batch().queue_url(&queue.url).set_entries(Some(deletes)).send().await;
-            deleted.map_err(|error| format!("{moved} are moved, then: {}", told(&error)))?;
+            if let Some(refused) = deleted.doing(more)?.failed().first() {
+                tracing::warn!(queue = queue.name, error = %Cause::from(refused), "a moved message is there twice");
+            }
         }
         Ok(moved)
     }
@@ -373,14 +385,14 @@ fn lacks_moves(error: &impl ProvideErrorMetadata) -> bool {
 }
 
 impl Operations {
-    pub(crate) async fn list_dead_letters(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn list_dead_letters(&self, request: &Request, caller: &Caller) -> CallResult {
         let all = &self.dead_letters;
         let mut query = Query::of(request, &["queue", "limit", "cursor"]);
         let wanted = query.optional("queue", |name| all.find(name));
         let limit = query.limit() as usize;
         let context = format!("dead letters {}", wanted.map_or("", |queue| queue.name));
         let after: Option<Position> = query.cursor(caller, &context);
-        query.end(Some(()))?;
+        query.finish(Some(()))?;
         let (mut queues, mut letters, mut next) = (Vec::new(), Vec::new(), None);
         let mut passed = after.is_none();
         for queue in &all.queues {
@@ -408,21 +420,30 @@ impl Operations {
                 letters.push((queue, letter));
             }
         }
-        let letters: Vec<_> = letters.iter().map(|(queue, letter)| letter.json(queue.name)).collect();
-        let mut body = json!({ "queues": queues, "deadLetters": letters });
+        let mut listed = Vec::new();
+        for (queue, letter) in &letters {
+            // What it is to its order, the order's record says.
+            let of_an_order = letter.notification().filter(|_| queue.name == PUSH_RETRY);
+            let is = match &of_an_order {
+                Some(told) => self.delivery.letter(told, &letter.ring()).await.map_err(unavailable)?,
+                None => None,
+            };
+            listed.push(letter.json(queue.name, is));
+        }
+        let mut body = json!({ "queues": queues, "deadLetters": listed });
         cursor::put_next(&mut body, caller, &context, next.as_ref());
         Ok(json_response(StatusCode::OK, &body))
     }
 
-    pub(crate) async fn redrive_dead_letters(&self, request: &Request, caller: &Caller) -> Answer {
-        let mut fields = Fields::of(request, &["queue", "reason"])?;
-        let wish = fields.text("queue", |name| self.dead_letters.find(name)).zip(fields.operator(caller));
-        let (queue, operator) = fields.end(wish)?;
+    pub(crate) async fn redrive_dead_letters(&self, request: &Request, caller: &Caller) -> CallResult {
+        let mut fields = BodyFields::of(request, &["queue", "reason"])?;
+        let command = fields.text("queue", |name| self.dead_letters.find(name)).zip(fields.operator(caller));
+        let (queue, operator) = fields.finish(command)?;
         let Some(source_url) = &queue.source_url else {
             let detail = "A report is not redriven: start it again by its date, then discard its dead letter.";
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         };
-        let entry = Entry::new(Kind::Redrive, queue.name, &operator, None, self.clock.now());
+        let entry = Entry::new(AuditKind::Redrive, queue.name, &operator, None, self.clock.now());
         self.audit.note(&entry).await.map_err(unavailable)?;
         tracing::warn!(queue = queue.name, operator = operator.name, "redrive");
         match self.dead_letters.redrive(queue, source_url).await.map_err(unavailable)? {
@@ -441,7 +462,7 @@ impl Operations {
         }
     }
 
-    pub(crate) async fn discard_dead_letter(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn discard_dead_letter(&self, request: &Request, caller: &Caller) -> CallResult {
         let all = &self.dead_letters;
         let unknown = || {
             let detail =
@@ -454,7 +475,7 @@ impl Operations {
         })?;
         let mut query = Query::of(request, &["reason"]);
         let operator = query.operator(caller);
-        let operator = query.end(operator)?;
+        let operator = query.finish(operator)?;
         let (queue, message_id) = id;
         let queue = queue.ok_or_else(unknown)?;
         if all.is_being_moved(queue).await.map_err(unavailable)? {
@@ -466,24 +487,34 @@ impl Operations {
         let told = letter.notification().filter(|_| queue.name == PUSH_RETRY);
         let discarded = async {
             let detail = told.as_ref().map(|told| json!({ "orderId": told.order_id().as_str() }));
-            let entry = Entry::new(Kind::Discard, &id, &operator, detail, self.clock.now());
+            let entry = Entry::new(AuditKind::Discard, &id, &operator, detail, self.clock.now());
             self.audit.note(&entry).await?;
-            let state = match &told {
-                Some(told) => self.delivery.give_up(told).await?,
-                None => None,
+            let discarded = match &told {
+                Some(told) => self.delivery.discard(told, &letter.ring()).await?,
+                None => Discarded::Delete(None),
             };
-            all.delete(queue, &letter).await?;
-            Ok::<_, String>(state)
+            if let Discarded::Delete(_) = discarded {
+                all.delete(queue, &letter).await?;
+            }
+            Ok::<_, DeliveryError>(discarded)
         };
         match discarded.await {
-            Ok(state) => {
+            Ok(Discarded::Refused { until }) => {
+                all.release(queue, &[letter]).await;
+                let detail = format!(
+                    "Its order is on its way: it is delivered without this message. Try again after {}.",
+                    rfc3339(until)
+                );
+                Err(Problem::new(StatusCode::CONFLICT, detail))
+            }
+            Ok(Discarded::Delete(state)) => {
                 tracing::warn!(dead_letter = id, operator = operator.name, "dead letter discarded");
                 let order_id = told.map(|told| told.order_id().to_string());
-                let body = present(json!({ "id": id, "orderId": order_id, "delivery": state }));
+                let body = without_nulls(json!({ "id": id, "orderId": order_id, "delivery": state }));
                 Ok(json_response(StatusCode::OK, &body))
             }
             Err(error) => {
-                all.give_back(queue, &[letter]).await;
+                all.release(queue, &[letter]).await;
                 Err(unavailable(error))
             }
         }

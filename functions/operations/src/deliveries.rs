@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::{
     delivery::{
         day::Summary,
-        record::{Reason, State},
+        state::{Reason, State},
     },
     lambda::http_api::json_response,
     line::day::line_day,
@@ -15,16 +15,16 @@ use shared::{
 use tokio::time::timeout;
 
 use crate::{
-    Answer, Caller, Operations, cursor,
+    CallResult, Caller, Operations, cursor,
     input::{self, Query, one_of},
-    present, rfc3339, unavailable,
+    rfc3339, unavailable, without_nulls,
 };
 
 /// The function and API Gateway give a call 30 seconds.
 const MAX_COUNTING: Duration = Duration::from_secs(20);
 
 impl Operations {
-    pub(crate) async fn list_deliveries(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn list_deliveries(&self, request: &Request, caller: &Caller) -> CallResult {
         let mut query = Query::of(request, &["date", "state", "reason", "limit", "cursor"]);
         let date = query.optional("date", input::day).unwrap_or_else(|| line_day(self.clock.now()));
         let state = query.optional("state", |name| {
@@ -38,7 +38,7 @@ impl Operations {
         let names = (state.map_or("", State::name), reason.map_or("", Reason::name));
         let context = format!("deliveries {date} {} {}", names.0, names.1);
         let after = query.cursor(caller, &context);
-        query.end(Some(()))?;
+        query.finish(Some(()))?;
         let page =
             self.deliveries.page(date, state, reason, limit as usize, after.as_ref()).await.map_err(unavailable)?;
         let deliveries: Vec<_> = page.deliveries.iter().map(summary_json).collect();
@@ -47,11 +47,11 @@ impl Operations {
         Ok(json_response(StatusCode::OK, &body))
     }
 
-    pub(crate) async fn count_day(&self, request: &Request) -> Answer {
+    pub(crate) async fn count_day(&self, request: &Request) -> CallResult {
         let today = line_day(self.clock.now());
         let date = input::path(request, "date", |text| if text == "today" { Ok(today) } else { input::day(text) })?;
-        Query::of(request, &[]).end(Some(()))?;
-        let count = timeout(MAX_COUNTING, self.deliveries.count_day(date)).await;
+        Query::none(request)?;
+        let count = timeout(MAX_COUNTING, self.deliveries.count_day(date, self.clock.now())).await;
         let count = count.map_err(|_| unavailable("the day has too many deliveries to be counted in time"))?;
         let count = count.map_err(unavailable)?;
         let failed: Value = count.failed.iter().map(|(reason, failed)| (reason.clone(), json!(failed.count))).collect();
@@ -68,7 +68,7 @@ impl Operations {
 }
 
 fn summary_json(delivery: &Summary) -> Value {
-    present(json!({
+    without_nulls(json!({
         "orderId": delivery.order_id,
         "status": delivery.status,
         "delivery": delivery.state,

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use lambda_http::{Request, RequestExt as _};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use shared::{audit::Operator, lambda::http_api::Problem, order::fields::FieldError};
+use shared::{audit::Operator, invalid::Invalid, lambda::http_api::Problem, order::fields::FieldError};
 use time::{Date, format_description::BorrowedFormatItem, macros::format_description};
 
 use crate::{Caller, cursor};
@@ -21,21 +21,21 @@ pub fn nothing_done(errors: Vec<FieldError>) -> Problem {
 }
 
 /// What a field of a few words must be.
-pub fn one_of<const N: usize>(words: [&str; N]) -> String {
-    format!("must be one of {}", words.join(", "))
+pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Invalid {
+    format!("must be one of {}", words.into_iter().collect::<Vec<_>>().join(", ")).into()
 }
 
 /// A day, `2026-09-01`.
-pub fn day(text: &str) -> Result<Date, String> {
+pub fn day(text: &str) -> Result<Date, Invalid> {
     const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
-    Date::parse(text, FORMAT).map_err(|_| "must be a day such as 2026-09-01".to_owned())
+    Date::parse(text, FORMAT).map_err(|_| "must be a day such as 2026-09-01".into())
 }
 
-fn reason(text: &str) -> Result<String, String> {
+fn reason(text: &str) -> Result<String, Invalid> {
     let text = text.trim();
     match text.chars().count() {
         1..=MAX_REASON => Ok(text.to_owned()),
-        _ => Err(format!("must say why, in 1 to {MAX_REASON} characters: it is kept")),
+        _ => Err(format!("must say why, in 1 to {MAX_REASON} characters: it is kept").into()),
     }
 }
 
@@ -59,6 +59,11 @@ pub struct Query {
 }
 
 impl Query {
+    /// Nothing may be in the query of this call.
+    pub fn none(request: &Request) -> Result<(), Problem> {
+        Self::of(request, &[]).finish(Some(()))
+    }
+
     /// The query; a parameter that is not one of `known`, or that comes twice, is wrong.
     pub fn of(request: &Request, known: &[&str]) -> Self {
         let mut query = Self { given: Vec::new(), errors: Vec::new() };
@@ -122,19 +127,19 @@ impl Query {
     }
 
     /// The end of reading: what was read, unless anything was wrong.
-    pub fn end<T>(self, read: Option<T>) -> Result<T, Problem> {
+    pub fn finish<T>(self, read: Option<T>) -> Result<T, Problem> {
         read.filter(|_| self.errors.is_empty()).ok_or_else(|| nothing_done(self.errors))
     }
 }
 
 /// The JSON object in the body of a call.
 #[derive(Debug)]
-pub struct Fields {
+pub struct BodyFields {
     given: Map<String, Value>,
     errors: Vec<FieldError>,
 }
 
-impl Fields {
+impl BodyFields {
     /// The object; a field that is not one of `known` is wrong.
     pub fn of(request: &Request, known: &[&str]) -> Result<Self, Problem> {
         let wrong =
@@ -153,11 +158,11 @@ impl Fields {
         Ok(Self { given, errors })
     }
 
-    fn read<T>(&mut self, name: &str, parse: impl FnOnce(Option<&Value>) -> Result<T, String>) -> Option<T> {
+    fn read<T>(&mut self, name: &str, parse: impl FnOnce(Option<&Value>) -> Result<T, Invalid>) -> Option<T> {
         match parse(self.given.get(name)) {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.errors.push(FieldError { field: name.to_owned(), problem });
+                self.errors.push(FieldError { field: name.to_owned(), problem: problem.to_string() });
                 None
             }
         }
@@ -168,17 +173,26 @@ impl Fields {
         self.read(name, |value| match (value, default) {
             (Some(Value::Bool(value)), _) => Ok(*value),
             (None, Some(default)) => Ok(default),
-            (None, None) => Err("is missing".to_owned()),
-            (Some(_), _) => Err("must be true or false".to_owned()),
+            (None, None) => Err("is missing".into()),
+            (Some(_), _) => Err("must be true or false".into()),
         })
     }
 
     /// A text that must be there.
-    pub fn text<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn text<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Invalid>) -> Option<T> {
         self.read(name, |value| match value {
             Some(Value::String(text)) => parse(text),
-            None => Err("is missing".to_owned()),
-            Some(_) => Err("must be a text".to_owned()),
+            None => Err("is missing".into()),
+            Some(_) => Err("must be a text".into()),
+        })
+    }
+
+    /// An object that may be left out.
+    pub fn object(&mut self, name: &str) -> Option<Option<Map<String, Value>>> {
+        self.read(name, |value| match value {
+            Some(Value::Object(object)) => Ok(Some(object.clone())),
+            None => Ok(None),
+            Some(_) => Err("must be an object".into()),
         })
     }
 
@@ -189,7 +203,7 @@ impl Fields {
     }
 
     /// The end of reading: what was read, unless anything was wrong.
-    pub fn end<T>(self, read: Option<T>) -> Result<T, Problem> {
+    pub fn finish<T>(self, read: Option<T>) -> Result<T, Problem> {
         read.filter(|_| self.errors.is_empty()).ok_or_else(|| nothing_done(self.errors))
     }
 }
@@ -205,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_reason_has_words() {
-        assert_eq!(reason(" LINE is down \n").as_deref(), Ok("LINE is down"));
+        assert_eq!(reason(" LINE is down \n"), Ok("LINE is down".to_owned()));
         assert!(reason(&"字".repeat(500)).is_ok());
         for wrong in ["", " \t", &"字".repeat(501)] {
             assert!(reason(wrong).is_err(), "{wrong:?}");
@@ -218,7 +232,7 @@ mod tests {
             let parameters = std::collections::HashMap::from([("orderId".to_owned(), vec![written.to_owned()])]);
             let request = Request::default().with_path_parameters(parameters);
             assert_eq!(
-                path(&request, "orderId", |id| Ok::<_, String>(id.to_owned())),
+                path(&request, "orderId", |id| Ok::<_, Invalid>(id.to_owned())),
                 Ok("R:1".to_owned()),
                 "{written}"
             );

@@ -26,7 +26,7 @@ use shared::{
     aws::secret::{Secret, SecretError},
     clock::Clock,
     customer::{friend::Friends, link::Links, login_secret::LoginSecret},
-    delivery::{Delivery, queue::RetryQueue, record::Deliveries, switch::Switches},
+    delivery::{Delivery, queue::RetryQueue, switch::Switches, table::Deliveries},
     inbox::messages::Messages,
     lambda::{
         callers::OperatorKeys,
@@ -93,7 +93,7 @@ pub struct Caller {
 }
 
 /// A call's answer.
-pub type Answer = Result<Response<Body>, Problem>;
+pub type CallResult = Result<Response<Body>, Problem>;
 
 impl Operations {
     /// Reads the keys before the first call comes.
@@ -126,7 +126,7 @@ impl Operations {
         Ok(response)
     }
 
-    async fn answer(&self, route: &str, request: &Request, caller: &Caller) -> Answer {
+    async fn answer(&self, route: &str, request: &Request, caller: &Caller) -> CallResult {
         match route {
             "GET /switches" => self.list_switches(request).await,
             "PUT /switches/{status}" => self.turn_switch(request, caller).await,
@@ -181,7 +181,7 @@ pub(crate) fn rfc3339(time: time::OffsetDateTime) -> String {
 }
 
 /// An object without what there is not.
-pub(crate) fn present(mut object: Value) -> Value {
+pub(crate) fn without_nulls(mut object: Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
     }

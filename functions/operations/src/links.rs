@@ -1,9 +1,9 @@
-//! `DELETE /links/{memberId}`: a member and a LINE user part.
+//! `DELETE /links/{memberId}`: unlinks a member.
 
 use lambda_http::{Request, http::StatusCode};
 use serde_json::json;
 use shared::{
-    audit::{Entry, Kind},
+    audit::{AuditKind, Entry},
     customer::unlink::{UnlinkError, Unlinked, unlink},
     ids::MemberId,
     lambda::http_api::{Problem, json_response},
@@ -11,21 +11,21 @@ use shared::{
 };
 
 use crate::{
-    Answer, Caller, Operations,
+    CallResult, Caller, Operations,
     input::{self, Query},
     unavailable,
 };
 
 impl Operations {
-    pub(crate) async fn unlink_member(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn unlink_member(&self, request: &Request, caller: &Caller) -> CallResult {
         let member = input::path(request, "memberId", MemberId::parse)?;
         let mut query = Query::of(request, &["reason"]);
         let operator = query.operator(caller);
-        let operator = query.end(operator)?;
+        let operator = query.finish(operator)?;
         let not_linked = || Problem::new(StatusCode::NOT_FOUND, "This member is linked to no LINE user.");
-        // Nothing to note where there is nothing to part.
+        // Nothing to note where there is no link.
         self.links.line_user_of(&member).await.map_err(unavailable)?.ok_or_else(not_linked)?;
-        let entry = Entry::new(Kind::Unlink, member.as_str(), &operator, None, self.clock.now());
+        let entry = Entry::new(AuditKind::Unlink, member.as_str(), &operator, None, self.clock.now());
         self.audit.note(&entry).await.map_err(unavailable)?;
         match unlink(&member, &self.links, &self.login, &self.login_secret, self.clock).await {
             Ok(Unlinked::Removed { grant }) => {

@@ -14,9 +14,9 @@ use shared::{
     delivery::{
         Delivery,
         queue::RetryQueue,
-        record::Deliveries,
         settings::Settings,
         switch::{self, Switches},
+        table::Deliveries,
     },
     inbox::messages::Messages,
     lambda::{

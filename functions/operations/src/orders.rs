@@ -4,17 +4,18 @@ use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
     delivery::{
-        record::{DeliveryRecord, Resendable, State},
+        record::DeliveryRecord,
         resend::Resent,
+        state::{Resendable, State},
     },
     ids::OrderId,
     lambda::http_api::{Problem, json_response},
 };
 
 use crate::{
-    Answer, Caller, Operations,
-    input::{self, Fields, Query},
-    present, rfc3339, unavailable,
+    CallResult, Caller, Operations,
+    input::{self, BodyFields, Query},
+    rfc3339, unavailable, without_nulls,
 };
 
 const UNKNOWN: &str = "No finished order of this id has come.";
@@ -25,28 +26,31 @@ const NEEDS_FORCE: &str = "LINE accepted the message or may have, so the custome
 const NOT_LINKED: &str = "The order's member is linked to no LINE user: nobody can be told.";
 
 impl Operations {
-    pub(crate) async fn look_up_order(&self, request: &Request) -> Answer {
+    pub(crate) async fn look_up_order(&self, request: &Request) -> CallResult {
         let order = input::path(request, "orderId", OrderId::parse)?;
-        Query::of(request, &[]).end(Some(()))?;
+        Query::none(request)?;
         match self.delivery.look_up(&order).await.map_err(unavailable)? {
             Some(record) => Ok(self.delivery_answer(StatusCode::OK, &record)),
             None => Err(Problem::new(StatusCode::NOT_FOUND, UNKNOWN)),
         }
     }
 
-    pub(crate) async fn resend_order(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn resend_order(&self, request: &Request, caller: &Caller) -> CallResult {
         let order = input::path(request, "orderId", OrderId::parse)?;
-        let mut fields = Fields::of(request, &["reason", "force"])?;
-        let wish = fields.bool("force", Some(false)).zip(fields.operator(caller));
-        let (force, operator) = fields.end(wish)?;
-        let resent = self.delivery.resend(&order, force, &operator, &self.queue, &self.audit).await;
+        let mut fields = BodyFields::of(request, &["reason", "force", "correction"])?;
+        let correction = fields.object("correction");
+        let command = fields.bool("force", Some(false)).zip(fields.operator(caller)).zip(correction);
+        let ((force, operator), correction) = fields.finish(command)?;
+        let resent =
+            self.delivery.resend(&order, force, correction.as_ref(), &operator, &self.queue, &self.audit).await;
         match resent.map_err(unavailable)? {
-            Resent::Stands(record) => {
+            Resent::Pushed(record) => {
                 tracing::warn!(order.id = %order, operator = operator.name, force, "sent again");
-                let open = matches!(record.state, State::Pending | State::Retrying);
+                let open = matches!(record.progress.state(), State::Pending | State::Retrying);
                 Ok(self.delivery_answer(if open { StatusCode::ACCEPTED } else { StatusCode::OK }, &record))
             }
             Resent::Unknown => Err(Problem::new(StatusCode::NOT_FOUND, UNKNOWN)),
+            Resent::Wrong(errors) => Err(input::nothing_done(errors)),
             Resent::NotLinked => Err(Problem::new(StatusCode::CONFLICT, NOT_LINKED)),
             Resent::Refused(Resendable::NeedsForce) => Err(Problem::new(StatusCode::CONFLICT, NEEDS_FORCE)),
             Resent::Refused(_) => Err(Problem::new(StatusCode::CONFLICT, IN_FLIGHT)),
@@ -69,12 +73,13 @@ fn delivery_json(record: &DeliveryRecord) -> Value {
         .attempts
         .iter()
         .map(|attempt| {
-            present(json!({
+            without_nulls(json!({
                 "at": rfc3339(attempt.at),
                 "generation": attempt.generation,
                 "delivery": attempt.state,
                 "lineStatus": attempt.line_status,
                 "lineRequestId": attempt.line_request_id,
+                "despite": attempt.despite,
                 "error": attempt.error,
             }))
         })
@@ -92,25 +97,25 @@ fn delivery_json(record: &DeliveryRecord) -> Value {
             })
         })
         .collect();
-    present(json!({
+    without_nulls(json!({
         "orderId": record.order_id,
         "status": record.status,
-        "delivery": record.state,
-        "reason": record.reason,
+        "delivery": record.progress.state(),
+        "reason": record.progress.reason(),
         "date": record.day,
-        "createdAt": rfc3339(record.created_at),
+        "createdAt": rfc3339(record.progress.created_at()),
         "updatedAt": rfc3339(record.updated_at),
         "lineUserId": record.line_user_id,
         "order": order,
         "messages": messages,
-        "generation": record.generation,
-        "keyFirstUsedAt": record.key_first_used_at.map(rfc3339),
-        "mayHaveReachedLine": record.customer_may_have_it(),
+        "generation": record.progress.generation(),
+        "keyFirstUsedAt": record.progress.key_first_used_at().map(rfc3339),
+        "mayHaveReachedLine": record.progress.customer_may_have_it(),
         "lineRequestId": record.line_request_id,
         "lineAcceptedRequestId": record.line_accepted_request_id,
         "lineMessageId": record.line_message_id,
         "lastError": record.last_error,
-        "attemptCount": record.attempt_count,
+        "attemptCount": record.progress.attempt_count(),
         "attempts": attempts,
         "resends": resends,
     }))

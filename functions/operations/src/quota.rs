@@ -4,11 +4,11 @@ use lambda_http::{Request, http::StatusCode};
 use serde_json::json;
 use shared::lambda::http_api::json_response;
 
-use crate::{Answer, Operations, input::Query, unavailable};
+use crate::{CallResult, Operations, input::Query, unavailable};
 
 impl Operations {
-    pub(crate) async fn read_quota(&self, request: &Request) -> Answer {
-        Query::of(request, &[]).end(Some(()))?;
+    pub(crate) async fn read_quota(&self, request: &Request) -> CallResult {
+        Query::none(request)?;
         let (quota, used) = self.channel.month().await.map_err(unavailable)?;
         let mut body = json!({ "used": used, "thresholds": self.thresholds.all() });
         if let Some(limit) = quota.limit() {

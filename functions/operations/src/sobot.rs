@@ -4,19 +4,20 @@ use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
     aws::secret::SecretError,
+    invalid::Invalid,
     lambda::http_api::{Problem, json_response},
     sobot::{
         account::AccountError,
-        mass_send::{MessageStatus, RecordQuery, SendRecord, Span, Task, TaskQuery},
+        mass_send::{MessageStatus, RecordQuery, SendRecord, SendTask, Span, TaskQuery},
         pages::Progress,
     },
     token::credential::CredentialError,
 };
 
 use crate::{
-    Answer, Caller, Operations, cursor,
+    CallResult, Caller, Operations, cursor,
     input::{self, Query, one_of},
-    present, rfc3339, unavailable,
+    rfc3339, unavailable, without_nulls,
 };
 
 /// The longest name of a task or of a recipient.
@@ -25,13 +26,13 @@ const MAX_NAME: usize = 200;
 const MAX_ID: usize = 40;
 
 impl Operations {
-    pub(crate) async fn list_tasks(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn list_tasks(&self, request: &Request, caller: &Caller) -> CallResult {
         let mut query = Query::of(request, &["from", "to", "taskName", "cursor"]);
         let filter = TaskQuery { time: span(&mut query), task_name: query.optional("taskName", name), sender: None };
         self.list(query, caller, &filter, "tasks", task_json).await
     }
 
-    pub(crate) async fn list_records(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn list_records(&self, request: &Request, caller: &Caller) -> CallResult {
         let known = ["from", "to", "status", "taskId", "taskName", "recipient", "cursor"];
         let mut query = Query::of(request, &known);
         let filter = RecordQuery {
@@ -45,17 +46,17 @@ impl Operations {
         self.list(query, caller, &filter, "records", record_json).await
     }
 
-    async fn list<Q: shared::sobot::mass_send::Query>(
+    async fn list<Q: shared::sobot::mass_send::ListQuery>(
         &self,
         mut query: Query,
         caller: &Caller,
         filter: &Q,
         name: &str,
         item_json: impl Fn(&Q::Item) -> Value,
-    ) -> Answer {
+    ) -> CallResult {
         let context = format!("sobot {name} {}", json!(filter));
         let mut progress: Progress = query.cursor(caller, &context).unwrap_or_default();
-        query.end(Some(()))?;
+        query.finish(Some(()))?;
         let page = self.sobot.page(filter, progress.next_page()).await.map_err(|error| match error {
             AccountError::Credential(CredentialError::Secret(SecretError::NotSet { .. })) => {
                 Problem::new(StatusCode::NOT_FOUND, "This stack has no Sobot: its secret has no value.")
@@ -64,7 +65,7 @@ impl Operations {
         })?;
         progress.count(&page);
         let items: Vec<_> = page.items.iter().map(item_json).collect();
-        let mut body = present(json!({ (name): items, "total": page.total_count }));
+        let mut body = without_nulls(json!({ (name): items, "total": page.total_count }));
         let next = (!progress.is_complete()).then_some(&progress);
         cursor::put_next(&mut body, caller, &context, next);
         Ok(json_response(StatusCode::OK, &body))
@@ -92,19 +93,19 @@ fn span(query: &mut Query) -> Option<Span> {
     }
 }
 
-fn name(text: &str) -> Result<String, String> {
+fn name(text: &str) -> Result<String, Invalid> {
     match text.chars().count() {
         1..=MAX_NAME => Ok(text.to_owned()),
-        _ => Err(format!("must have 1 to {MAX_NAME} characters")),
+        _ => Err(format!("must have 1 to {MAX_NAME} characters").into()),
     }
 }
 
-fn task_id(text: &str) -> Result<String, String> {
+fn task_id(text: &str) -> Result<String, Invalid> {
     let digits = (1..=MAX_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { Ok(text.to_owned()) } else { Err(format!("must be 1 to {MAX_ID} digits")) }
+    if digits { Ok(text.to_owned()) } else { Err(format!("must be 1 to {MAX_ID} digits").into()) }
 }
 
-fn status(text: &str) -> Result<MessageStatus, String> {
+fn status(text: &str) -> Result<MessageStatus, Invalid> {
     Ok(match text {
         "sent" => MessageStatus::Sent,
         "delivered" => MessageStatus::Delivered,
@@ -114,8 +115,8 @@ fn status(text: &str) -> Result<MessageStatus, String> {
     })
 }
 
-fn task_json(task: &Task) -> Value {
-    present(json!({
+fn task_json(task: &SendTask) -> Value {
+    without_nulls(json!({
         "taskId": task.id,
         "taskName": task.name,
         "estimated": task.estimated,
@@ -127,7 +128,7 @@ fn task_json(task: &Task) -> Value {
 }
 
 fn record_json(record: &SendRecord) -> Value {
-    present(json!({
+    without_nulls(json!({
         "taskId": record.task_id,
         "taskName": record.task_name,
         "errorCode": record.error_code,

@@ -1,22 +1,24 @@
 //! `GET /switches` and `PUT /switches/{status}`.
 
+use std::convert::Infallible;
+
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
-    audit::{Entry, Kind},
+    audit::{AuditKind, Entry},
     delivery::switch::{self, SWITCHES, Switch},
     lambda::http_api::{Problem, json_response},
 };
 
 use crate::{
-    Answer, Caller, Operations,
-    input::{self, Fields, Query},
+    CallResult, Caller, Operations,
+    input::{self, BodyFields, Query},
     rfc3339, unavailable,
 };
 
 impl Operations {
-    pub(crate) async fn list_switches(&self, request: &Request) -> Answer {
-        Query::of(request, &[]).end(Some(()))?;
+    pub(crate) async fn list_switches(&self, request: &Request) -> CallResult {
+        Query::none(request)?;
         let mut switches = Vec::new();
         for status in SWITCHES {
             switches.push(switch_json(&self.switches.get(status).await.map_err(unavailable)?));
@@ -25,18 +27,19 @@ impl Operations {
         Ok(json_response(StatusCode::OK, &body))
     }
 
-    pub(crate) async fn turn_switch(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn turn_switch(&self, request: &Request, caller: &Caller) -> CallResult {
         let status = input::path(request, "status", |status| {
-            Ok::<_, String>(SWITCHES.into_iter().find(|known| *known == status))
+            Ok::<_, Infallible>(SWITCHES.into_iter().find(|known| *known == status))
         })?;
         let Some(status) = status else {
             let detail = format!("There is no such switch; there are {}.", SWITCHES.join(", "));
             return Err(Problem::new(StatusCode::NOT_FOUND, detail));
         };
-        let mut fields = Fields::of(request, &["enabled", "reason"])?;
-        let wish = fields.bool("enabled", None).zip(fields.operator(caller));
-        let (enabled, operator) = fields.end(wish)?;
-        let entry = Entry::new(Kind::Switch, status, &operator, Some(json!({ "enabled": enabled })), self.clock.now());
+        let mut fields = BodyFields::of(request, &["enabled", "reason"])?;
+        let command = fields.bool("enabled", None).zip(fields.operator(caller));
+        let (enabled, operator) = fields.finish(command)?;
+        let entry =
+            Entry::new(AuditKind::Switch, status, &operator, Some(json!({ "enabled": enabled })), self.clock.now());
         let switch = self.switches.turn(enabled, &entry, &self.audit).await.map_err(unavailable)?;
         tracing::warn!(switch = status, enabled, operator = operator.name, "switch turned");
         Ok(json_response(StatusCode::OK, &switch_json(&switch)))

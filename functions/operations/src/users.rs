@@ -7,19 +7,19 @@ use shared::{
 };
 
 use crate::{
-    Answer, Caller, Operations, cursor,
+    CallResult, Caller, Operations, cursor,
     input::{self, Query},
-    present, rfc3339, unavailable,
+    rfc3339, unavailable, without_nulls,
 };
 
 impl Operations {
-    pub(crate) async fn list_messages(&self, request: &Request, caller: &Caller) -> Answer {
+    pub(crate) async fn list_messages(&self, request: &Request, caller: &Caller) -> CallResult {
         let user = input::path(request, "lineUserId", LineUserId::parse)?;
         let mut query = Query::of(request, &["limit", "cursor"]);
         let limit = query.limit();
         let context = format!("messages {}", user.as_str());
         let before: Option<String> = query.cursor(caller, &context);
-        query.end(Some(()))?;
+        query.finish(Some(()))?;
         let (page, friend, member) = tokio::try_join!(
             self.messages.page(user.as_str(), limit, before.as_deref()),
             self.friends.get(&user),
@@ -28,9 +28,9 @@ impl Operations {
         .map_err(unavailable)?;
         let (events, next) = page;
         let events: Vec<_> = events.iter().map(event_json).collect();
-        let mut body = present(json!({
+        let mut body = without_nulls(json!({
             "lineUserId": user.as_str(),
-            "friend": friend.map(|friendship| friendship == Friendship::Friend),
+            "friend": friend.map(|belief| belief.friendship == Friendship::Friend),
             "memberId": member.map(|member| member.as_str().to_owned()),
             "events": events,
         }));
@@ -41,7 +41,7 @@ impl Operations {
 
 fn event_json(event: &StoredEvent) -> Value {
     let raw: Option<Value> = event.event.as_ref().and_then(|raw| serde_json::from_str(raw).ok());
-    present(json!({
+    without_nulls(json!({
         "eventId": event.event_id,
         "type": event.event_type,
         "at": rfc3339(event.at),

@@ -11,7 +11,11 @@ use lambda_http::{
 use serde_json::json;
 use shared::{
     aws::secret::Secret,
-    delivery::{Delivery, First, Report, queue::RetryQueue, record::State},
+    delivery::{
+        Delivery, First,
+        queue::RetryQueue,
+        state::{Report, State},
+    },
     lambda::{
         callers::CallerKeys,
         http_api::{Problem, bearer, json_response},
@@ -74,8 +78,10 @@ impl OrderFinished {
                 Ok(json_response(StatusCode::OK, &body))
             }
             StatusChange::Notified(notification) => match self.delivery.first(&notification, &self.queue).await {
-                Ok(First::Stands(report)) => Ok(response(&notification, &report)),
-                Ok(First::OtherContent) => Err(Problem::new(StatusCode::CONFLICT, OTHER_CONTENT)),
+                Ok(First::Accepted { report, line_request_id }) => {
+                    Ok(response(&notification, &report, line_request_id.as_deref()))
+                }
+                Ok(First::Conflict) => Err(Problem::new(StatusCode::CONFLICT, OTHER_CONTENT)),
                 Err(error) => {
                     tracing::error!(order.id = %notification.order_id(), %error, "order not taken");
                     Err(Problem::unavailable(NOT_STORED))
@@ -102,18 +108,19 @@ fn is_json(request: &Request) -> bool {
 }
 
 /// The contract's words for where a delivery stands. An expired one has failed as far as the caller is concerned.
-fn response(notification: &Notification, report: &Report) -> Response<Body> {
+fn response(notification: &Notification, report: &Report, line_request_id: Option<&str>) -> Response<Body> {
     let (status, delivery) = match report.state {
         State::Sent => (StatusCode::OK, "sent"),
         State::Suppressed => (StatusCode::OK, "suppressed"),
         State::Failed | State::Expired => (StatusCode::OK, "failed"),
         State::Pending | State::Retrying => (StatusCode::ACCEPTED, "retrying"),
     };
-    let mut body = json!({ "orderId": notification.order_id().as_str(), "delivery": delivery });
+    let mut body = json!({ "orderId": notification.order_id().as_str(), "delivery": delivery,
+        "mayHaveReachedLine": report.may_have_reached_line });
     if let Some(reason) = report.reason {
         body["reason"] = json!(reason.name());
     }
-    if let Some(request_id) = &report.line_request_id {
+    if let Some(request_id) = line_request_id {
         body["lineRequestId"] = json!(request_id);
     }
     json_response(status, &body)

@@ -21,14 +21,15 @@ impl QuotaWarningFunction {
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let mut batch = Batch::default();
         if let Err(error) = self.warn().await {
-            tracing::error!(error, "nobody was warned, the queue keeps it");
+            tracing::error!(%error, "nobody was warned, the queue keeps it");
             event.payload.records.iter().for_each(|message| batch.keep(message));
         }
         Ok(batch.finish(async {}).await)
     }
 
-    async fn warn(&self) -> Result<(), String> {
-        let (quota, used) = self.channel.month().await.map_err(|error| error.to_string())?;
-        self.warning.check(quota, used, self.clock.now()).await.map(|_| ())
+    async fn warn(&self) -> Result<(), Error> {
+        let (quota, used) = self.channel.month().await?;
+        self.warning.check(quota, used, self.clock.now()).await?;
+        Ok(())
     }
 }

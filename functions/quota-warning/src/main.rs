@@ -4,7 +4,7 @@ use lambda_runtime::{Error, run, service_fn};
 use quota_warning::QuotaWarningFunction;
 use shared::{
     clock::Clock,
-    delivery::settings::Pace,
+    delivery::pace::Pace,
     lambda::{environment, log},
     line::channel::LineChannel,
     report::quota_warning::QuotaWarning,

@@ -12,7 +12,7 @@ pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// How a webhook ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum WebhookAnswer {
     /// 200: every event is in the queue.
     Taken,
     /// 400: not what LINE sends, although its signature or the key is right.
@@ -27,7 +27,7 @@ pub enum Answer {
     Unavailable,
 }
 
-impl Answer {
+impl WebhookAnswer {
     /// The HTTP status.
     pub fn status(self) -> StatusCode {
         match self {

@@ -23,7 +23,7 @@ use shared::{
     sobot::secret::SobotWebhookKeys,
 };
 
-use crate::answer::{Answer, MAX_BODY_BYTES};
+use crate::answer::{MAX_BODY_BYTES, WebhookAnswer};
 
 /// The function with what it calls.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ struct Seen {
 
 /// The body, of which nothing but the events is looked at; they are passed on as they came.
 #[derive(Deserialize)]
-struct Delivery<'a> {
+struct WebhookBody<'a> {
     #[serde(borrow, default)]
     events: Option<Vec<&'a RawValue>>,
 }
@@ -76,7 +76,7 @@ impl Webhooks {
         };
         let mut seen = Seen::default();
         let answer = match self.answer(&request, via, key.as_deref(), &mut seen).await {
-            Ok(()) => Answer::Taken,
+            Ok(()) => WebhookAnswer::Taken,
             Err(refusal) => refusal,
         };
         // LINE keeps no logs for us; its guidelines ask to note these of every webhook. The address with its key is
@@ -95,13 +95,19 @@ impl Webhooks {
         Ok(answer.into_response())
     }
 
-    async fn answer(&self, request: &Request, via: Via, key: Option<&str>, seen: &mut Seen) -> Result<(), Answer> {
+    async fn answer(
+        &self,
+        request: &Request,
+        via: Via,
+        key: Option<&str>,
+        seen: &mut Seen,
+    ) -> Result<(), WebhookAnswer> {
         let body: &[u8] = request.body();
         if let Some(key) = key {
             self.check_key(key).await?;
         }
         if body.len() > MAX_BODY_BYTES {
-            return Err(Answer::TooLarge);
+            return Err(WebhookAnswer::TooLarge);
         }
         let header = request.headers().get(signature::HEADER).map(|value| value.as_bytes());
         let verified = match via {
@@ -111,31 +117,31 @@ impl Webhooks {
         seen.verified = verified.is_ok();
         seen.signature = verified.err();
         if via == Via::Line && verified.is_err() {
-            return Err(Answer::NotSigned);
+            return Err(WebhookAnswer::NotSigned);
         }
-        let delivery: Delivery<'_> = serde_json::from_slice(body).map_err(|error| {
+        let delivery: WebhookBody<'_> = serde_json::from_slice(body).map_err(|error| {
             // Without the error's text, which may quote the body.
             tracing::error!(line = error.line(), column = error.column(), "the body is no JSON object with events");
-            Answer::NotAWebhook
+            WebhookAnswer::NotAWebhook
         })?;
         // A list is read, too, as the fields one after the other.
         if !body.trim_ascii_start().starts_with(b"{") {
             tracing::error!("the body is a JSON list");
-            return Err(Answer::NotAWebhook);
+            return Err(WebhookAnswer::NotAWebhook);
         }
         let events = delivery.events.unwrap_or_default();
         seen.events = events.len();
         self.queue.send(via, seen.verified, self.clock.now(), &events).await.map_err(|error| {
-            tracing::error!(error, "not every event is in the queue, the sender has to deliver them again");
-            Answer::Unavailable
+            tracing::error!(%error, "not every event is in the queue, the sender has to deliver them again");
+            WebhookAnswer::Unavailable
         })
     }
 
     /// LINE's signature. One that does not match may be made with a new secret, so that is read again.
-    async fn verify(&self, header: Option<&[u8]>, body: &[u8]) -> Result<Result<(), Refused>, Answer> {
+    async fn verify(&self, header: Option<&[u8]>, body: &[u8]) -> Result<Result<(), Refused>, WebhookAnswer> {
         let unavailable = |error| {
             tracing::error!(%error, "no signature can be verified");
-            Answer::Unavailable
+            WebhookAnswer::Unavailable
         };
         let verify = |keys: &Arc<SignatureKeys>| match keys.verify(header, body) {
             Err(Refused::Mismatch) => None,
@@ -157,19 +163,19 @@ impl Webhooks {
     }
 
     /// The key in Sobot's address.
-    async fn check_key(&self, key: &str) -> Result<(), Answer> {
+    async fn check_key(&self, key: &str) -> Result<(), WebhookAnswer> {
         let unavailable = |error| match error {
             error @ SecretError::NotSet { .. } => {
                 tracing::info!(%error, "Sobot's address does not exist yet");
-                Answer::NotFound
+                WebhookAnswer::NotFound
             }
             error => {
                 tracing::error!(%error, "no key can be checked");
-                Answer::Unavailable
+                WebhookAnswer::Unavailable
             }
         };
         let known = self.sobot_keys.first(|keys| keys.accepts(key).then_some(())).await.map_err(unavailable)?;
-        known.ok_or(Answer::NotFound)
+        known.ok_or(WebhookAnswer::NotFound)
     }
 }
 

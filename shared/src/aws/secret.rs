@@ -9,7 +9,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use crate::{aws::error::told, clock::Clock};
+use crate::{aws::error::Cause, clock::Clock, invalid::Invalid};
 
 /// Failed authentications read a secret again at most this often, so that a guesser cannot make us call all day.
 const MIN_AGE: Duration = Duration::from_secs(2);
@@ -24,15 +24,15 @@ pub enum SecretError {
     Unavailable {
         /// The secret's id or ARN.
         id: String,
-        /// What Secrets Manager said.
-        what: String,
+        /// Why.
+        what: Cause,
     },
     /// Nobody has put a value yet.
     #[error("secret {id} has no value; put the JSON that {page} shows")]
     NotSet {
         /// The secret's id or ARN.
         id: String,
-        /// [`Content::PAGE`].
+        /// [`SecretContent::PAGE`].
         page: &'static str,
     },
     /// Its content is not the JSON that it must be.
@@ -41,19 +41,19 @@ pub enum SecretError {
         /// The secret's id or ARN.
         id: String,
         /// The field and its problem.
-        problem: String,
-        /// [`Content::PAGE`].
+        problem: Invalid,
+        /// [`SecretContent::PAGE`].
         page: &'static str,
     },
 }
 
 /// The content of a secret.
-pub trait Content: Sized {
+pub trait SecretContent: Sized {
     /// The page of the repository that shows the JSON to whoever puts it.
     const PAGE: &'static str;
 
     /// Reads the JSON; the error names the field and never prints a value.
-    fn parse(json: &str) -> Result<Self, String>;
+    fn parse(json: &str) -> Result<Self, Invalid>;
 }
 
 /// One secret, kept in memory.
@@ -65,7 +65,7 @@ pub struct Secret<T> {
     cached: Mutex<Option<(Arc<T>, OffsetDateTime)>>,
 }
 
-impl<T: Content> Secret<T> {
+impl<T: SecretContent> Secret<T> {
     /// Nothing is read yet.
     pub fn new(client: Client, id: String, clock: Clock) -> Self {
         Self { client, id, clock, cached: Mutex::new(None) }
@@ -119,7 +119,7 @@ impl<T: Content> Secret<T> {
             let id = self.id.clone();
             match error.as_service_error() {
                 Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::NotSet { id, page: T::PAGE },
-                _ => SecretError::Unavailable { id, what: told(&error) },
+                _ => SecretError::Unavailable { id, what: error.into() },
             }
         })?;
         T::parse(answer.secret_string().unwrap_or_default()).map_err(|problem| SecretError::Malformed {
@@ -131,19 +131,20 @@ impl<T: Content> Secret<T> {
 }
 
 /// Reads a secret's JSON. serde's message would quote the value, so only the kind of mistake and its place are told.
-pub fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, String> {
+pub fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, Invalid> {
     serde_json::from_str(json).map_err(|error| {
         let missing = error.to_string();
         match missing.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
-            Some((field, _)) => format!("field {field} is missing"),
+            Some((field, _)) => format!("field {field} is missing").into(),
             None => {
                 format!("must be the JSON object of this secret (line {}, column {})", error.line(), error.column())
+                    .into()
             }
         }
     })
 }
 
 /// A field must say something.
-pub fn not_empty(name: &str, value: &str) -> Result<(), String> {
-    if value.trim().is_empty() { Err(format!("field {name} is empty")) } else { Ok(()) }
+pub fn not_empty(name: &str, value: &str) -> Result<(), Invalid> {
+    if value.trim().is_empty() { Err(format!("field {name} is empty").into()) } else { Ok(()) }
 }

@@ -1,16 +1,30 @@
 //! Whether a LINE user is a friend of the official account, as far as we were told.
 //!
-//! One item per user in the friends' table. Written from follow and unfollow events and after a login, read
-//! before every push. Events arrive in any order, so an item keeps the time of the event it is from, and an
-//! older one never replaces a newer one. A user without an item is unknown, and is pushed to: LINE answers 200
-//! to a push that reaches nobody.
+//! One item per user in the friends' table. Written from follow and unfollow events, after a login, and where LINE was
+//! asked; read before every push. Events arrive in any order, so an item keeps the time of the event or question it is
+//! from, and an older one never replaces a newer one. A user without an item is unknown, and is pushed to: LINE answers
+//! 200 to a push that reaches nobody.
+//!
+//! An item is a belief, not a fact: an event can be lost, and a login speaks of whatever account is linked to the Login
+//! channel. So "not a friend" is held against LINE's profile endpoint, before a push is suppressed for it, once it
+//! [is doubtful](Belief::is_doubtful).
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
-use crate::{aws::error::told, ids::LineUserId};
+use crate::{
+    aws::{
+        error::{AwsError, Cause, Doing as _},
+        table::{Table, item, key, number, string},
+    },
+    ids::LineUserId,
+};
 
-/// What is known of a user.
+const READ: &str = "read the friend state";
+/// For so long a push is suppressed for what was told without asking LINE.
+const TRUSTED: Duration = Duration::hours(1);
+
+/// Whether a user is a friend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Friendship {
     /// Followed the account, or unblocked it.
@@ -26,8 +40,11 @@ pub enum Source {
     LineEvent,
     /// An event that somebody forwarded, confirmed by asking LINE.
     ConfirmedEvent,
-    /// LINE's friendship status, asked with the user's own token at a login.
+    /// LINE's friendship status, asked with the user's own token at a login: that of the account linked to the Login
+    /// channel.
     Login,
+    /// LINE's profile endpoint, asked for this channel: only a friend has a profile.
+    Profile,
 }
 
 impl Source {
@@ -36,72 +53,109 @@ impl Source {
             Self::LineEvent => "line_event",
             Self::ConfirmedEvent => "confirmed_event",
             Self::Login => "login",
+            Self::Profile => "profile",
         }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::LineEvent, Self::ConfirmedEvent, Self::Login, Self::Profile].into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// What is believed of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Belief {
+    /// Whether he is a friend.
+    pub friendship: Friendship,
+    /// When that was so; none where the item does not say it.
+    at: Option<OffsetDateTime>,
+    /// Who told us; none for somebody whom this version does not know.
+    source: Option<Source>,
+}
+
+impl Belief {
+    /// Whether LINE is to be asked before a push is suppressed for it: "not a friend" that is an hour old, or from a
+    /// login. A time far ahead is no better than one long ago.
+    pub fn is_doubtful(&self, now: OffsetDateTime) -> bool {
+        let young = self.at.is_some_and(|at| (now - at).abs() <= TRUSTED);
+        self.friendship == Friendship::NotAFriend && (!young || matches!(self.source, None | Some(Source::Login)))
     }
 }
 
 /// The table of friends.
 #[derive(Debug)]
 pub struct Friends {
-    table: Client,
-    table_name: String,
+    table: Table,
 }
 
 impl Friends {
     /// The table of this name.
-    pub fn new(table: Client, table_name: String) -> Self {
-        Self { table, table_name }
+    pub fn new(client: Client, name: String) -> Self {
+        Self { table: Table::new(client, name) }
     }
 
-    /// What is known of this user; `None` for an unknown one. An error means that nobody knows: ask later.
-    pub async fn get(&self, user: &LineUserId) -> Result<Option<Friendship>, String> {
-        let answer = self
-            .table
-            .get_item()
-            .table_name(&self.table_name)
-            .key("line_user_id", AttributeValue::S(user.as_str().to_owned()))
-            .send()
-            .await
-            .map_err(|error| format!("the friend state could not be read: {}", told(&error)))?;
-        match answer.item.as_ref().and_then(|item| item.get("friend")) {
-            None => Ok(None),
-            Some(AttributeValue::Bool(true)) => Ok(Some(Friendship::Friend)),
-            Some(AttributeValue::Bool(false)) => Ok(Some(Friendship::NotAFriend)),
-            Some(_) => Err("the friend state: friend must be true or false (BOOL)".to_owned()),
-        }
+    /// What is believed of this user; `None` for an unknown one. An error means that nobody knows: ask later.
+    pub async fn get(&self, user: &LineUserId) -> Result<Option<Belief>, AwsError> {
+        let item = self.table.get_eventually(key([("line_user_id", user.as_str())])).await.doing(READ)?;
+        let Some(item) = item else { return Ok(None) };
+        let friendship = match item.get("friend") {
+            None => return Ok(None),
+            Some(AttributeValue::Bool(true)) => Friendship::Friend,
+            Some(AttributeValue::Bool(false)) => Friendship::NotAFriend,
+            Some(_) => return Err(Cause::Malformed("friend must be true or false (BOOL)".to_owned())).doing(READ),
+        };
+        let at_ms: Option<i128> = item.get("at_ms").and_then(|at| at.as_n().ok()?.parse().ok());
+        let at = at_ms.and_then(|at| OffsetDateTime::from_unix_timestamp_nanos(at.checked_mul(1_000_000)?).ok());
+        let source = item.get("source").and_then(|source| Source::parse(source.as_s().ok()?));
+        Ok(Some(Belief { friendship, at, source }))
     }
 
-    /// Keeps what an event of the time `at` tells; false if something newer is known already.
+    /// Keeps what an event of the time `at` tells, or LINE's answer to a question of that time; false if something
+    /// newer is known already.
     pub async fn put(
         &self,
         user: &LineUserId,
         friendship: Friendship,
         at: OffsetDateTime,
         source: Source,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, AwsError> {
         // Of two copies of one event the one with LINE's signature stays, whichever comes last.
         let older = if source == Source::ConfirmedEvent { "<" } else { "<=" };
-        let at_ms = AttributeValue::N((at.unix_timestamp_nanos() / 1_000_000).to_string());
-        let result = self
-            .table
-            .put_item()
-            .table_name(&self.table_name)
-            .item("line_user_id", AttributeValue::S(user.as_str().to_owned()))
-            .item("friend", AttributeValue::Bool(friendship == Friendship::Friend))
-            .item("at_ms", at_ms.clone())
-            .item("source", AttributeValue::S(source.name().to_owned()))
-            .condition_expression(format!("attribute_not_exists(line_user_id) OR at_ms {older} :at"))
-            .expression_attribute_values(":at", at_ms)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(format!("the friend state could not be written: {}", told(&error))),
+        let at_ms = number(at.unix_timestamp_nanos() / 1_000_000);
+        let put = self.table.put(item([
+            ("line_user_id", string(user.as_str())),
+            ("friend", AttributeValue::Bool(friendship == Friendship::Friend)),
+            ("at_ms", at_ms.clone()),
+            ("source", string(source.name())),
+        ]));
+        let put = put.when(format!("attribute_not_exists(at_ms) OR at_ms {older} :at")).value(":at", at_ms);
+        Ok(put.send().await.doing("write the friend state")?.is_written())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_old_or_from_a_login_is_doubtful() {
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
+        let (young, old) = (Some(now - TRUSTED), Some(now - TRUSTED - Duration::MILLISECOND));
+        let far_ahead = Some(now + Duration::days(1));
+        for (at, source, doubtful) in [
+            (young, Some(Source::LineEvent), false),
+            (young, Some(Source::ConfirmedEvent), false),
+            (young, Some(Source::Profile), false),
+            (young, Some(Source::Login), true),
+            (young, None, true),
+            (old, Some(Source::LineEvent), true),
+            (old, Some(Source::Profile), true),
+            (far_ahead, Some(Source::LineEvent), true),
+            (None, Some(Source::LineEvent), true),
+        ] {
+            let belief = |friendship| Belief { friendship, at, source };
+            assert_eq!(belief(Friendship::NotAFriend).is_doubtful(now), doubtful, "{at:?} {source:?}");
+            assert!(!belief(Friendship::Friend).is_doubtful(now), "it suppresses nothing");
         }
     }
 }

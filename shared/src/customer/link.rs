@@ -10,27 +10,30 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    error::SdkError,
-    operation::transact_write_items::TransactWriteItemsError,
     primitives::Blob,
-    types::{AttributeValue, Delete, Put, TransactWriteItem},
+    types::{AttributeValue, TransactWriteItem},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    aws::error::told,
+    aws::{
+        error::{AwsError, Cause, Doing as _},
+        table::{Item, Table, item, key, number, number_of, string, string_of},
+    },
     ids::{LineUserId, MemberId},
+    invalid::Invalid,
     token::{access::AccessToken, sealing::SealingKey},
 };
 
 /// Logins of the same people at a time are made one after the other; this many times one may come too late.
 const MAX_TRIES: usize = 6;
+const READ: &str = "read the link";
+const WRITE: &str = "write the link";
 
 /// The table of links.
 #[derive(Debug)]
 pub struct Links {
-    table: Client,
-    table_name: String,
+    table: Table,
 }
 
 /// A link as a login makes it.
@@ -68,159 +71,103 @@ pub struct Link {
 
 impl Links {
     /// The table of this name.
-    pub fn new(table: Client, table_name: String) -> Self {
-        Self { table, table_name }
+    pub fn new(client: Client, name: String) -> Self {
+        Self { table: Table::new(client, name) }
     }
 
     /// The LINE user of this member; `None` for one that is not linked.
-    pub async fn line_user_of(&self, member: &MemberId) -> Result<Option<LineUserId>, String> {
-        match self.read(&member_key(member)).await? {
-            None => Ok(None),
-            Some(item) => line_user(&item).map(Some),
-        }
+    pub async fn line_user_of(&self, member: &MemberId) -> Result<Option<LineUserId>, AwsError> {
+        self.read(&member_key(member)).await?.as_ref().map(line_user).transpose()
     }
 
     /// The member of this LINE user; `None` for one that is not linked.
-    pub async fn member_of(&self, user: &LineUserId) -> Result<Option<MemberId>, String> {
-        match self.read(&user_key(user)).await? {
-            None => Ok(None),
-            Some(item) => MemberId::parse(text(&item, "member_id")?)
-                .map(Some)
-                .map_err(|problem| format!("the link's member_id {problem}")),
-        }
+    pub async fn member_of(&self, user: &LineUserId) -> Result<Option<MemberId>, AwsError> {
+        let item = self.read(&user_key(user)).await?;
+        item.as_ref().map(|item| id_of(item, "member_id", MemberId::parse)).transpose()
     }
 
     /// The link of this member with the token that ends its grant.
-    pub async fn get(&self, member: &MemberId, key: &SealingKey, now: OffsetDateTime) -> Result<Option<Link>, String> {
+    pub async fn get(
+        &self,
+        member: &MemberId,
+        key: &SealingKey,
+        now: OffsetDateTime,
+    ) -> Result<Option<Link>, AwsError> {
         let id = member_key(member);
         let Some(item) = self.read(&id).await? else { return Ok(None) };
         let sealed = item.get("sealed_token").and_then(|sealed| sealed.as_b().ok());
-        let expires_at = item.get("token_expires_at").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
         let token = sealed
-            .filter(|_| expires_at.is_some_and(|at| at > now.unix_timestamp()))
+            .filter(|_| number_of(&item, "token_expires_at").is_some_and(|at| at > now.unix_timestamp()))
             .and_then(|sealed| key.open(&id, sealed.as_ref()))
             .map(AccessToken::new);
         Ok(Some(Link { user: line_user(&item)?, token }))
     }
 
     /// Makes a link, in the place of any other of this member and of this LINE user.
-    pub async fn put(&self, link: &NewLink, key: &SealingKey) -> Result<Replaced, String> {
+    pub async fn put(&self, link: &NewLink, key: &SealingKey) -> Result<Replaced, AwsError> {
+        let (member_item, user_item) = items(link, key);
         for _ in 0..MAX_TRIES {
             let (user, member) = tokio::try_join!(self.line_user_of(&link.member), self.member_of(&link.user))?;
             let former_user = user.as_ref().filter(|user| **user != link.user);
             let former_member = member.as_ref().filter(|member| **member != link.member);
             let mut steps = vec![
-                self.put_unless_changed(
-                    self.member_item(link, key)?,
-                    ("line_user_id", user.as_ref().map(LineUserId::as_str)),
-                ),
-                self.put_unless_changed(
-                    Put::builder()
-                        .item("id", AttributeValue::S(user_key(&link.user)))
-                        .item("member_id", AttributeValue::S(link.member.as_str().to_owned())),
-                    ("member_id", member.as_ref().map(MemberId::as_str)),
-                ),
+                self.put_unless_changed(&member_item, "line_user_id", user.as_ref().map(LineUserId::as_str)),
+                self.put_unless_changed(&user_item, "member_id", member.as_ref().map(MemberId::as_str)),
             ];
             steps.extend(former_user.map(|user| self.delete_if(user_key(user), "member_id", link.member.as_str())));
             steps.extend(
                 former_member.map(|member| self.delete_if(member_key(member), "line_user_id", link.user.as_str())),
             );
-            if self.write(steps).await? {
+            if self.table.transact(steps).await.doing(WRITE)?.is_written() {
                 return Ok(Replaced { other_user: former_user.is_some(), other_member: former_member.is_some() });
             }
         }
-        Err(format!("the link could not be written: it changed {MAX_TRIES} times meanwhile"))
+        Err(Cause::Overtaken).doing(WRITE)
     }
 
     /// Removes both sides of a link; false where it is not this one any more.
-    pub async fn remove(&self, member: &MemberId, user: &LineUserId) -> Result<bool, String> {
-        self.write(vec![
+    pub async fn remove(&self, member: &MemberId, user: &LineUserId) -> Result<bool, AwsError> {
+        let steps = vec![
             self.delete_if(member_key(member), "line_user_id", user.as_str()),
             self.delete_if(user_key(user), "member_id", member.as_str()),
-        ])
-        .await
+        ];
+        Ok(self.table.transact(steps).await.doing(WRITE)?.is_written())
     }
 
-    async fn read(&self, id: &str) -> Result<Option<Item>, String> {
-        let answer = self
-            .table
-            .get_item()
-            .table_name(&self.table_name)
-            .key("id", AttributeValue::S(id.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| format!("the link could not be read: {}", told(&error)))?;
-        Ok(answer.item)
-    }
-
-    fn member_item(
-        &self,
-        link: &NewLink,
-        key: &SealingKey,
-    ) -> Result<aws_sdk_dynamodb::types::builders::PutBuilder, String> {
-        let id = member_key(&link.member);
-        let sealed = key.seal(&id, link.token.reveal());
-        let linked_at = link.linked_at.format(&Rfc3339).map_err(|error| format!("the link's time: {error}"))?;
-        let expires_at = link.token_expires_at.unix_timestamp().to_string();
-        Ok(Put::builder()
-            .item("id", AttributeValue::S(id))
-            .item("line_user_id", AttributeValue::S(link.user.as_str().to_owned()))
-            .item("linked_at", AttributeValue::S(linked_at))
-            .item("sealed_token", AttributeValue::B(Blob::new(sealed)))
-            .item("token_expires_at", AttributeValue::N(expires_at)))
+    async fn read(&self, id: &str) -> Result<Option<Item>, AwsError> {
+        self.table.get(key([("id", id)])).await.doing(READ)
     }
 
     /// Puts an item if the one in its place still has this value, or is still absent.
-    fn put_unless_changed(
-        &self,
-        put: aws_sdk_dynamodb::types::builders::PutBuilder,
-        (name, read): (&str, Option<&str>),
-    ) -> TransactWriteItem {
-        let put = put.table_name(&self.table_name);
-        let put = match read {
-            None => put.condition_expression("attribute_not_exists(id)"),
-            Some(value) => put
-                .condition_expression("#name = :read")
-                .expression_attribute_names("#name", name)
-                .expression_attribute_values(":read", AttributeValue::S(value.to_owned())),
-        };
-        TransactWriteItem::builder().put(put.build().expect("a table and an item")).build()
+    fn put_unless_changed(&self, item: &Item, name: &str, read: Option<&str>) -> TransactWriteItem {
+        let put = self.table.put(item.clone());
+        match read {
+            None => put.when("attribute_not_exists(id)"),
+            Some(value) => put.when(format!("{name} = :read")).value(":read", string(value)),
+        }
+        .step()
     }
 
     /// Deletes an item that still has this value; one that is gone is well, too.
     fn delete_if(&self, id: String, name: &str, value: &str) -> TransactWriteItem {
-        let delete = Delete::builder()
-            .table_name(&self.table_name)
-            .key("id", AttributeValue::S(id))
-            .condition_expression("attribute_not_exists(id) OR #name = :value")
-            .expression_attribute_names("#name", name)
-            .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
-        TransactWriteItem::builder().delete(delete.build().expect("a table and a key")).build()
-    }
-
-    /// Writes all or nothing; false where something has changed since it was read.
-    async fn write(&self, steps: Vec<TransactWriteItem>) -> Result<bool, String> {
-        match self.table.transact_write_items().set_transact_items(Some(steps)).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if overtaken(&error) => Ok(false),
-            Err(error) => Err(format!("the link could not be written: {}", told(&error))),
-        }
+        let delete = self.table.delete(key([("id", &id)]));
+        delete.when(format!("attribute_not_exists(id) OR {name} = :value")).value(":value", string(value)).step()
     }
 }
 
-type Item = std::collections::HashMap<String, AttributeValue>;
-
-/// Whether a transaction failed because of another one, and of nothing else.
-fn overtaken<R>(error: &SdkError<TransactWriteItemsError, R>) -> bool {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-            canceled.cancellation_reasons().iter().all(|reason| {
-                matches!(reason.code(), None | Some("None" | "ConditionalCheckFailed" | "TransactionConflict"))
-            })
-        }
-        _ => false,
-    }
+/// The member's item and the LINE user's.
+fn items(link: &NewLink, key: &SealingKey) -> (Item, Item) {
+    let id = member_key(&link.member);
+    let sealed = key.seal(&id, link.token.reveal());
+    let member = item([
+        ("id", string(id)),
+        ("line_user_id", string(link.user.as_str())),
+        ("linked_at", string(link.linked_at.format(&Rfc3339).unwrap_or_default())),
+        ("sealed_token", AttributeValue::B(Blob::new(sealed))),
+        ("token_expires_at", number(link.token_expires_at.unix_timestamp())),
+    ]);
+    let user = item([("id", string(user_key(&link.user))), ("member_id", string(link.member.as_str()))]);
+    (member, user)
 }
 
 fn member_key(member: &MemberId) -> String {
@@ -231,13 +178,11 @@ fn user_key(user: &LineUserId) -> String {
     format!("line#{}", user.as_str())
 }
 
-fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str, String> {
-    match item.get(name) {
-        Some(AttributeValue::S(text)) => Ok(text),
-        _ => Err(format!("the link's {name} must be text (S)")),
-    }
+fn line_user(item: &Item) -> Result<LineUserId, AwsError> {
+    id_of(item, "line_user_id", LineUserId::parse)
 }
 
-fn line_user(item: &Item) -> Result<LineUserId, String> {
-    LineUserId::parse(text(item, "line_user_id")?).map_err(|problem| format!("the link's line_user_id {problem}"))
+fn id_of<T>(item: &Item, name: &str, parse: fn(&str) -> Result<T, Invalid>) -> Result<T, AwsError> {
+    let id = string_of(item, name).ok_or(Invalid::from("must be text (S)")).and_then(parse);
+    id.doing(format!("read the link's {name}"))
 }

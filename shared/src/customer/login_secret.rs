@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use crate::{
-    aws::secret::{Content, from_json, not_empty},
+    aws::secret::{SecretContent, from_json, not_empty},
     customer::link_token::LinkTokenKeys,
+    invalid::Invalid,
     line::login::LoginChannel,
     token::sealing::SealingKey,
 };
@@ -23,10 +24,10 @@ pub struct LoginSecret {
 /// RFC 7518, 3.2: a key for HS256 is at least as long as its hash.
 const MIN_LINK_TOKEN_SECRET: usize = 32;
 
-impl Content for LoginSecret {
+impl SecretContent for LoginSecret {
     const PAGE: &'static str = "functions/line-login/README.md";
 
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -48,7 +49,8 @@ impl Content for LoginSecret {
             if secret.is_some_and(|secret| secret.len() < MIN_LINK_TOKEN_SECRET) {
                 return Err(format!(
                     "field linkTokenSecrets.{name} must have at least {MIN_LINK_TOKEN_SECRET} characters"
-                ));
+                )
+                .into());
             }
         }
         Ok(Self {
@@ -87,7 +89,7 @@ mod tests {
                 "field channelSecret is empty",
             ),
         ] {
-            let error = LoginSecret::parse(&json).unwrap_err();
+            let error = LoginSecret::parse(&json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
         let good =

@@ -1,4 +1,4 @@
-//! A member and a LINE user part: the grant ends at LINE, then the link is removed.
+//! Unlinks a member: the grant ends at LINE, then the link is removed.
 //!
 //! LINE's development guidelines for LINE Login ask for the first when a user unlinks or leaves the service, and a user
 //! who ends the grant inside LINE does not end our link: so both are done here, in this order. If LINE cannot be
@@ -6,7 +6,10 @@
 //! answers that the grant is gone, and the link goes, too.
 
 use crate::{
-    aws::secret::{Secret, SecretError},
+    aws::{
+        error::AwsError,
+        secret::{Secret, SecretError},
+    },
     clock::Clock,
     customer::{
         link::{Link, Links},
@@ -41,8 +44,8 @@ pub enum UnlinkError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The table.
-    #[error("{0}")]
-    Store(String),
+    #[error(transparent)]
+    Store(#[from] AwsError),
     /// The member logged in at the same time, and the new link is another one.
     #[error("the member was linked anew at the same time")]
     LinkedAnew,
@@ -57,13 +60,13 @@ pub async fn unlink(
     clock: Clock,
 ) -> Result<Unlinked, UnlinkError> {
     let secret = secret.get().await?;
-    let link = links.get(member, &secret.sealing_key, clock.now()).await.map_err(UnlinkError::Store)?;
+    let link = links.get(member, &secret.sealing_key, clock.now()).await?;
     let Some(Link { user, token }) = link else { return Ok(Unlinked::NotLinked) };
     let grant = match token {
         Some(token) => Some(client.deauthorize(&secret.channel, &token).await?),
         None => None,
     };
-    if !links.remove(member, &user).await.map_err(UnlinkError::Store)? {
+    if !links.remove(member, &user).await? {
         return Err(UnlinkError::LinkedAnew);
     }
     tracing::info!(member.id = %member, line.user = ?user, ?grant, "unlinked");

@@ -1,24 +1,39 @@
 //! A day's orders, counted and listed, from the index `by_day` of the deliveries' table.
+//!
+//! A day that is over and has no delivery left open is counted once, and its totals are kept in an item of the same
+//! table. Whoever changes one of its records later marks that item in the same transaction, and it is counted anew.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{
-    error::{ProvideErrorMetadata, SdkError},
-    operation::query::builders::QueryFluentBuilder,
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::TransactWriteItem};
 use serde::{Deserialize, Serialize};
-use time::{Date, OffsetDateTime};
+use time::{Date, Duration, OffsetDateTime};
+use tokio::task::JoinSet;
 
 use crate::{
-    aws::error::told,
-    delivery::record::{Deliveries, Reason, State},
+    aws::{
+        error::{AwsError, Cause, Doing as _},
+        table::{Item, Table, key, number, string, string_of},
+    },
+    delivery::{
+        state::{Reason, State},
+        table::{Deliveries, SHARDS},
+    },
+    ids::random_name,
+    line::day::line_day,
 };
 
 /// The most order ids that a reason lists.
 pub const MAX_IDS_LISTED: usize = 20;
-/// The most queries for one page: a rare reason may be on none of them, and then the page is short.
+/// The most queries of a partition for one page: a rare reason may be on none of them, and then the page is short.
 const MAX_QUERIES: usize = 10;
+/// A day's totals are kept only so long after its end: whatever was being written then has been written.
+const SETTLED_AFTER: Duration = Duration::minutes(10);
+/// How long totals are kept: as long as the records.
+const TOTALS_LIFE: Duration = Duration::days(400);
+const READ: &str = "read the day's deliveries";
+/// Behind every character of a sort key.
+const LAST: &str = "~";
 
 /// What became of the orders that arrived on one of LINE's days.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +62,8 @@ pub struct Failed {
 /// A delivery as the index has it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Summary {
+    /// The index's sort key: state, time and order.
+    pub listed: String,
     /// The order.
     pub order_id: String,
     /// The order's status.
@@ -70,21 +87,42 @@ pub struct Summary {
 /// Where a list goes on: after this delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    order_id: String,
-    status: String,
-    state: State,
+    listed: String,
 }
 
 /// A page of a day's deliveries.
 #[derive(Clone, Debug)]
-pub struct Page {
-    /// Sorted by state.
+pub struct DeliveryPage {
+    /// By state, and within one by time.
     pub deliveries: Vec<Summary>,
     /// Where the next page begins; none after the last one.
     pub next: Option<Position>,
 }
 
+/// What a partition of the index has for a page.
+struct Part {
+    deliveries: Vec<Summary>,
+    /// How far it was read, if not to its end.
+    read_to: Option<String>,
+}
+
 impl DayCount {
+    fn merge(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.retried += other.retried;
+        self.open += other.open;
+        for (reason, count) in other.suppressed {
+            *self.suppressed.entry(reason).or_default() += count;
+        }
+        for (reason, failed) in other.failed {
+            let all = self.failed.entry(reason).or_default();
+            all.count += failed.count;
+            all.order_ids.extend(failed.order_ids);
+            all.order_ids.sort();
+            all.order_ids.truncate(MAX_IDS_LISTED);
+        }
+    }
+
     fn add(&mut self, entry: Summary) {
         let reason = entry.reason.map_or("unknown", Reason::name).to_owned();
         self.retried += u64::from(entry.attempt_count > 1);
@@ -104,14 +142,43 @@ impl DayCount {
 }
 
 impl Deliveries {
-    /// Counts a day, all pages of it.
-    pub async fn count_day(&self, day: Date) -> Result<DayCount, String> {
-        let mut pages = self.of_day(day).into_paginator().items().send();
-        let mut count = DayCount::default();
-        while let Some(item) = pages.next().await {
-            count.add(summary(item.map_err(|error| not_read(&error))?)?);
+    /// Counts a day; one that is over from its kept totals, where they still hold.
+    pub async fn count_day(&self, day: Date, now: OffsetDateTime) -> Result<DayCount, AwsError> {
+        let is_over = day < line_day(now - SETTLED_AFTER);
+        let kept = if is_over { self.table.get(totals_key(day)).await.doing(READ)? } else { None };
+        let mark = kept.as_ref().and_then(|item| string_of(item, "mark")).unwrap_or_default().to_owned();
+        if let Some(count) = kept.as_ref().and_then(still_true) {
+            return Ok(count);
         }
-        Ok(count)
+        let mut counts = JoinSet::new();
+        for shard in 0..SHARDS {
+            counts.spawn(count_shard(self.table.clone(), format!("{day}#{shard:02}")));
+        }
+        let mut total = DayCount::default();
+        while let Some(count) = counts.join_next().await {
+            total.merge(count.map_err(|_| Cause::NotMade).doing(READ)?.doing(READ)?);
+        }
+        if is_over && total.open == 0 {
+            let json = serde_json::to_string(&total).unwrap_or_default();
+            let update = self
+                .table
+                .update(totals_key(day))
+                .set("totals", string(json))
+                .set("counted_at_mark", string(&mark))
+                .set("expire_at", number((now + TOTALS_LIFE).unix_timestamp()))
+                .when("attribute_not_exists(mark) OR mark = :counted_at_mark");
+            if let Err(cause) = update.send().await {
+                tracing::warn!(%day, %cause, "the day's totals could not be kept, it is counted again");
+            }
+        }
+        Ok(total)
+    }
+
+    /// Marks a day whose record is changed at `now`, if it is over: a part of the transaction that changes the record.
+    pub(super) fn mark(&self, day: &str, now: OffsetDateTime) -> Option<TransactWriteItem> {
+        let is_over = day != line_day(now).to_string();
+        let update = self.table.update(key([("order_id", &format!("day#{day}")), ("status", "totals")]));
+        is_over.then(|| update.set("mark", string(random_name())).step())
     }
 
     /// The deliveries of the orders that arrived on a day, those in this state and for this
@@ -123,73 +190,90 @@ impl Deliveries {
         reason: Option<Reason>,
         limit: usize,
         after: Option<&Position>,
-    ) -> Result<Page, String> {
-        let mut start = after.map(|position| index_key(day, position));
-        let mut deliveries = Vec::new();
-        for _ in 0..MAX_QUERIES {
-            let mut query = self.of_day(day).set_exclusive_start_key(start);
-            if let Some(state) = state {
-                query = query
-                    .key_condition_expression("#day = :day AND #state = :state")
-                    .expression_attribute_names("#state", "state")
-                    .expression_attribute_values(":state", AttributeValue::S(state.name().to_owned()));
-            }
-            if let Some(reason) = reason {
-                query = query
+    ) -> Result<DeliveryPage, AwsError> {
+        let prefix = state.map_or(String::new(), |state| format!("{}#", state.name()));
+        let first = after.map_or_else(|| prefix.clone(), |position| format!("{} ", position.listed));
+        let mut parts = JoinSet::new();
+        for shard in 0..SHARDS {
+            let query = of_shard(&self.table, &format!("{day}#{shard:02}"))
+                .key_condition_expression("day_shard = :shard AND listed BETWEEN :first AND :last")
+                // No key is empty, and none begins with a space.
+                .expression_attribute_values(":first", string(if first.is_empty() { " " } else { &first }))
+                .expression_attribute_values(":last", string(format!("{prefix}{LAST}")));
+            let query = match reason {
+                None => query,
+                Some(reason) => query
                     .filter_expression("reason = :reason")
-                    .expression_attribute_values(":reason", AttributeValue::S(reason.name().to_owned()));
-            } else {
-                // One more than is asked for: whether there is a next page is known without a look at it.
-                query = query.limit(i32::try_from(limit + 1 - deliveries.len()).unwrap_or(i32::MAX));
-            }
-            let answer = query.send().await.map_err(|error| not_read(&error))?;
-            for item in answer.items.unwrap_or_default() {
-                deliveries.push(summary(item)?);
-            }
-            start = answer.last_evaluated_key;
-            if deliveries.len() > limit {
-                deliveries.truncate(limit);
-                let next = deliveries.last().map(Position::of);
-                return Ok(Page { deliveries, next });
-            }
-            if start.is_none() {
-                break;
-            }
+                    .expression_attribute_values(":reason", string(reason.name())),
+            };
+            parts.spawn(read_part(query, limit + 1, reason.is_some()));
         }
-        let next = start.map(|key| serde_dynamo::from_item(key).map_err(|error| error.to_string())).transpose()?;
-        Ok(Page { deliveries, next })
-    }
-
-    fn of_day(&self, day: Date) -> QueryFluentBuilder {
-        self.table
-            .query()
-            .table_name(&self.table_name)
-            .index_name("by_day")
-            .key_condition_expression("#day = :day")
-            .expression_attribute_names("#day", "day")
-            .expression_attribute_values(":day", AttributeValue::S(day.to_string()))
-    }
-}
-
-impl Position {
-    fn of(delivery: &Summary) -> Self {
-        let Summary { order_id, status, state, .. } = delivery;
-        Self { order_id: order_id.clone(), status: status.clone(), state: *state }
+        let (mut deliveries, mut read_to) = (Vec::new(), None::<String>);
+        while let Some(part) = parts.join_next().await {
+            let part: Part = part.map_err(|_| Cause::NotMade).doing(READ)?.doing(READ)?;
+            deliveries.extend(part.deliveries);
+            read_to = read_to.into_iter().chain(part.read_to).min();
+        }
+        deliveries.sort_by(|one: &Summary, other| one.listed.cmp(&other.listed));
+        // Beyond what every partition was read to, something may be missing.
+        if let Some(read_to) = &read_to {
+            deliveries.retain(|one| one.listed <= *read_to);
+        }
+        let more = deliveries.len() > limit;
+        deliveries.truncate(limit);
+        let last = deliveries.last().map(|last| last.listed.clone());
+        let next = if more { last } else { read_to };
+        Ok(DeliveryPage { deliveries, next: next.map(|listed| Position { listed }) })
     }
 }
 
-fn index_key(day: Date, Position { order_id, status, state }: &Position) -> HashMap<String, AttributeValue> {
-    [("day", day.to_string().as_str()), ("state", state.name()), ("order_id", order_id), ("status", status)]
-        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
-        .into()
+async fn count_shard(table: Table, shard: String) -> Result<DayCount, Cause> {
+    let mut items = of_shard(&table, &shard).into_paginator().items().send();
+    let mut count = DayCount::default();
+    while let Some(item) = items.next().await {
+        count.add(serde_dynamo::from_item(item?)?);
+    }
+    Ok(count)
 }
 
-fn summary(item: HashMap<String, AttributeValue>) -> Result<Summary, String> {
-    serde_dynamo::from_item(item).map_err(|error| format!("a delivery could not be understood: {error}"))
+/// At least `wanted` deliveries of a partition, if it has so many.
+async fn read_part(query: QueryFluentBuilder, wanted: usize, is_filtered: bool) -> Result<Part, Cause> {
+    let (mut deliveries, mut start) = (Vec::<Summary>::new(), None::<Item>);
+    for _ in 0..MAX_QUERIES {
+        let mut query = query.clone().set_exclusive_start_key(start.take());
+        if !is_filtered {
+            query = query.limit(i32::try_from(wanted - deliveries.len()).unwrap_or(i32::MAX));
+        }
+        let answer = query.send().await?;
+        let read: Vec<Summary> = serde_dynamo::from_items(answer.items.unwrap_or_default())?;
+        deliveries.extend(read);
+        start = answer.last_evaluated_key;
+        if start.is_none() || deliveries.len() >= wanted {
+            break;
+        }
+    }
+    let read_to = start.as_ref().and_then(|key| string_of(key, "listed")).map(str::to_owned);
+    Ok(Part { deliveries, read_to })
 }
 
-fn not_read<E: ProvideErrorMetadata, R: std::fmt::Debug>(error: &SdkError<E, R>) -> String {
-    format!("the day's deliveries could not be read: {}", told(error))
+fn of_shard(table: &Table, shard: &str) -> QueryFluentBuilder {
+    table
+        .query()
+        .index_name("by_day")
+        .key_condition_expression("day_shard = :shard")
+        .expression_attribute_values(":shard", string(shard))
+}
+
+fn totals_key(day: Date) -> Item {
+    // An order's id has no #.
+    key([("order_id", &format!("day#{day}")), ("status", "totals")])
+}
+
+/// The totals, if no record of the day was changed since they were counted.
+fn still_true(item: &Item) -> Option<DayCount> {
+    let counted_at = string_of(item, "counted_at_mark")?;
+    let mark = string_of(item, "mark").unwrap_or_default();
+    if counted_at == mark { serde_json::from_str(string_of(item, "totals")?).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -204,6 +288,7 @@ mod tests {
             let (order_id, status) = ("R".to_owned(), "finish".to_owned());
             let last_error = None;
             count.add(Summary {
+                listed: String::new(),
                 order_id,
                 status,
                 state,

@@ -1,82 +1,75 @@
-//! The delivery of a finished order: never lost, never twice.
+//! The delivery of what a customer is told: never lost, never twice, never untrue. [`state`] has the argument and every
+//! decision; here they meet the table, the queue and LINE.
 //!
-//! Who does what: `order-finished` calls [`Delivery::first`], `push-retry` calls [`Delivery::retry`] for each message
-//! of the retry queue, `operations` calls [`Delivery::resend`]. All work on one [`record`] per order and status;
-//! [`mod@verdict`] says what LINE's answers mean.
+//! Who does what: `order-finished` calls [`Delivery::first`], `push-retry` calls [`Delivery::ring`] for each message of
+//! the retry queue, `delivery-sweep` calls [`Delivery::sweep`], `operations` calls [`Delivery::resend`] and
+//! [`Delivery::discard`]. All work on one [`record`] per order and status, in the one [`table`].
 //!
-//! # Never lost
-//! Before the first push two things are durable, written at the same time: the record, and a message in the retry
-//! [`queue`] that carries the whole order and appears after the retry delay. Without both the caller gets an error
-//! and repeats the call. With both:
-//! * A crash before the push, during it or before its outcome is written leaves a record that is not settled; the
-//!   queue's message finds it and pushes. If even the record is missing, the message makes it.
-//! * A message is deleted only when the record is settled. Anything else - LINE down, DynamoDB down, a
-//!   panic, a time-out - leaves it to the queue, and after the last receive to the dead-letter queue,
-//!   where it waits for an operator.
-//! * A message whose order differs from the record's belongs to a call that was answered 409: it is dropped.
-//!
-//! # Never twice
-//! LINE accepts a retry key once in 24 hours. Every request of one generation carries the same key and the same bytes,
-//! so whatever happens in between, LINE sends one message. What remains is the key's end of life: after 24 hours a
-//! message is pushed under a new key only if every request so far was certainly refused; otherwise it becomes
-//! `expired`, for a person to decide. `may_have_reached_line` carries that doubt: it is set with the claim, before the
-//! request, and only a certain refusal takes it back.
-//!
-//! # Races
-//! * A record is written only over the revision that was read. Of two workers that want it, one gets the lease.
-//! * Two identical calls at once: the second finds the first one's record and lease, and answers `retrying`.
-//! * A retry while the first push still runs, or the same message delivered twice: the lease, or the time of the latest
-//!   attempt, says "not now", and the message stays in the queue. It is not deleted, because both receipts belong to
-//!   the one message that insures the delivery.
-//! * An order that is posted again while it is retried puts a second message into the queue. The record knows which one
-//!   retries it; a copy is dropped, unless the owner has not been seen for longer than it could have stayed away.
-//! * A worker that outlives its lease: its `sent` is written over anything, because it is a fact; its other outcomes
-//!   lose against whoever took over.
-//! * A customer who blocks the account between two attempts gets no further one: switch and friend state are read again
-//!   before every attempt. The LINE user behind a member is looked up once, with the record: a retry
-//!   goes where the first push went.
-//! * Clock skew: a lease is longer than a function may run, by more seconds than AWS's clocks differ; if that ever
-//!   fails, two workers send the same key and LINE answers the second 409. The key's life is cut by ten minutes.
+//! * [`state`] - where a delivery stands, and every way in which that changes: pure
+//! * [`bell`] - the message of the retry queue; [`queue`] - where it waits
+//! * [`pace`] - every interval; [`retry_key`] - what makes two requests one message
+//! * [`record`] - the item; [`table`] - how it is written; [`day`] - a day's orders, counted and listed
+//! * [`attempt`] - one attempt; [`breaker`] - whether a first push is worth its time;
+//!   [`mod@verdict`] - what LINE's answers mean
+//! * [`resend`] - what an operator does; [`sweep`] - who rings for what nobody rang for
+//! * [`switch`] - whether customers are told at all; [`quota_alert`] - LINE's month is used up
+//! * [`settings`] - what a function that pushes needs to know
 
+pub mod attempt;
+pub mod bell;
+pub mod breaker;
 pub mod day;
+pub mod pace;
 pub mod queue;
 pub mod quota_alert;
 pub mod record;
 pub mod resend;
+pub mod retry_key;
 pub mod settings;
+pub mod state;
+pub mod sweep;
 pub mod switch;
+pub mod table;
 pub mod verdict;
 
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use time::OffsetDateTime;
-use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    aws::error::AwsError,
     clock::Clock,
-    customer::{
-        friend::{Friends, Friendship},
-        link::Links,
-    },
+    customer::{friend::Friends, link::Links},
     delivery::{
+        attempt::count,
+        bell::{Bell, Ring},
+        breaker::Breaker,
         queue::RetryQueue,
         quota_alert::QuotaAlert,
-        record::{Attempt, Created, Decision, Deliveries, DeliveryRecord, Reason, State},
+        record::DeliveryRecord,
         settings::Settings,
+        state::{Fate, OnBell, OnCall, Progress, Report},
         switch::Switches,
-        verdict::{Verdict, verdict},
+        table::{Created, Deliveries},
     },
     ids::LineUserId,
-    lambda::{batch::Fate, environment::StartError},
-    line::{channel::LineChannel, client::Answer, day::line_day},
-    message::PushRequest,
-    metric,
+    invalid::Invalid,
+    lambda::environment::StartError,
+    line::{
+        channel::{AnswerError, LineChannel},
+        client::LineError,
+        objects::LimitExceeded,
+    },
     notification::{Notification, NotificationKind},
     order::Recipient,
 };
 
-/// Delivers finished orders.
+/// How long an instance makes no first push after LINE hung.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How often a record is looked at again, after somebody else has written it in between.
+const MAX_LOOKS: usize = 5;
+
+/// Delivers what customers are told.
 #[derive(Debug)]
 pub struct Delivery {
     deliveries: Deliveries,
@@ -85,73 +78,60 @@ pub struct Delivery {
     links: Links,
     channel: LineChannel,
     quota_alert: QuotaAlert,
+    breaker: Breaker,
     settings: Settings,
     clock: Clock,
-}
-
-/// Where a delivery stands, for the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// The state.
-    pub state: State,
-    /// Why.
-    pub reason: Option<Reason>,
-    /// The request that LINE accepted, or the latest one.
-    pub line_request_id: Option<String>,
-}
-
-impl From<&DeliveryRecord> for Report {
-    fn from(record: &DeliveryRecord) -> Self {
-        let line_request_id = record.line_accepted_request_id.clone().or_else(|| record.line_request_id.clone());
-        Self { state: record.state, reason: record.reason, line_request_id }
-    }
 }
 
 /// The answer to an order that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum First {
     /// It is durable, and this is where it stands.
-    Stands(Report),
+    Accepted {
+        /// Where.
+        report: Report,
+        /// The request that LINE accepted, or the latest one.
+        line_request_id: Option<String>,
+    },
     /// The same order id came before with other content: nothing was done.
-    OtherContent,
+    Conflict,
 }
 
 /// The order is not durable: nobody may assume that it will be delivered, and repeating the call is safe.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("the order could not be made durable: {0}")]
-pub struct NotDurable(String);
+pub struct NotDurable(#[from] DeliveryError);
 
-/// A message of the retry queue as SQS handed it out.
-#[derive(Clone, Copy, Debug)]
-pub struct Receipt<'a> {
-    /// SQS's id of the message.
-    pub id: &'a str,
-    /// How often it was handed out, this time included.
-    pub receive_count: u32,
-}
-
-/// What came of one attempt.
-struct Outcome {
-    state: State,
-    reason: Option<Reason>,
-    may_have_reached_line: bool,
-    answer: Option<Answer>,
-    error: Option<String>,
-}
-
-impl Outcome {
-    fn retry(may_have_reached_line: bool, answer: Option<Answer>, error: impl Into<String>) -> Self {
-        Self { state: State::Retrying, reason: None, may_have_reached_line, answer, error: Some(error.into()) }
-    }
-
-    fn final_refusal(reason: Reason, answer: Answer) -> Self {
-        let error = Some(answer.error_text());
-        Self { state: State::Failed, reason: Some(reason), may_have_reached_line: false, answer: Some(answer), error }
-    }
-
-    fn sent(answer: Answer) -> Self {
-        Self { state: State::Sent, reason: None, may_have_reached_line: true, answer: Some(answer), error: None }
-    }
+/// Something that a delivery needs is not to be had now.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// AWS.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// LINE was asked something beside the push.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// LINE was asked something beside the push, with the channel's token.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// No message can be made of it.
+    #[error("no message could be made: {0}")]
+    Message(#[from] LimitExceeded),
+    /// The record holds an id that is none.
+    #[error("the record's LINE user id {0}")]
+    Id(#[from] Invalid),
+    /// The record keeps what a version took that this one is not.
+    #[error("the order was stored by a version that took what this one does not")]
+    Unreadable,
+    /// The record is of nobody.
+    #[error("a record without a recipient is not settled")]
+    NoRecipient,
+    /// The record is not there any more.
+    #[error("the record is gone")]
+    Gone,
+    /// Other workers wrote the record in between, each time.
+    #[error("other workers write the record: later")]
+    Overtaken,
 }
 
 impl Delivery {
@@ -171,6 +151,7 @@ impl Delivery {
                 settings.quota_warning_queue_url.clone(),
                 clock,
             ),
+            breaker: Breaker::new(PAUSE.min(settings.pace.retry_delay / 2)),
             settings,
             clock,
         })
@@ -179,13 +160,13 @@ impl Delivery {
     /// Opens connections and reads secret, token and switch into memory, as far as that is possible; a push that needs
     /// them reports what was not.
     pub async fn warm_up(&self) {
-        let (channel, switch) =
-            tokio::join!(self.channel.warm_up(), self.switches.enabled(NotificationKind::OrderFinished.status()));
+        let status = NotificationKind::OrderFinished.status();
+        let (channel, switch) = tokio::join!(self.channel.warm_up(), self.switches.enabled(status));
         if let Err(error) = channel {
             tracing::warn!(%error, "the channel is not ready for a push");
         }
         if let Err(error) = switch {
-            tracing::warn!(error, "the switch is not ready for a push");
+            tracing::warn!(%error, "the switch is not ready for a push");
         }
     }
 
@@ -194,331 +175,233 @@ impl Delivery {
         self.channel.renew_token_ahead().await;
     }
 
-    /// Takes an order: makes it durable, then pushes it.
+    /// Takes what a customer is to be told: makes it durable, then pushes it.
     pub async fn first(&self, notification: &Notification, queue: &RetryQueue) -> Result<First, NotDurable> {
-        let deadline = self.deadline();
-        let mut record = self.new_record(notification).await.map_err(NotDurable)?;
-        // What the channel lacks, the push will tell; the switch is read with the obstacle.
-        let (created, queued, obstacle, _) = tokio::join!(
+        let (now, pace) = (self.clock.now(), &self.settings.pace);
+        let Some(user) = self.line_user(notification).await? else { return self.to_nobody(notification, queue).await };
+        let bell = Bell::new(now);
+        let (order_id, status) = (notification.order_id().as_str(), notification.kind().status());
+        if self.breaker.is_open(now) {
+            return self.postponed(notification, &user, bell, queue).await;
+        }
+        let claim = Progress::first(bell, now, pace, self.settings.key_space.keys(order_id, status));
+        let body = self.push_body(notification, &user, true)?;
+        let mut record = DeliveryRecord::new(notification, Some(&user), body, *claim.next(), now);
+        // What the channel lacks, the push will tell; the switch and the friend state are read beside the writing.
+        let (created, queued, suppression, _) = tokio::join!(
             self.deliveries.create(&record),
-            queue.send(notification),
-            self.obstacle(&record),
+            queue.send(notification, bell),
+            self.suppression(&record),
             self.channel.warm_up()
         );
-        match (created.map_err(NotDurable)?, queued) {
-            (Created::New, Ok(message_id)) => {
-                record.retry_message_id = message_id;
-                if record.state.is_settled() {
-                    count(&record);
-                } else {
-                    self.attempt(&mut record, obstacle, false, deadline, false).await.ok();
-                }
-                Ok(First::Stands(Report::from(&record)))
+        match (created.map_err(DeliveryError::from)?, queued) {
+            (Created::New, Ok(())) => {
+                let report = self.attempt(&mut record, claim.won(), suppression).await;
+                Ok(accepted(report, &record))
             }
-            (Created::New, Err(_)) if record.state.is_settled() => {
-                count(&record);
-                Ok(First::Stands(Report::from(&record)))
-            }
-            (Created::New, Err(what)) => {
-                // Nothing was pushed and nothing will be: the caller's next try need not wait for the lease.
-                record.release();
+            (Created::New, Err(error)) => {
+                // Nothing was pushed and nothing will be: the caller's next try need not wait.
+                record.progress = claim.won().released(self.clock.now());
                 if let Err(error) = self.deliveries.replace(&mut record, self.clock.now()).await {
-                    tracing::warn!(order.id = %notification.order_id(), error, "the record could not be given back, its lease ends by itself");
+                    tracing::warn!(order.id = order_id, %error, "the record could not be given back, it falls due by itself");
                 }
-                Err(NotDurable(what))
+                Err(DeliveryError::from(error).into())
             }
-            (Created::Exists(old), _) if !old.is_about(notification) => Ok(First::OtherContent),
-            // The queue has a message for whatever is being retried; for a pending one this call's message is the
-            // proof.
-            (Created::Exists(old), Err(what)) if old.state == State::Pending => {
-                tracing::warn!(order.id = %notification.order_id(), delivery.state = ?old.state, "repeated, and not durable");
-                Err(NotDurable(what))
-            }
-            (Created::Exists(old), _) => Ok(First::Stands(self.repeated(*old, deadline).await)),
+            (Created::Exists(old), queued) => self.again(notification, &user, *old, queued.map(|()| bell)).await,
         }
     }
 
-    /// The same order again. One that a crash left pending is pushed now; any other is told as it stands.
-    async fn repeated(&self, mut record: DeliveryRecord, deadline: Instant) -> Report {
-        let now = self.clock.now();
-        if record.state == State::Pending && record.decide(now, Duration::ZERO) == Decision::Push {
-            let earlier_doubt = record.may_have_reached_line;
-            record.claim(now, self.settings.pace.lease);
-            if self.deliveries.replace(&mut record, now).await == Ok(true) {
-                let obstacle = self.obstacle(&record).await;
-                self.attempt(&mut record, obstacle, earlier_doubt, deadline, false).await.ok();
-            }
-        }
-        Report::from(&record)
-    }
-
-    /// Handles a message of the retry queue. With the last receive that is allowed SQS moves the message to the
-    /// dead-letter queue, and the record says so.
-    pub async fn retry(&self, notification: &Notification, message: &Receipt<'_>) -> Fate {
-        match self.try_again(notification, message).await {
-            Ok(retried) => retried,
-            Err(error) => {
-                tracing::error!(order.id = %notification.order_id(), error, "the retry could not be made, the queue keeps it");
-                Fate::Keep
-            }
-        }
-    }
-
-    async fn try_again(&self, notification: &Notification, message: &Receipt<'_>) -> Result<Fate, String> {
-        let deadline = self.deadline();
-        let last = message.receive_count >= self.settings.max_retries;
-        let mut record = match self
-            .deliveries
-            .get(notification.order_id().as_str(), notification.kind().status())
-            .await?
-        {
-            Some(record) => record,
-            None => {
-                let mut record = self.new_record(notification).await?;
-                record.retry_message_id = Some(message.id.to_owned());
-                match self.deliveries.create(&record).await? {
-                    Created::New => {
-                        tracing::warn!(order.id = %notification.order_id(), "no record stood for a queued order, it was made now");
-                        if record.state.is_settled() {
-                            count(&record);
-                        } else {
-                            let obstacle = self.obstacle(&record).await;
-                            self.attempt(&mut record, obstacle, false, deadline, last).await?;
-                        }
-                        return Ok(fate(&record));
-                    }
-                    Created::Exists(record) => *record,
-                }
-            }
-        };
-        if !record.is_about(notification) {
-            tracing::warn!(order.id = %notification.order_id(), "dropped: the record has other content, the call was answered 409");
-            return Ok(Fate::Delete);
-        }
-        let now = self.clock.now();
-        // The owner comes back one retry delay after it was last here, and SQS may be late by seconds.
-        if record.is_retried_by_another(message.id, now, self.settings.pace.retry_delay * 3 / 2) {
-            tracing::info!(order.id = %notification.order_id(), "dropped: a copy, the order was posted again while it is retried");
-            return Ok(Fate::Delete);
-        }
-        match record.decide(now, self.settings.pace.retry_delay / 2) {
-            Decision::Settled => return Ok(Fate::Delete),
-            Decision::NotNow => return Ok(Fate::Keep),
-            Decision::Expire => {
-                record.settle(State::Expired, Some(Reason::RetryKeyExpired));
-                let written = self.deliveries.replace(&mut record, now).await?;
-                tracing::error!(order.id = %notification.order_id(), written, "expired: nobody knows whether LINE took it");
-                if !written {
-                    return Ok(Fate::Keep);
-                }
-                count(&record);
-                return Ok(Fate::Delete);
-            }
-            Decision::PushUnderNewKey => {
-                let user = record.line_user_id.as_deref().ok_or("a record without a recipient is not settled")?;
-                record.start_generation(self.push_body(notification, &LineUserId::parse(user)?, now)?);
-            }
-            Decision::Push => {}
-        }
-        let earlier_doubt = record.may_have_reached_line;
-        record.retry_message_id = Some(message.id.to_owned());
-        record.claim(now, self.settings.pace.lease);
-        if !self.deliveries.replace(&mut record, now).await? {
-            return Ok(Fate::Keep);
-        }
-        let obstacle = self.obstacle(&record).await;
-        self.attempt(&mut record, obstacle, earlier_doubt, deadline, last).await.map(|()| fate(&record))
-    }
-
-    /// What forbids a push now: the switch is off, or the user is known not to be a friend. An error means that nobody
-    /// knows.
-    async fn obstacle(&self, record: &DeliveryRecord) -> Result<Option<Reason>, String> {
-        let Some(user) = &record.line_user_id else { return Ok(None) };
-        let user = LineUserId::parse(user)?;
-        let (enabled, friendship) = tokio::join!(self.switches.enabled(&record.status), self.friends.get(&user));
-        Ok(match (enabled?, friendship?) {
-            (false, _) => Some(Reason::SwitchedOff),
-            (true, Some(Friendship::NotAFriend)) => Some(Reason::NotAFriend),
-            (true, Some(Friendship::Friend) | None) => None,
-        })
-    }
-
-    /// One attempt on a record that this worker owns: the push, unless there is an obstacle, and the outcome. An error
-    /// means that the outcome could not be written; the record in memory has it.
-    async fn attempt(
+    /// LINE hangs: the order is made durable, and its first push is due after the delay.
+    async fn postponed(
         &self,
-        record: &mut DeliveryRecord,
-        obstacle: Result<Option<Reason>, String>,
-        earlier_doubt: bool,
-        deadline: Instant,
-        last: bool,
-    ) -> Result<(), String> {
-        let at = self.clock.now();
-        let mut request_is_out = false;
-        let outcome = match obstacle {
-            Ok(None) => match timeout_at(deadline, self.push(record, &mut request_is_out)).await {
-                Ok(outcome) => outcome,
-                Err(_) => Outcome::retry(request_is_out, None, "the attempt took too long"),
-            },
-            Ok(reason) => {
-                Outcome { state: State::Suppressed, reason, may_have_reached_line: false, answer: None, error: None }
-            }
-            Err(error) => Outcome::retry(false, None, error),
-        };
-        let reason = match outcome.state {
-            State::Retrying if last => Some(Reason::RetriesExhausted),
-            _ => outcome.reason,
-        };
-        record.settle(outcome.state, reason);
-        record.may_have_reached_line = earlier_doubt || outcome.may_have_reached_line;
-        record.last_error = outcome.error.clone();
-        if let Some(answer) = &outcome.answer {
-            record.line_request_id = answer.request_id.clone();
-            record.line_accepted_request_id = answer.accepted_request_id.clone();
-            record.line_message_id = answer.message_ids().into_iter().next();
-        }
-        record.list_attempt(Attempt {
-            at,
-            generation: record.generation,
-            state: outcome.state,
-            line_status: outcome.answer.as_ref().map(|answer| answer.status),
-            line_request_id: outcome.answer.and_then(|answer| answer.request_id),
-            error: outcome.error,
-        });
-        tracing::info!(
-            order.id = record.order_id,
-            delivery.state = ?record.state,
-            delivery.reason = ?record.reason,
-            attempt = record.attempts.len(),
-            line.request_id = record.line_request_id.as_deref(),
-            error = record.last_error.as_deref(),
-            "delivery attempted"
-        );
-        let exhausted = record.reason == Some(Reason::QuotaExhausted);
-        let tell = async {
-            if exhausted {
-                self.quota_alert.tell().await;
-            }
-        };
-        let (written, ()) = tokio::join!(self.write_outcome(record), tell);
-        match written {
-            Ok(true) => count(record),
-            // Whoever wrote the outcome that stands has counted it.
-            Ok(false) => {}
-            Err(error) => {
-                tracing::error!(
-                    order.id = record.order_id,
-                    error,
-                    "the outcome could not be written, the queue will heal it"
-                );
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    async fn push(&self, record: &DeliveryRecord, request_is_out: &mut bool) -> Outcome {
-        let mut token = match self.channel.token().await {
-            Ok(token) => token,
-            Err(error) => return Outcome::retry(false, None, error.to_string()),
-        };
-        let retry_key = record.retry_key(&self.settings.environment);
-        let mut renewed = false;
-        loop {
-            *request_is_out = true;
-            let result = self.channel.client.push(&token, retry_key, &record.push_body).await;
-            let verdict = verdict(&result);
-            *request_is_out = verdict == Verdict::RetryUnknown;
-            let answer = match result {
-                Ok(answer) => answer,
-                Err(error) => return Outcome::retry(verdict == Verdict::RetryUnknown, None, error.what),
-            };
-            let error = answer.error_text();
-            match verdict {
-                Verdict::Sent => return Outcome::sent(answer),
-                Verdict::Failed => return Outcome::final_refusal(Reason::RefusedByLine, answer),
-                Verdict::RetryUnknown => return Outcome::retry(true, Some(answer), error),
-                Verdict::RetryRefused => return Outcome::retry(false, Some(answer), error),
-                Verdict::RenewToken if renewed => return Outcome::retry(false, Some(answer), error),
-                Verdict::RenewToken => {
-                    renewed = true;
-                    token = match self.channel.token_instead_of(&token).await {
-                        Ok(token) => token,
-                        Err(problem) => return Outcome::retry(false, Some(answer), format!("{error}; {problem}")),
-                    };
-                }
-                Verdict::ConfirmQuota => {
-                    return match self.channel.quota_is_exhausted().await {
-                        Ok(true) => Outcome::final_refusal(Reason::QuotaExhausted, answer),
-                        Ok(false) => Outcome::retry(false, Some(answer), error),
-                        Err(problem) => Outcome::retry(false, Some(answer), format!("{error}; quota: {problem}")),
-                    };
-                }
-            }
-        }
-    }
-
-    /// Writes what the attempt did. If another worker has written meanwhile, `sent` is written over it;
-    /// anything else gives way, and so does everything of a generation that is over: `record` becomes what
-    /// stands, and the answer is false.
-    async fn write_outcome(&self, record: &mut DeliveryRecord) -> Result<bool, String> {
-        while !self.deliveries.replace(record, self.clock.now()).await? {
-            let stands = self.deliveries.get(&record.order_id, &record.status).await?;
-            let stands = stands.ok_or("the record is gone")?;
-            let superseded = stands.generation != record.generation;
-            if superseded || record.state != State::Sent || stands.state == State::Sent {
-                *record = stands;
-                return Ok(false);
-            }
-            record.revision = stands.revision;
-        }
-        Ok(true)
-    }
-
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.settings.pace.attempt
-    }
-
-    async fn new_record(&self, notification: &Notification) -> Result<DeliveryRecord, String> {
+        notification: &Notification,
+        user: &LineUserId,
+        bell: Bell,
+        queue: &RetryQueue,
+    ) -> Result<First, NotDurable> {
         let now = self.clock.now();
-        Ok(match self.line_user(notification).await? {
-            Some(user) => {
-                let body = self.push_body(notification, &user, now)?;
-                DeliveryRecord::new(notification, &user, body, now, self.settings.pace.lease)
+        let progress = Progress::postponed(bell, now, &self.settings.pace);
+        let body = self.push_body(notification, user, true)?;
+        let record = DeliveryRecord::new(notification, Some(user), body, progress, now);
+        let (created, queued) = tokio::join!(self.deliveries.create(&record), queue.send(notification, bell));
+        match (created.map_err(DeliveryError::from)?, queued) {
+            (Created::New, queued) => {
+                queued.map_err(DeliveryError::from)?;
+                tracing::warn!(
+                    order.id = record.order_id,
+                    "LINE hangs: the first push is skipped, and due after the delay"
+                );
+                Ok(accepted(Report::from(&progress), &record))
             }
-            None => DeliveryRecord::not_linked(notification, now),
-        })
+            (Created::Exists(old), queued) => self.again(notification, user, *old, queued.map(|()| bell)).await,
+        }
     }
 
-    /// Whom the order's recipient is; none for a member who is linked to nobody.
-    async fn line_user(&self, notification: &Notification) -> Result<Option<LineUserId>, String> {
+    /// The order's member is linked to nobody: failed from the start, unless it came before.
+    async fn to_nobody(&self, notification: &Notification, queue: &RetryQueue) -> Result<First, NotDurable> {
+        let now = self.clock.now();
+        let record = DeliveryRecord::new(notification, None, String::new(), Progress::not_linked(now), now);
+        match self.deliveries.create(&record).await.map_err(DeliveryError::from)? {
+            Created::New => {
+                count(&record.progress);
+                Ok(accepted(Report::from(&record.progress), &record))
+            }
+            Created::Exists(old) if !old.is_about(notification) => Ok(First::Conflict),
+            Created::Exists(old) => {
+                let bell = Bell::new(now);
+                let bell = queue.send(notification, bell).await.map(|()| bell);
+                self.called_again(*old, bell).await
+            }
+        }
+    }
+
+    /// An order that came before.
+    async fn again(
+        &self,
+        notification: &Notification,
+        user: &LineUserId,
+        mut record: DeliveryRecord,
+        bell: Result<Bell, AwsError>,
+    ) -> Result<First, NotDurable> {
+        if record.is_about(notification) {
+            return self.called_again(record, bell).await;
+        }
+        // Other content is taken where LINE refused the former for good: the customer was told nothing.
+        let (Ok(bell), now) = (bell, self.clock.now()) else { return Ok(First::Conflict) };
+        let Some(claim) = record.progress.replaced(bell, now, &self.settings.pace, self.keys(&record)) else {
+            return Ok(First::Conflict);
+        };
+        record.address(notification, user);
+        match self.claim(&mut record, claim).await? {
+            Some(claimed) => {
+                tracing::info!(
+                    order.id = record.order_id,
+                    "posted again with other content, after LINE had refused it"
+                );
+                let suppression = self.suppression(&record).await;
+                let report = self.attempt(&mut record, claimed, suppression).await;
+                Ok(accepted(report, &record))
+            }
+            None => Err(DeliveryError::Overtaken.into()),
+        }
+    }
+
+    /// The same order again. One that is due is pushed now; any other is told as it stands.
+    async fn called_again(
+        &self,
+        mut record: DeliveryRecord,
+        bell: Result<Bell, AwsError>,
+    ) -> Result<First, NotDurable> {
+        let now = self.clock.now();
+        let on_call =
+            record.progress.called_again(bell.as_ref().ok().copied(), now, &self.settings.pace, self.keys(&record));
+        match (on_call, bell) {
+            (OnCall::Tell(report), bell) => {
+                if let Err(error) = bell {
+                    tracing::warn!(order.id = record.order_id, %error, "called again, and no further bell was sent");
+                }
+                Ok(accepted(report, &record))
+            }
+            (OnCall::NotDurable, Err(error)) => Err(DeliveryError::from(error).into()),
+            (OnCall::NotDurable, Ok(_)) => Err(DeliveryError::Overtaken.into()),
+            // LINE hangs, and a bell will ring.
+            (OnCall::Claim(_), _) if self.breaker.is_open(now) => Ok(accepted(Report::from(&record.progress), &record)),
+            (OnCall::Claim(claim), _) => match self.claim(&mut record, claim).await {
+                Ok(Some(claimed)) => {
+                    let suppression = self.suppression(&record).await;
+                    let report = self.attempt(&mut record, claimed, suppression).await;
+                    Ok(accepted(report, &record))
+                }
+                // Whoever was faster has it.
+                Ok(None) => Ok(accepted(Report::not_known(), &record)),
+                // A bell was sent, and rings for it.
+                Err(error) => {
+                    tracing::warn!(order.id = record.order_id, %error, "due, and could not be claimed: a bell will ring");
+                    Ok(accepted(Report::not_known(), &record))
+                }
+            },
+        }
+    }
+
+    /// A bell rings. What becomes of its message; an error leaves it to the queue.
+    pub async fn ring(&self, notification: &Notification, ring: &Ring) -> Result<Fate, DeliveryError> {
+        let (order_id, status) = (notification.order_id().as_str(), notification.kind().status());
+        for _ in 0..MAX_LOOKS {
+            let (now, pace) = (self.clock.now(), &self.settings.pace);
+            let Some(mut record) = self.deliveries.get(order_id, status).await? else {
+                match self.made_by_bell(notification, ring).await? {
+                    Some(fate) => return Ok(fate),
+                    None => continue,
+                }
+            };
+            // The call that it belongs to was answered 409, or its order has come again with other content since.
+            let is_of_another = !record.is_about(notification);
+            let drop = || {
+                tracing::warn!(order.id = order_id, "dropped: the record has other content");
+                Fate::Delete
+            };
+            if is_of_another && ring.bell.is_none() {
+                return Ok(drop());
+            }
+            match record.progress.rung(ring, now, pace, self.keys(&record)) {
+                OnBell::Fate(Fate::Delete) if is_of_another => return Ok(drop()),
+                OnBell::Fate(fate) => return Ok(fate),
+                OnBell::Write(next) => {
+                    let former = std::mem::replace(&mut record.progress, next);
+                    if self.deliveries.replace(&mut record, now).await? {
+                        if (former.state(), former.reason()) != (next.state(), next.reason()) {
+                            tracing::error!(order.id = order_id, delivery.state = ?next.state(), delivery.reason = ?next.reason(), "given up");
+                            count(&next);
+                        }
+                        return Ok(next.fate(pace));
+                    }
+                }
+                OnBell::Claim(claim) => {
+                    if let Some(claimed) = self.claim(&mut record, claim).await? {
+                        let suppression = self.suppression(&record).await;
+                        let report = self.attempt(&mut record, claimed, suppression).await;
+                        tracing::debug!(?report, "rung");
+                        return Ok(record.progress.fate(pace));
+                    }
+                }
+            }
+        }
+        Err(DeliveryError::Overtaken)
+    }
+
+    /// No record stands for what the bell carries: its call was answered that the order is not durable, or not at all.
+    async fn made_by_bell(&self, notification: &Notification, ring: &Ring) -> Result<Option<Fate>, DeliveryError> {
+        let (now, pace) = (self.clock.now(), &self.settings.pace);
+        let (order_id, status) = (notification.order_id().as_str(), notification.kind().status());
+        let Some(user) = self.line_user(notification).await? else {
+            let record = DeliveryRecord::new(notification, None, String::new(), Progress::not_linked(now), now);
+            return Ok(match self.deliveries.create(&record).await? {
+                Created::New => {
+                    count(&record.progress);
+                    Some(Fate::Delete)
+                }
+                Created::Exists(_) => None,
+            });
+        };
+        let claim = Progress::first_by_bell(ring, now, pace, self.settings.key_space.keys(order_id, status));
+        let body = self.push_body(notification, &user, true)?;
+        let mut record = DeliveryRecord::new(notification, Some(&user), body, *claim.next(), now);
+        let Created::New = self.deliveries.create(&record).await? else { return Ok(None) };
+        tracing::warn!(order.id = order_id, "no record stood for a queued order, it was made now");
+        let suppression = self.suppression(&record).await;
+        self.attempt(&mut record, claim.won(), suppression).await;
+        Ok(Some(record.progress.fate(pace)))
+    }
+
+    /// Whom the notification is for; none for a member who is linked to nobody.
+    async fn line_user(&self, notification: &Notification) -> Result<Option<LineUserId>, DeliveryError> {
         match notification.recipient() {
             Recipient::LineUser(user) => Ok(Some(user.clone())),
-            Recipient::Member(member) => self.links.line_user_of(member).await,
+            Recipient::Member(member) => Ok(self.links.line_user_of(member).await?),
         }
     }
-
-    fn push_body(&self, notification: &Notification, user: &LineUserId, now: OffsetDateTime) -> Result<String, String> {
-        let message = notification
-            .message(self.settings.message_style, self.settings.default_language)
-            .map_err(|error| format!("no message could be made: {error}"))?;
-        let unit = notification.kind().unit(line_day(now));
-        serde_json::to_string(&PushRequest::new(user, message, unit)).map_err(|error| error.to_string())
-    }
 }
 
-/// Counts where a delivery stands now, as the record says it.
-fn count(record: &DeliveryRecord) {
-    let reason = record.reason.map(Reason::name);
-    match record.state {
-        State::Sent => metric::sent(),
-        State::Retrying => metric::retried(reason),
-        State::Suppressed => metric::suppressed(reason),
-        State::Failed | State::Expired => metric::failed(reason),
-        State::Pending => {}
-    }
-}
-
-fn fate(record: &DeliveryRecord) -> Fate {
-    if record.state.is_settled() { Fate::Delete } else { Fate::Keep }
+fn accepted(report: Report, record: &DeliveryRecord) -> First {
+    First::Accepted { report, line_request_id: record.request_id().map(str::to_owned) }
 }

@@ -1,10 +1,15 @@
-//! The retry queue, as the first attempt sees it: a message sent before the push, so that a crash loses nothing.
+//! The retry queue: where bells wait. Its delay, its visibility time-out and its dead-letter queue are in
+//! `template.yaml`.
 
 use aws_sdk_sqs::Client;
 
-use crate::{aws::error::told, notification::Notification};
+use crate::{
+    aws::error::{AwsError, Doing as _},
+    delivery::bell::Bell,
+    notification::Notification,
+};
 
-/// The queue. Its delay, its visibility time-out and its dead-letter queue are in `template.yaml`.
+/// The queue.
 #[derive(Debug)]
 pub struct RetryQueue {
     client: Client,
@@ -17,15 +22,17 @@ impl RetryQueue {
         Self { client, url }
     }
 
-    /// Sends the whole notification: whoever receives it needs nothing else. `Ok` has SQS's id of the message.
-    pub async fn send(&self, notification: &Notification) -> Result<Option<String>, String> {
-        let result = self
-            .client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(notification.to_json().to_string())
-            .send()
-            .await;
-        result.map(|sent| sent.message_id).map_err(|error| format!("the retry could not be queued: {}", told(&error)))
+    /// Sends a bell, which rings after the queue's delay. It carries all that is told: whoever hears it needs nothing
+    /// else.
+    pub async fn send(&self, notification: &Notification, bell: Bell) -> Result<(), AwsError> {
+        let send = self.client.send_message().queue_url(&self.url).message_body(bell.message(notification));
+        send.send().await.doing("queue the retry").map(|_| ())
+    }
+
+    /// Hides a received message for so many seconds; 0 shows it at once. A message that cannot be hidden comes back
+    /// after the queue's own visibility time-out.
+    pub async fn hide(&self, receipt_handle: &str, seconds: i32) -> Result<(), AwsError> {
+        let change = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
+        change.visibility_timeout(seconds).send().await.doing("change a message's visibility").map(|_| ())
     }
 }

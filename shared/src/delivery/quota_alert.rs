@@ -4,7 +4,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-use crate::{aws::error::told, clock::Clock};
+use crate::{aws::error::Cause, clock::Clock};
 
 /// One instance tells of an exhausted quota at most this often.
 const TELL_AGAIN: Duration = Duration::from_secs(600);
@@ -41,7 +41,7 @@ impl QuotaAlert {
         match sent {
             Ok(_) => *told_at = Some(self.clock.now()),
             Err(error) => {
-                tracing::warn!(error = told(&error), "nobody could be told of the exhausted quota")
+                tracing::warn!(error = %Cause::from(error), "nobody could be told of the exhausted quota")
             }
         }
     }

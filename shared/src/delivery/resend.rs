@@ -1,26 +1,25 @@
-//! What an operator does about a delivery: send it again, or give it up.
-//!
-//! A resend is a new generation: a new retry key and a message made anew, to the LINE user whom the order's recipient
-//! is now. It is as durable as a first push: before anything is pushed, the retry queue has a message and the record
-//! says what is to come. A crash in between leaves either a copy in the queue that the record does not know, which is
-//! dropped, or a pending record whose message heals it.
+//! What an operator does about a delivery: send it again, or give it up with its dead letter.
 
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    audit::{Audit, Entry, Kind, Operator},
+    audit::{Audit, AuditKind, Entry, Operator},
     delivery::{
-        Delivery, NotDurable,
+        Delivery, DeliveryError, NotDurable,
+        attempt::count,
+        bell::{Bell, Ring},
         queue::RetryQueue,
-        record::{DeliveryRecord, Reason, Resendable, State},
+        record::DeliveryRecord,
+        state::{Letter, OnDiscard, Resendable, State},
     },
     ids::OrderId,
-    notification::{self, Notification, NotificationKind, StatusChange},
+    notification::{Notification, NotificationKind},
+    order::fields::FieldError,
 };
 
 /// What became of the wish to send an order's message again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Resent {
     /// There is no such order.
     Unknown,
@@ -28,79 +27,112 @@ pub enum Resent {
     Refused(Resendable),
     /// The order's member is linked to no LINE user; nothing was done.
     NotLinked,
+    /// The correction is none.
+    Wrong(Vec<FieldError>),
     /// It was pushed, and this is where it stands.
-    Stands(Box<DeliveryRecord>),
+    Pushed(Box<DeliveryRecord>),
+}
+
+/// What became of the wish to discard a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discarded {
+    /// The message may be deleted. Where its order stands, if there is one.
+    Delete(Option<State>),
+    /// Its order is on its way: nothing may be done before this time.
+    Refused {
+        /// When it is worth another try.
+        until: time::OffsetDateTime,
+    },
 }
 
 impl Delivery {
     /// The record of an order, if there is one.
-    pub async fn look_up(&self, order: &OrderId) -> Result<Option<DeliveryRecord>, String> {
-        self.deliveries.get(order.as_str(), NotificationKind::OrderFinished.status()).await
+    pub async fn look_up(&self, order: &OrderId) -> Result<Option<DeliveryRecord>, DeliveryError> {
+        Ok(self.deliveries.get(order.as_str(), NotificationKind::OrderFinished.status()).await?)
     }
 
     /// What a resend would meet now.
     pub fn resendable(&self, record: &DeliveryRecord) -> Resendable {
-        record.resendable(self.clock.now(), self.settings.pace.retry_delay * 2)
+        record.progress.resendable(self.clock.now(), &self.settings.pace)
     }
 
     /// The retry key of the record's present generation.
     pub fn retry_key(&self, record: &DeliveryRecord) -> Uuid {
-        record.retry_key(&self.settings.environment)
+        record.progress.retry_key(self.keys(record))
     }
 
-    /// Sends an order's message again. `force`: also where LINE may have it.
+    /// Sends an order's message again, to whoever its recipient is now. `force`: also where LINE may have it, and where
+    /// the recipient is believed not to be a friend; LINE takes, and does not deliver, what goes to who blocked.
+    /// `correction`: fields of the order, in the order system's form, that take the place of those it came with.
     pub async fn resend(
         &self,
         id: &OrderId,
         force: bool,
+        correction: Option<&serde_json::Map<String, serde_json::Value>>,
         operator: &Operator,
         queue: &RetryQueue,
         audit: &Audit,
     ) -> Result<Resent, NotDurable> {
-        let deadline = self.deadline();
-        let Some(mut record) = self.look_up(id).await.map_err(NotDurable)? else { return Ok(Resent::Unknown) };
+        let Some(mut record) = self.look_up(id).await? else { return Ok(Resent::Unknown) };
         match self.resendable(&record) {
             Resendable::InFlight => return Ok(Resent::Refused(Resendable::InFlight)),
             Resendable::NeedsForce if !force => return Ok(Resent::Refused(Resendable::NeedsForce)),
             Resendable::NeedsForce | Resendable::Allowed => {}
         }
-        let notification = stored_notification(&record).map_err(NotDurable)?;
-        let Some(user) = self.line_user(&notification).await.map_err(NotDurable)? else { return Ok(Resent::NotLinked) };
+        let stored = record.notification().ok_or(DeliveryError::Unreadable)?;
+        let notification = match correction.map(|fields| stored.corrected(fields)) {
+            None => stored,
+            Some(Ok(corrected)) => corrected,
+            Some(Err(errors)) => return Ok(Resent::Wrong(errors)),
+        };
+        let Some(user) = self.line_user(&notification).await? else { return Ok(Resent::NotLinked) };
         let now = self.clock.now();
-        record.send_again(&user, self.push_body(&notification, &user, now).map_err(NotDurable)?, operator, force, now);
-        record.retry_message_id = queue.send(&notification).await.map_err(NotDurable)?;
-        record.claim(now, self.settings.pace.lease);
-        let detail = json!({ "generation": record.generation, "force": force });
-        let entry = Entry::new(Kind::Resend, id.as_str(), operator, Some(detail), now);
-        if !self.deliveries.replace_and_note(&mut record, now, &entry, audit).await.map_err(NotDurable)? {
+        let bell = Bell::new(now);
+        let claim = match record.progress.resent(bell, force, now, &self.settings.pace, self.keys(&record)) {
+            Ok(claim) => claim,
+            Err(refused) => return Ok(Resent::Refused(refused)),
+        };
+        record.address(&notification, &user);
+        record.claim(&claim, Some(self.push_body(&notification, &user, true)?));
+        record.list_resend(operator, force, now);
+        queue.send(&notification, bell).await.map_err(DeliveryError::from)?;
+        let mut detail = json!({ "generation": record.progress.generation(), "force": force });
+        if let Some(fields) = correction {
+            detail["corrected"] = fields.keys().cloned().collect();
+        }
+        let entry = Entry::new(AuditKind::Resend, id.as_str(), operator, Some(detail), now);
+        if !self.deliveries.replace_and_note(&mut record, now, &entry, audit).await.map_err(DeliveryError::from)? {
             return Ok(Resent::Refused(Resendable::InFlight));
         }
-        let obstacle = self.obstacle(&record).await;
-        self.attempt(&mut record, obstacle, false, deadline, false).await.ok();
-        Ok(Resent::Stands(Box::new(record)))
+        let suppression = self.suppression(&record).await;
+        self.attempt(&mut record, claim.won(), suppression).await;
+        Ok(Resent::Pushed(Box::new(record)))
     }
 
-    /// Gives up an order whose dead letter is discarded, unless something else still delivers it. The state it is in
-    /// then.
-    pub async fn give_up(&self, notification: &Notification) -> Result<Option<State>, String> {
+    /// What a message of the dead-letter queue is to its order; none where no record stands.
+    pub async fn letter(&self, notification: &Notification, ring: &Ring) -> Result<Option<Letter>, DeliveryError> {
+        let record = self.look_up(notification.order_id()).await?;
+        Ok(record.map(|record| record.progress.letter(ring, &self.settings.pace)))
+    }
+
+    /// Gives up an order whose dead letter is discarded, unless it is on its way.
+    pub async fn discard(&self, notification: &Notification, ring: &Ring) -> Result<Discarded, DeliveryError> {
         loop {
-            let Some(mut record) = self.look_up(notification.order_id()).await? else { return Ok(None) };
-            let waits = !record.state.is_settled() && self.resendable(&record) != Resendable::InFlight;
-            if !waits || !record.is_about(notification) {
-                return Ok(Some(record.state));
-            }
-            record.settle(State::Failed, Some(Reason::Discarded));
-            if self.deliveries.replace(&mut record, self.clock.now()).await? {
-                return Ok(Some(record.state));
+            let now = self.clock.now();
+            let Some(mut record) = self.look_up(notification.order_id()).await? else {
+                return Ok(Discarded::Delete(None));
+            };
+            match record.progress.discarded(ring, now, &self.settings.pace) {
+                OnDiscard::Delete => return Ok(Discarded::Delete(Some(record.progress.state()))),
+                OnDiscard::Refuse { until } => return Ok(Discarded::Refused { until }),
+                OnDiscard::GiveUp(next) => {
+                    record.progress = next;
+                    if self.deliveries.replace(&mut record, now).await? {
+                        count(&next);
+                        return Ok(Discarded::Delete(Some(next.state())));
+                    }
+                }
             }
         }
-    }
-}
-
-/// What is told, as the record keeps it.
-fn stored_notification(record: &DeliveryRecord) -> Result<Notification, String> {
-    match notification::parse_bytes(record.order.as_bytes()) {
-        Ok(StatusChange::Notified(notification)) => Ok(notification),
-        _ => Err("the order was kept by a version that took what this one does not".to_owned()),
     }
 }

@@ -5,27 +5,36 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use aws_sdk_dynamodb::{
-    Client,
-    types::{AttributeValue, Put, TransactWriteItem},
-};
+use aws_sdk_dynamodb::Client;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use crate::{
     audit::{Audit, Entry},
-    aws::error::told,
+    aws::{
+        error::{AwsError, Doing as _},
+        table::{Table, key},
+    },
     clock::Clock,
     notification::NotificationKind,
 };
 
 /// A change takes effect everywhere within this time.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
+const TURN: &str = "turn the switch";
 /// The master switch.
 pub const ALL: &str = "all";
 /// The switches that there are.
-pub const SWITCHES: [&str; 2] = [ALL, NotificationKind::OrderFinished.status()];
+pub const SWITCHES: [&str; 1 + NotificationKind::ALL.len()] = {
+    let mut switches = [ALL; 1 + NotificationKind::ALL.len()];
+    let mut kind = 0;
+    while kind < NotificationKind::ALL.len() {
+        switches[kind + 1] = NotificationKind::ALL[kind].status();
+        kind += 1;
+    }
+    switches
+};
 
 /// A switch as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +63,7 @@ impl Switch {
 /// The switches, remembered for [`MAX_AGE`].
 #[derive(Debug)]
 pub struct Switches {
-    table: Client,
-    table_name: String,
+    table: Table,
     max_age: Duration,
     clock: Clock,
     memory: Mutex<HashMap<String, (bool, OffsetDateTime)>>,
@@ -63,12 +71,12 @@ pub struct Switches {
 
 impl Switches {
     /// Reads from this table, and again after `max_age`.
-    pub fn new(table: Client, table_name: String, max_age: Duration, clock: Clock) -> Self {
-        Self { table, table_name, max_age, clock, memory: Mutex::new(HashMap::new()) }
+    pub fn new(client: Client, name: String, max_age: Duration, clock: Clock) -> Self {
+        Self { table: Table::new(client, name), max_age, clock, memory: Mutex::new(HashMap::new()) }
     }
 
     /// Whether customers are told about this status now. An error means that nobody knows: push later.
-    pub async fn enabled(&self, status: &str) -> Result<bool, String> {
+    pub async fn enabled(&self, status: &str) -> Result<bool, AwsError> {
         let mut memory = self.memory.lock().await;
         if let Some((enabled, read_at)) = memory.get(status)
             && self.clock.is_within(*read_at, self.max_age)
@@ -82,25 +90,16 @@ impl Switches {
     }
 
     /// A switch as it stands, past the memory.
-    pub async fn get(&self, status: &str) -> Result<Switch, String> {
-        let answer = self
-            .table
-            .get_item()
-            .table_name(&self.table_name)
-            .key("status", AttributeValue::S(status.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| format!("the switch could not be read: {}", told(&error)))?;
-        match answer.item {
+    pub async fn get(&self, status: &str) -> Result<Switch, AwsError> {
+        let doing = || format!("read the switch of {status}");
+        match self.table.get(key([("status", status)])).await.doing(doing())? {
             None => Ok(Switch::untouched(status)),
-            Some(item) => serde_dynamo::from_item(item)
-                .map_err(|error| format!("the switch of {status} could not be understood: {error}")),
+            Some(item) => serde_dynamo::from_item(item).doing(doing()),
         }
     }
 
     /// Turns a switch, and notes it, both or neither.
-    pub async fn turn(&self, enabled: bool, entry: &Entry, audit: &Audit) -> Result<Switch, String> {
+    pub async fn turn(&self, enabled: bool, entry: &Entry, audit: &Audit) -> Result<Switch, AwsError> {
         let switch = Switch {
             status: entry.subject.clone(),
             enabled,
@@ -108,30 +107,22 @@ impl Switches {
             changed_by: Some(entry.by.clone()),
             reason: Some(entry.reason.clone()),
         };
-        let item = serde_dynamo::to_item(&switch).map_err(|error| error.to_string())?;
-        let put = Put::builder().table_name(&self.table_name).set_item(Some(item)).build();
-        let put = put.map_err(|error| error.to_string())?;
-        self.table
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(audit.step(entry)?)
-            .send()
-            .await
-            .map_err(|error| format!("the switch could not be turned: {}", told(&error)))?;
+        let put = self.table.put(serde_dynamo::to_item(&switch).doing(TURN)?);
+        self.table.transact(vec![put.step(), audit.step(entry)?]).await.doing(TURN)?;
         Ok(switch)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
+    use crate::aws::table::{item, string};
 
     #[test]
     fn a_switch_that_was_set_by_hand_is_understood() {
-        let item = HashMap::from([
-            ("status".to_owned(), AttributeValue::S("finish".to_owned())),
-            ("enabled".to_owned(), AttributeValue::Bool(false)),
-        ]);
+        let item = item([("status", string("finish")), ("enabled", AttributeValue::Bool(false))]);
         let switch: Switch = serde_dynamo::from_item(item).unwrap();
         assert_eq!(switch, Switch { enabled: false, ..Switch::untouched("finish") });
     }

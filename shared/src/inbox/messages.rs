@@ -9,26 +9,22 @@
 //! writes the pointer before it looks for the message. So in whichever order both arrive, no text outlives its unsend.
 //! An event with LINE's signature takes the place of one without, under its own user, with its own pointer.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::{
-    Client,
-    error::ProvideErrorMetadata,
-    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
-    types::{
-        AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-        builders::PutBuilder,
-    },
-};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    aws::error::{code_and_message, told},
+    aws::{
+        error::{AwsError, Cause, Doing as _},
+        table::{Item, Put, Table, Write, WriteOutcome, key, number, string},
+    },
     inbox::queue::{Envelope, Via},
-    line::webhook::{Content, Event, Kind, Provider},
+    line::webhook::{Event, EventKind, MessageContent, Provider},
 };
 
+const READ: &str = "read the event";
+const READ_POINTER: &str = "read the message's pointer";
+const WRITE: &str = "write the event";
 /// The sort key of a message's pointer; an event's starts with a digit.
 const POINTER: &str = "-";
 
@@ -58,7 +54,7 @@ pub struct StoredEvent {
     pub message_id: Option<String>,
     /// Of a message: what it holds. Gone after an unsend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content: Option<Content>,
+    pub content: Option<MessageContent>,
     /// Where a picture, video, sound or file can be fetched. Gone after an unsend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_url: Option<String>,
@@ -76,11 +72,11 @@ impl StoredEvent {
     /// The item for an event; what an external provider has needs no asking.
     pub fn new(event: &Event, envelope: &Envelope, retention: Duration) -> Self {
         let (message_id, content) = match &event.kind {
-            Kind::Message { message_id, content } => (Some(message_id.clone()), Some(content.clone())),
-            Kind::Unsend { message_id } => (Some(message_id.clone()), None),
+            EventKind::Message { message_id, content } => (Some(message_id.clone()), Some(content.clone())),
+            EventKind::Unsend { message_id } => (Some(message_id.clone()), None),
             _ => (None, None),
         };
-        let media_url = match content.as_ref().and_then(Content::provider) {
+        let media_url = match content.as_ref().and_then(MessageContent::provider) {
             Some(Provider::External { url, .. }) => url.clone(),
             _ => None,
         };
@@ -148,20 +144,17 @@ pub enum Stored {
 /// The table.
 #[derive(Debug)]
 pub struct Messages {
-    table: Client,
-    table_name: String,
+    table: Table,
 }
-
-type Item = HashMap<String, AttributeValue>;
 
 impl Messages {
     /// The table of this name.
-    pub fn new(table: Client, table_name: String) -> Self {
-        Self { table, table_name }
+    pub fn new(client: Client, name: String) -> Self {
+        Self { table: Table::new(client, name) }
     }
 
     /// Writes an event unless a copy of it stands. A copy with LINE's signature takes the place of one without.
-    pub async fn store(&self, event: &StoredEvent) -> Result<Stored, String> {
+    pub async fn store(&self, event: &StoredEvent) -> Result<Stored, AwsError> {
         let stored = match &event.message_id {
             Some(message_id) if event.content.is_some() => self.store_message(event, message_id).await?,
             _ => self.store_alone(event).await?,
@@ -174,40 +167,22 @@ impl Messages {
         }
     }
 
-    async fn store_message(&self, event: &StoredEvent, message_id: &str) -> Result<Stored, String> {
+    async fn store_message(&self, event: &StoredEvent, message_id: &str) -> Result<Stored, AwsError> {
+        let put_event = self.put(event)?.when("attribute_not_exists(chat_id)");
         let put_pointer = self
             .put(&pointer_to(event, message_id))?
             // One message is one item, even if its copies came under two event ids.
-            .condition_expression(
-                "attribute_not_exists(chat_id) OR (held_by = :held AND attribute_not_exists(unsent_at))",
-            )
-            .expression_attribute_values(":held", held_by(event));
-        let put_event = self.put(event)?.condition_expression("attribute_not_exists(chat_id)");
-        let result = self
-            .table
-            .transact_write_items()
-            .transact_items(in_transaction(put_event)?)
-            .transact_items(in_transaction(put_pointer)?)
-            .send()
-            .await;
-        let error = match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => return Ok(Stored::New),
-            Err(error) => error,
+            .when("attribute_not_exists(chat_id) OR (held_by = :held AND attribute_not_exists(unsent_at))")
+            .value(":held", held_by(event));
+        let lost = match self.table.transact(vec![put_event.step(), put_pointer.step()]).await.doing(WRITE)? {
+            WriteOutcome::Written(()) => return Ok(Stored::New),
+            WriteOutcome::Lost(items) => items,
         };
-        let TransactWriteItemsError::TransactionCanceledException(cancelled) = &error else {
-            return Err(not_written(error));
-        };
-        let old = |number: usize| {
-            let reason = cancelled.cancellation_reasons().get(number)?;
-            let failed = reason.code() == Some("ConditionalCheckFailed");
-            failed.then(|| reason.item().cloned().unwrap_or_default())
-        };
-        if let Some(known) = old(0) {
-            return Ok(Stored::Known(Box::new(from_item(known)?)));
+        let [known, pointer] = <[_; 2]>::try_from(lost).unwrap_or_default();
+        if let Some(known) = known {
+            return Ok(Stored::Known(Box::new(serde_dynamo::from_item(known).doing(READ)?)));
         }
-        // Neither stands in the way: another transaction did, for the moment.
-        let Some(pointer) = old(1) else { return Err(not_written(error)) };
-        let pointer: Pointer = from_item(pointer)?;
+        let pointer: Pointer = serde_dynamo::from_item(pointer.unwrap_or_default()).doing(READ_POINTER)?;
         match (pointer.unsent_at, pointer.held_by) {
             (Some(unsent_at), _) => match self.store_alone(&event.without_content(unsent_at)).await? {
                 Stored::New => Ok(Stored::Unsent),
@@ -215,34 +190,23 @@ impl Messages {
             },
             (None, Some((chat_id, event_key))) => {
                 let known = self.get(&chat_id, &event_key).await?;
-                known.map(|known| Stored::Known(Box::new(known))).ok_or_else(|| "a message's item is gone".to_owned())
+                let known = known.ok_or(Cause::Malformed("it names an event that is gone".to_owned()));
+                Ok(Stored::Known(Box::new(known.doing(READ_POINTER)?)))
             }
-            (None, None) => Err("a message's pointer says nothing".to_owned()),
+            (None, None) => Err(Cause::Malformed("it says nothing".to_owned())).doing(READ_POINTER),
         }
     }
 
-    async fn store_alone(&self, event: &StoredEvent) -> Result<Stored, String> {
-        let result = self
-            .table
-            .put_item()
-            .table_name(&self.table_name)
-            .set_item(Some(to_item(event)?))
-            .condition_expression("attribute_not_exists(chat_id)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(Stored::New),
-            Err(PutItemError::ConditionalCheckFailedException(failed)) => {
-                Ok(Stored::Known(Box::new(from_item(failed.item.unwrap_or_default())?)))
-            }
-            Err(error) => Err(not_written(error)),
+    async fn store_alone(&self, event: &StoredEvent) -> Result<Stored, AwsError> {
+        match self.put(event)?.when("attribute_not_exists(chat_id)").send().await.doing(WRITE)? {
+            WriteOutcome::Written(()) => Ok(Stored::New),
+            WriteOutcome::Lost(known) => Ok(Stored::Known(Box::new(serde_dynamo::from_item(known).doing(READ)?))),
         }
     }
 
     /// Puts the event with LINE's signature in place of one without, under its own key: what nobody signed decides
     /// neither whose event it is nor what it says. Returns it as it stands then.
-    async fn replace(&self, known: &StoredEvent, verified: &StoredEvent) -> Result<StoredEvent, String> {
+    async fn replace(&self, known: &StoredEvent, verified: &StoredEvent) -> Result<StoredEvent, AwsError> {
         let mut next = verified.clone();
         if known.message_id == next.message_id {
             next.media_url = next.media_url.or_else(|| known.media_url.clone());
@@ -255,102 +219,69 @@ impl Messages {
             let still = if next.unsent_at.is_some() { "" } else { " AND attribute_not_exists(unsent_at)" };
             let put_event = self
                 .put(&next)?
-                .condition_expression(format!("attribute_not_exists(chat_id) OR (verified = :false{still})"))
-                .expression_attribute_values(":false", AttributeValue::Bool(false));
-            let mut steps = vec![in_transaction(put_event)?];
-            if let (Some(message_id), Some(_)) = (&next.message_id, &next.content) {
+                .when(format!("attribute_not_exists(chat_id) OR (verified = :false{still})"))
+                .value(":false", AttributeValue::Bool(false));
+            let mut steps = vec![put_event.step()];
+            let pointer = next.message_id.as_ref().filter(|_| next.content.is_some());
+            if let Some(message_id) = pointer {
                 let put_pointer = self
                     .put(&pointer_to(&next, message_id))?
-                    .condition_expression(
+                    .when(
                         "attribute_not_exists(chat_id) OR (held_by IN (:known, :next) AND attribute_not_exists(unsent_at))",
                     )
-                    .expression_attribute_values(":known", held_by(known))
-                    .expression_attribute_values(":next", held_by(&next));
-                steps.push(in_transaction(put_pointer)?);
+                    .value(":known", held_by(known))
+                    .value(":next", held_by(&next));
+                steps.push(put_pointer.step());
             }
             if (&known.chat_id, &known.event_key) != (&next.chat_id, &next.event_key) {
-                let delete = Delete::builder()
-                    .table_name(&self.table_name)
-                    .set_key(Some(key(&known.chat_id, &known.event_key)))
-                    .condition_expression("attribute_not_exists(chat_id) OR verified = :false")
-                    .expression_attribute_values(":false", AttributeValue::Bool(false));
-                let delete = delete.build().map_err(|error| error.to_string())?;
-                steps.push(TransactWriteItem::builder().delete(delete).build());
+                let delete = self
+                    .table
+                    .delete(event_key_of(&known.chat_id, &known.event_key))
+                    .when("attribute_not_exists(chat_id) OR verified = :false")
+                    .value(":false", AttributeValue::Bool(false));
+                steps.push(delete.step());
             }
-            let result = self.table.transact_write_items().set_transact_items(Some(steps)).send().await;
-            let error = match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-                Ok(_) => return Ok(next),
-                Err(error) => error,
+            let lost = match self.table.transact(steps).await.doing(WRITE)? {
+                WriteOutcome::Written(()) => return Ok(next),
+                WriteOutcome::Lost(items) => items,
             };
-            let pointer = match &error {
-                TransactWriteItemsError::TransactionCanceledException(cancelled) if next.content.is_some() => {
-                    cancelled.cancellation_reasons().get(1).and_then(|reason| reason.item().cloned())
-                }
-                _ => None,
-            };
-            let pointer: Option<Pointer> = pointer.map(from_item).transpose()?;
+            let pointer = pointer.and(lost.into_iter().nth(1).flatten());
+            let pointer: Option<Pointer> = pointer.map(serde_dynamo::from_item).transpose().doing(READ_POINTER)?;
             match pointer.and_then(|pointer| pointer.unsent_at) {
                 Some(unsent_at) => next = next.without_content(unsent_at),
-                None => return Err(not_written(error)),
+                None => return Err(Cause::Overtaken).doing(WRITE),
             }
         }
     }
 
     /// Removes what a message said, now and when it comes later.
-    pub async fn unsend(&self, message_id: &str, at: OffsetDateTime, expire_at: i64) -> Result<(), String> {
-        let at = AttributeValue::S(at.format(&Rfc3339).map_err(|error| error.to_string())?);
-        let answer = self
+    pub async fn unsend(&self, message_id: &str, at: OffsetDateTime, expire_at: i64) -> Result<(), AwsError> {
+        let at = string(at.format(&Rfc3339).unwrap_or_default());
+        let mark = self
             .table
-            .update_item()
-            .table_name(&self.table_name)
-            .set_key(Some(key(&pointer_id(message_id), POINTER)))
-            .update_expression("SET unsent_at = if_not_exists(unsent_at, :at), expire_at = :expire")
-            .expression_attribute_values(":at", at.clone())
-            .expression_attribute_values(":expire", AttributeValue::N(expire_at.to_string()))
-            .return_values(ReturnValue::AllNew)
+            .update(event_key_of(&pointer_id(message_id), POINTER))
+            .set_once("unsent_at", at.clone())
+            .set("expire_at", number(expire_at));
+        // Without a condition nothing is lost.
+        let (WriteOutcome::Written(pointer) | WriteOutcome::Lost(pointer)) = mark.send().await.doing(WRITE)?;
+        let pointer: Pointer = serde_dynamo::from_item(pointer).doing(READ_POINTER)?;
+        let Some((chat_id, event_key)) = pointer.held_by else { return Ok(()) };
+        let update = self.table.update(event_key_of(&chat_id, &event_key)).set("unsent_at", at);
+        // One that has expired stays as it is.
+        update
+            .remove(&["content", "media_url", "event"])
+            .when("attribute_exists(chat_id)")
             .send()
             .await
-            .map_err(not_written)?;
-        let pointer: Pointer = from_item(answer.attributes.unwrap_or_default())?;
-        let Some((chat_id, event_key)) = pointer.held_by else { return Ok(()) };
-        self.change(&chat_id, &event_key, "SET unsent_at = :value REMOVE content, media_url, event", "", at).await
+            .doing(WRITE)?;
+        Ok(())
     }
 
-    /// Notes where a message's content can be fetched, unless the user has taken the message back.
-    pub async fn set_media_url(&self, chat_id: &str, event_key: &str, url: &str) -> Result<(), String> {
-        let url = AttributeValue::S(url.to_owned());
-        let unless_unsent = " AND attribute_not_exists(unsent_at)";
-        self.change(chat_id, event_key, "SET media_url = :value", unless_unsent, url).await
-    }
-
-    /// Changes an item that stands; one that has expired, or that `condition` excludes, stays as it is.
-    async fn change(
-        &self,
-        chat_id: &str,
-        event_key: &str,
-        expression: &str,
-        condition: &str,
-        value: AttributeValue,
-    ) -> Result<(), String> {
-        let result = self
-            .table
-            .update_item()
-            .table_name(&self.table_name)
-            .set_key(Some(key(chat_id, event_key)))
-            .update_expression(expression)
-            .condition_expression(format!("attribute_exists(chat_id){condition}"))
-            .expression_attribute_values(":value", value)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(not_written(error)),
-        }
+    /// Notes where a message's content can be fetched, unless the user has taken the message back or it has expired.
+    pub async fn set_media_url(&self, chat_id: &str, event_key: &str, url: &str) -> Result<(), AwsError> {
+        let update = self.table.update(event_key_of(chat_id, event_key)).set("media_url", string(url));
+        update.when("attribute_exists(chat_id) AND attribute_not_exists(unsent_at)").send().await.doing(WRITE)?;
+        Ok(())
     }
 
     /// What a user (a group, a room) wrote and did, the latest first, from before this sort key on; and the sort key at
@@ -360,61 +291,30 @@ impl Messages {
         chat_id: &str,
         limit: u32,
         before: Option<&str>,
-    ) -> Result<(Vec<StoredEvent>, Option<String>), String> {
-        let query = self
-            .table
-            .query()
-            .table_name(&self.table_name)
-            .key_condition_expression("chat_id = :chat")
-            .expression_attribute_values(":chat", AttributeValue::S(chat_id.to_owned()))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(before.map(|event_key| key(chat_id, event_key)));
-        let answer = query.send().await.map_err(|error| format!("the events could not be read: {}", told(&error)))?;
-        let more = answer.last_evaluated_key.is_some();
-        let events: Vec<StoredEvent> =
-            answer.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_, _>>()?;
+    ) -> Result<(Vec<StoredEvent>, Option<String>), AwsError> {
+        let before = before.map(|event_key| event_key_of(chat_id, event_key));
+        let page = self.table.latest(("chat_id", chat_id), limit, before).await;
+        let (events, more): (Vec<StoredEvent>, bool) = page.doing("read the events")?;
         let next = events.last().filter(|_| more).map(|event| event.event_key.clone());
         Ok((events, next))
     }
 
-    async fn get(&self, chat_id: &str, event_key: &str) -> Result<Option<StoredEvent>, String> {
-        let get = self.table.get_item().table_name(&self.table_name).set_key(Some(key(chat_id, event_key)));
-        let answer = get.consistent_read(true).send().await;
-        let answer = answer.map_err(|error| format!("the event could not be read: {}", told(&error)))?;
-        answer.item.map(from_item).transpose()
+    async fn get(&self, chat_id: &str, event_key: &str) -> Result<Option<StoredEvent>, AwsError> {
+        let item = self.table.get(event_key_of(chat_id, event_key)).await.doing(READ)?;
+        item.map(serde_dynamo::from_item).transpose().doing(READ)
     }
 
-    fn put(&self, item: &impl Serialize) -> Result<PutBuilder, String> {
-        let put = Put::builder().table_name(&self.table_name).set_item(Some(to_item(item)?));
-        Ok(put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+    fn put(&self, item: &impl Serialize) -> Result<Write<Put>, AwsError> {
+        Ok(self.table.put(serde_dynamo::to_item(item).doing(WRITE)?))
     }
 }
 
-fn in_transaction(put: PutBuilder) -> Result<TransactWriteItem, String> {
-    Ok(TransactWriteItem::builder().put(put.build().map_err(|error| error.to_string())?).build())
-}
-
-fn key(chat_id: &str, event_key: &str) -> Item {
-    [("chat_id", chat_id), ("event_key", event_key)]
-        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
-        .into()
+fn event_key_of(chat_id: &str, event_key: &str) -> Item {
+    key([("chat_id", chat_id), ("event_key", event_key)])
 }
 
 fn held_by(event: &StoredEvent) -> AttributeValue {
-    AttributeValue::L([&event.chat_id, &event.event_key].map(|part| AttributeValue::S(part.clone())).into())
-}
-
-fn to_item(item: &impl Serialize) -> Result<Item, String> {
-    serde_dynamo::to_item(item).map_err(|error| format!("the event could not be written: {error}"))
-}
-
-fn from_item<T: for<'de> Deserialize<'de>>(item: Item) -> Result<T, String> {
-    serde_dynamo::from_item(item).map_err(|error| format!("the item could not be understood: {error}"))
-}
-
-fn not_written(error: impl ProvideErrorMetadata) -> String {
-    format!("the event could not be written: {}", code_and_message(&error))
+    AttributeValue::L(vec![string(&event.chat_id), string(&event.event_key)])
 }
 
 #[cfg(test)]
@@ -445,7 +345,8 @@ mod tests {
                                        "webhookEventId": "01", "message": message }));
             assert_eq!((event.chat_id.as_str(), event.event_key.as_str()), ("U1", "0000000000007#01"));
             assert_eq!(event.expire_at, datetime!(2026-11-30 00:00:00 UTC).unix_timestamp());
-            assert_eq!(from_item(to_item(&event).unwrap()), Ok(event));
+            let item: Item = serde_dynamo::to_item(&event).unwrap();
+            assert_eq!(serde_dynamo::from_item::<_, StoredEvent>(item), Ok(event));
         }
     }
 
@@ -463,6 +364,7 @@ mod tests {
         let held = Some((event.chat_id.clone(), event.event_key.clone()));
         let pointer =
             Pointer { chat_id: String::new(), event_key: String::new(), held_by: held, unsent_at: None, expire_at: 0 };
-        assert_eq!(to_item(&pointer).unwrap()["held_by"], held_by(&event));
+        let item: Item = serde_dynamo::to_item(&pointer).unwrap();
+        assert_eq!(item["held_by"], held_by(&event));
     }
 }

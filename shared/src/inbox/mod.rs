@@ -32,17 +32,36 @@ use self::{
     queue::{Envelope, Via},
 };
 use crate::{
+    aws::{error::AwsError, secret::SecretError},
     clock::Clock,
     customer::friend::{Friends, Friendship, Source},
-    delivery::settings::Pace,
+    delivery::pace::Pace,
     lambda::environment::{StartError, parsed, required},
     line::{
-        channel::LineChannel,
-        webhook::{Content, Event, Kind, Provider},
+        channel::{AnswerError, LineChannel},
+        webhook::{Event, EventKind, MessageContent, Provider},
     },
     metric,
-    sobot::account::SobotAccount,
+    sobot::account::{AccountError, SobotAccount},
 };
+
+/// Something of an event is left to do: the queue keeps the event, and everything that was done already can be done
+/// again.
+#[derive(Debug, thiserror::Error)]
+pub enum InboxError {
+    /// A table.
+    #[error(transparent)]
+    Table(#[from] AwsError),
+    /// LINE does not say whether the user is a friend.
+    #[error("LINE was asked in vain: {0}")]
+    Line(#[from] AnswerError),
+    /// The channel that Sobot is asked about is not known.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// Sobot does not say where the content is.
+    #[error("no media URL for the message: {0}")]
+    Sobot(#[from] AccountError),
+}
 
 /// Takes events.
 #[derive(Debug)]
@@ -75,9 +94,8 @@ impl Inbox {
         tokio::join!(self.line.renew_token_ahead(), self.sobot.renew_token_ahead());
     }
 
-    /// Handles one event of an envelope. An error means that something is left to do: the queue keeps the event, and
-    /// everything that was done already can be done again.
-    pub async fn take(&self, envelope: &Envelope, event: &RawValue) -> Result<(), String> {
+    /// Handles one event of an envelope.
+    pub async fn take(&self, envelope: &Envelope, event: &RawValue) -> Result<(), InboxError> {
         let event = Event::parse(event.get());
         let item = StoredEvent::new(&event, envelope, self.retention);
         // First the item, so that the operator sees the event even while LINE and Sobot are out of reach.
@@ -86,15 +104,15 @@ impl Inbox {
             count_unknown(&event);
         }
         match &event.kind {
-            Kind::Follow { .. } => self.befriend(&event, envelope, Friendship::Friend).await?,
-            Kind::Unfollow => self.befriend(&event, envelope, Friendship::NotAFriend).await?,
-            Kind::Unsend { message_id } => {
+            EventKind::Follow { .. } => self.set_friendship(&event, envelope, Friendship::Friend).await?,
+            EventKind::Unfollow => self.set_friendship(&event, envelope, Friendship::NotAFriend).await?,
+            EventKind::Unsend { message_id } => {
                 self.messages.unsend(message_id, event.at(), item.expire_at).await?;
             }
-            Kind::Message { message_id, content } => {
+            EventKind::Message { message_id, content } => {
                 self.fetch_media_url(envelope.via, message_id, content, &item, &stored).await?;
             }
-            Kind::AccountLink { .. } | Kind::Postback { .. } | Kind::Unknown => {}
+            EventKind::AccountLink { .. } | EventKind::Postback { .. } | EventKind::Unknown => {}
         }
         tracing::info!(
             event.id = event.id,
@@ -107,15 +125,21 @@ impl Inbox {
         Ok(())
     }
 
-    async fn befriend(&self, event: &Event, envelope: &Envelope, friendship: Friendship) -> Result<(), String> {
+    async fn set_friendship(
+        &self,
+        event: &Event,
+        envelope: &Envelope,
+        friendship: Friendship,
+    ) -> Result<(), InboxError> {
         let Some(user) = event.source.user() else {
             tracing::warn!(event.id = event.id, "a follow or unfollow of nobody that LINE could know");
             return Ok(());
         };
         if envelope.verified {
-            return self.friends.put(&user, friendship, event.at(), Source::LineEvent).await.map(|_| ());
+            self.friends.put(&user, friendship, event.at(), Source::LineEvent).await?;
+            return Ok(());
         }
-        let profile = self.line.profile(&user).await.map_err(|error| format!("LINE was asked in vain: {error}"))?;
+        let profile = self.line.profile(&user).await?;
         let now = if profile.is_some() { Friendship::Friend } else { Friendship::NotAFriend };
         if now != friendship {
             tracing::warn!(event.id = event.id, "a forwarded event that LINE does not confirm changes no friend state");
@@ -123,7 +147,8 @@ impl Inbox {
         }
         // A time in the future would shut out every later event.
         let at = event.at().min(self.clock.now());
-        self.friends.put(&user, friendship, at, Source::ConfirmedEvent).await.map(|_| ())
+        self.friends.put(&user, friendship, at, Source::ConfirmedEvent).await?;
+        Ok(())
     }
 
     /// Asks Sobot for the bytes of a message that Sobot forwarded. Of what came from LINE directly the id is enough.
@@ -131,10 +156,10 @@ impl Inbox {
         &self,
         via: Via,
         message_id: &str,
-        content: &Content,
+        content: &MessageContent,
         item: &StoredEvent,
         stored: &Stored,
-    ) -> Result<(), String> {
+    ) -> Result<(), InboxError> {
         let item = match stored {
             Stored::New => item,
             Stored::Known(known) => known,
@@ -144,17 +169,15 @@ impl Inbox {
         if !wanted || item.media_url.is_some() || item.unsent_at.is_some() {
             return Ok(());
         }
-        let channel_id = self.line.channel_id().await.map_err(|error| error.to_string())?;
-        let url = self.sobot.media_url(message_id, &channel_id).await;
-        let url = url.map_err(|error| format!("no media URL for the message: {error}"))?;
-        self.messages.set_media_url(&item.chat_id, &item.event_key, &url).await
+        let url = self.sobot.media_url(message_id, &self.line.channel_id().await?).await?;
+        Ok(self.messages.set_media_url(&item.chat_id, &item.event_key, &url).await?)
     }
 }
 
 fn count_unknown(event: &Event) {
     match &event.kind {
-        Kind::Unknown => metric::unknown_event(&event.type_name),
-        Kind::Message { content: Content::Unknown { message_type }, .. } => {
+        EventKind::Unknown => metric::unknown_event(&event.type_name),
+        EventKind::Message { content: MessageContent::Unknown { message_type }, .. } => {
             metric::unknown_event(&format!("message/{message_type}"));
         }
         _ => {}

@@ -9,9 +9,9 @@ use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use time::OffsetDateTime;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
-use crate::aws::error::told;
+use crate::aws::error::{AwsError, Cause, Doing as _};
 
 /// SQS takes at most this many messages in one call.
 const MAX_BATCH: usize = 10;
@@ -24,6 +24,7 @@ const MAX_EVENT_BYTES: usize = 180 * 1024;
 const MAX_MESSAGES: usize = 100;
 /// Calls at one time.
 const MAX_CALLS: usize = 10;
+const QUEUE: &str = "queue the events";
 
 /// The entrance that an event came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +80,7 @@ impl InboxQueue {
         verified: bool,
         received_at: OffsetDateTime,
         events: &[&RawValue],
-    ) -> Result<(), String> {
+    ) -> Result<(), AwsError> {
         let bodies = messages(events).into_iter().map(|events| body(&Envelope { via, verified, received_at, events }));
         let mut calls = JoinSet::new();
         for batch in batches(bodies) {
@@ -96,39 +97,34 @@ impl InboxQueue {
     }
 
     /// One call, and a second one for the messages that SQS did not take.
-    async fn send_batch(&self, bodies: Vec<String>) -> Result<(), String> {
+    async fn send_batch(&self, bodies: Vec<String>) -> Result<(), AwsError> {
         let mut left: Vec<(String, String)> =
             bodies.into_iter().enumerate().map(|(number, body)| (number.to_string(), body)).collect();
-        let mut problem = String::new();
+        let mut refused = Cause::NotMade;
         for _ in 0..2 {
-            let entries = left.iter().map(|(id, body)| {
-                SendMessageBatchRequestEntry::builder()
-                    .id(id)
-                    .message_body(body)
-                    .build()
-                    .map_err(|error| error.to_string())
-            });
+            let entries =
+                left.iter().map(|(id, body)| SendMessageBatchRequestEntry::builder().id(id).message_body(body).build());
             let answer = self
                 .client
                 .send_message_batch()
                 .queue_url(&self.url)
-                .set_entries(Some(entries.collect::<Result<_, _>>()?))
+                .set_entries(Some(entries.collect::<Result<_, _>>().doing(QUEUE)?))
                 .send()
                 .await
-                .map_err(|error| format!("the events could not be queued: {}", told(&error)))?;
+                .doing(QUEUE)?;
             left.retain(|(id, _)| answer.failed().iter().any(|failed| failed.id() == id));
             match answer.failed().first() {
                 None => return Ok(()),
-                Some(failed) => problem = failed.code().to_owned(),
+                Some(failed) => refused = failed.into(),
             }
         }
-        Err(format!("{} events were refused by the queue: {problem}", left.len()))
+        Err(refused).doing(QUEUE)
     }
 }
 
 /// A call that panicked did not send anything.
-fn joined(finished: Option<Result<Result<(), String>, tokio::task::JoinError>>) -> Result<(), String> {
-    finished.unwrap_or(Ok(Ok(()))).unwrap_or_else(|panic| Err(panic.to_string()))
+fn joined(finished: Option<Result<Result<(), AwsError>, JoinError>>) -> Result<(), AwsError> {
+    finished.unwrap_or(Ok(Ok(()))).unwrap_or_else(|_| Err(Cause::NotMade).doing(QUEUE))
 }
 
 /// Spreads events over messages; none has more than fits.

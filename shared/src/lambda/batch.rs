@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 /// What SQS does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum MessageFate {
     /// Nothing is left to do.
     Delete,
     /// It is handed out again, and after its last receive moved to the dead-letter queue.
@@ -21,14 +21,14 @@ pub enum Fate {
 /// A batch that is being handled.
 #[derive(Debug, Default)]
 pub struct Batch {
-    tasks: JoinSet<Fate>,
+    tasks: JoinSet<MessageFate>,
     message_ids: HashMap<Id, String>,
     kept: BTreeSet<String>,
 }
 
 impl Batch {
     /// Handles a message, or a part of one: it is deleted only if every part may be.
-    pub fn spawn(&mut self, message: &SqsMessage, handle: impl Future<Output = Fate> + Send + 'static) {
+    pub fn spawn(&mut self, message: &SqsMessage, handle: impl Future<Output = MessageFate> + Send + 'static) {
         let task = self.tasks.spawn(handle.in_current_span());
         self.message_ids.insert(task.id(), id(message));
     }
@@ -44,9 +44,9 @@ impl Batch {
         while let Some(finished) = self.tasks.join_next_with_id().await {
             let (task, fate) = finished.unwrap_or_else(|panic| {
                 tracing::error!(error = %panic, "a message could not be handled");
-                (panic.id(), Fate::Keep)
+                (panic.id(), MessageFate::Keep)
             });
-            if fate == Fate::Keep {
+            if fate == MessageFate::Keep {
                 self.kept.extend(self.message_ids.remove(&task));
             }
         }
@@ -82,10 +82,10 @@ mod tests {
     #[tokio::test]
     async fn what_fails_or_panics_stays_alone() {
         let mut batch = Batch::default();
-        batch.spawn(&message("done"), async { Fate::Delete });
-        batch.spawn(&message("failed"), async { Fate::Keep });
+        batch.spawn(&message("done"), async { MessageFate::Delete });
+        batch.spawn(&message("failed"), async { MessageFate::Keep });
         batch.spawn(&message("panics"), async { panic!("a message") });
-        for fate in [Fate::Delete, Fate::Keep, Fate::Keep] {
+        for fate in [MessageFate::Delete, MessageFate::Keep, MessageFate::Keep] {
             batch.spawn(&message("in parts"), async move { fate });
         }
         batch.keep(&message("unreadable"));

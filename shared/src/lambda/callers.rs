@@ -9,7 +9,8 @@ use aws_lc_rs::{
 use serde::Deserialize;
 
 use crate::{
-    aws::secret::{Content, from_json},
+    aws::secret::{SecretContent, from_json},
+    invalid::Invalid,
     token::sealing::SealingKey,
 };
 
@@ -51,21 +52,21 @@ pub struct KeyFields {
 
 impl CallerKeys {
     /// `path` is where the fields stand in the secret, for the error.
-    pub(crate) fn from_fields(path: &str, fields: KeyFields) -> Result<Self, String> {
+    pub(crate) fn from_fields(path: &str, fields: KeyFields) -> Result<Self, Invalid> {
         let previous = fields.previous.filter(|key| !key.is_empty());
         for (name, key) in [("current", Some(&fields.current)), ("previous", previous.as_ref())] {
             if key.is_some_and(|key| key.len() < MIN_KEY) {
-                return Err(format!("field {path}{name} must have at least {MIN_KEY} characters"));
+                return Err(format!("field {path}{name} must have at least {MIN_KEY} characters").into());
             }
         }
         Ok(Self { digests: [Some(fields.current), previous].iter().flatten().map(|key| sha256(key)).collect() })
     }
 }
 
-impl Content for CallerKeys {
+impl SecretContent for CallerKeys {
     const PAGE: &'static str = "functions/order-finished/README.md";
 
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         Self::from_fields("", from_json(json)?)
     }
 }
@@ -94,10 +95,10 @@ impl OperatorKeys {
     }
 }
 
-impl Content for OperatorKeys {
+impl SecretContent for OperatorKeys {
     const PAGE: &'static str = "functions/operations/README.md";
 
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum OneOrTwo {
@@ -106,14 +107,14 @@ impl Content for OperatorKeys {
         }
         let fields: BTreeMap<String, OneOrTwo> = from_json(json)?;
         if fields.is_empty() {
-            return Err("must name an operator".to_owned());
+            return Err("must name an operator".into());
         }
         let mut operators = Vec::new();
         for (name, keys) in fields {
             let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
             if !(1..=MAX_OPERATOR).contains(&name.len()) || !name.bytes().all(legal) {
                 // Not quoted: who wrote name and key the wrong way round would find the key in a log.
-                return Err(format!("an operator's name must be 1 to {MAX_OPERATOR} of A-Z a-z 0-9 . _ -"));
+                return Err(format!("an operator's name must be 1 to {MAX_OPERATOR} of A-Z a-z 0-9 . _ -").into());
             }
             let keys = match keys {
                 OneOrTwo::One(current) => KeyFields { current, previous: None },
@@ -153,7 +154,7 @@ mod tests {
             (r#"{"mei":{"previous":"hunter2"}}"#, "must be the JSON object"),
             (r#"{"hunter2 hunter2":"0123456789abcdef"}"#, "an operator's name must be"),
         ] {
-            let error = OperatorKeys::parse(json).unwrap_err();
+            let error = OperatorKeys::parse(json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
     }
@@ -167,7 +168,7 @@ mod tests {
             (r#"{"current":["hunter2"]}"#, "must be the JSON object"),
             (r#"{"current":"0123456789abcdef","previous":"hunter2"}"#, "field previous must"),
         ] {
-            let error = CallerKeys::parse(json).unwrap_err();
+            let error = CallerKeys::parse(json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
     }

@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-/// LINE refuses a channel's 31st valid token (LINE: "Channel access token"); a little room is left for people's own.
+/// LINE refuses a channel's 31st valid token (LINE: "Channel access token"); a little room is left for people's own
+/// while we have a token that serves.
 const MAX_LIVE_TOKENS: usize = 28;
 
 /// What a push is sent through.

@@ -4,12 +4,16 @@
 use serde::Deserialize;
 
 use crate::{
-    aws::secret::{Content, from_json, not_empty},
+    aws::secret::{SecretContent, from_json, not_empty},
+    invalid::Invalid,
     line::{
         assertion::{AssertionSigner, PrivateJwk},
         signature::SignatureKeys,
     },
-    token::{credential::IssuerSecret, sealing::SealingKey},
+    token::{
+        sealing::SealingKey,
+        secret::{IssuerSecret, fingerprint},
+    },
 };
 
 /// LINE's channel: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`, and `previousChannelSecret` while the
@@ -19,12 +23,13 @@ pub struct LineChannelSecret {
     /// Signs token requests.
     pub signer: AssertionSigner,
     sealing_key: SealingKey,
+    fingerprint: String,
 }
 
-impl Content for LineChannelSecret {
+impl SecretContent for LineChannelSecret {
     const PAGE: &'static str = "README.md";
 
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -39,16 +44,17 @@ impl Content for LineChannelSecret {
         not_empty("kid", &fields.kid)?;
         let signer = AssertionSigner::new(fields.channel_id, fields.kid, &fields.private_key)
             .map_err(|error| error.to_string())?;
-        Ok(Self { signer, sealing_key: SealingKey::derive(fields.channel_secret.as_bytes()) })
+        let sealing_key = SealingKey::derive(fields.channel_secret.as_bytes());
+        Ok(Self { signer, sealing_key, fingerprint: fingerprint(json) })
     }
 }
 
 /// What verifies LINE's webhooks: of the channel's secret only `channelSecret` and `previousChannelSecret`,
 /// the private key is left alone.
-impl Content for SignatureKeys {
+impl SecretContent for SignatureKeys {
     const PAGE: &'static str = "README.md";
 
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -65,6 +71,10 @@ impl Content for SignatureKeys {
 impl IssuerSecret for LineChannelSecret {
     fn sealing_key(&self) -> &SealingKey {
         &self.sealing_key
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 }
 
@@ -93,7 +103,7 @@ mod tests {
                 "field channelId is empty",
             ),
         ] {
-            let error = LineChannelSecret::parse(json).unwrap_err();
+            let error = LineChannelSecret::parse(json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
     }

@@ -38,7 +38,7 @@ pub struct LineClient {
 
 /// LINE answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct LineAnswer {
     /// The HTTP status.
     pub status: u16,
     /// `x-line-request-id`: new for every request.
@@ -55,6 +55,8 @@ pub struct Answer {
 pub struct NoAnswer {
     /// Whether LINE may have received the request; false where not even a connection was made.
     pub may_have_reached_line: bool,
+    /// Whether a connection that stood came to an end before an answer, and no time ran out.
+    pub connection_broke: bool,
     /// What happened, without address or token.
     pub what: String,
 }
@@ -123,7 +125,7 @@ pub struct Profile {
     pub display_name: String,
 }
 
-impl Answer {
+impl LineAnswer {
     /// LINE's error text, shortened: `message` with its details, `error_description`, or the body itself.
     pub fn error_text(&self) -> String {
         let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
@@ -137,6 +139,15 @@ impl Answer {
             said.push_str(&format!("; {property}: {problem}"));
         }
         said.chars().take(MAX_ERROR_TEXT).collect()
+    }
+
+    /// Whether a 400 blames the message, and not its recipient: its `details` name a property below
+    /// `messages`. None where they name nothing.
+    pub fn blames_the_message(&self) -> Option<bool> {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let details = body.get("details").and_then(Value::as_array).into_iter().flatten();
+        let named: Vec<_> = details.filter_map(|detail| detail.get("property")?.as_str()).collect();
+        if named.is_empty() { None } else { Some(named.iter().any(|property| property.starts_with("messages"))) }
     }
 
     /// The ids of the messages that were sent. The documentation also shows an empty object for a success.
@@ -162,16 +173,21 @@ impl Answer {
 }
 
 impl LineClient {
-    /// A client for `base`, such as `https://api.line.me`; no call takes longer than `timeout`.
+    /// A client for `base`, such as `https://api.line.me`; no call takes longer than `timeout`, and no connection half
+    /// of it: what was never connected leaves no doubt.
     pub fn new(base: &str, timeout: Duration) -> reqwest::Result<Self> {
         // A redirect would carry the token elsewhere, and LINE documents none.
-        let http =
-            reqwest::Client::builder().timeout(timeout).pool_idle_timeout(IDLE).redirect(Policy::none()).build()?;
+        let http = reqwest::Client::builder()
+            .timeout(timeout)
+            .connect_timeout(timeout / 2)
+            .pool_idle_timeout(IDLE)
+            .redirect(Policy::none())
+            .build()?;
         Ok(Self { http, base: base.to_owned() })
     }
 
     /// `POST /v2/bot/message/push` under a retry key (LINE: "Send push message", "Retry failed API requests").
-    pub async fn push(&self, token: &AccessToken, retry_key: Uuid, body: &str) -> Result<Answer, NoAnswer> {
+    pub async fn push(&self, token: &AccessToken, retry_key: Uuid, body: &str) -> Result<LineAnswer, NoAnswer> {
         let request = self
             .request(Method::POST, "/v2/bot/message/push", Some(token))
             .header("x-line-retry-key", retry_key.hyphenated().to_string())
@@ -181,6 +197,20 @@ impl LineClient {
         let result = self.call("/v2/bot/message/push", request).await;
         metric::push_latency(started.elapsed(), result.as_ref().ok().map(|answer| answer.status));
         result
+    }
+
+    /// `POST /v2/bot/message/validate/push`: whether LINE refuses the messages of this push, which knows no recipient
+    /// there (LINE: "Validate message objects of a push message").
+    pub async fn refuses_message(&self, token: &AccessToken, push_body: &str) -> Result<bool, LineError> {
+        const PATH: &str = "/v2/bot/message/validate/push";
+        let push: Value = serde_json::from_str(push_body).unwrap_or_default();
+        let messages = serde_json::json!({ "messages": push["messages"] });
+        let answer = self.call(PATH, self.request(Method::POST, PATH, Some(token)).json(&messages)).await?;
+        match answer.status {
+            200..=299 => Ok(false),
+            400 => Ok(true),
+            _ => Err(LineError::Status { status: answer.status, text: answer.error_text() }),
+        }
     }
 
     /// `GET /v2/bot/message/quota`.
@@ -248,7 +278,7 @@ impl LineClient {
         self.http.request(method, format!("{}{path}", self.base)).headers(headers)
     }
 
-    pub(super) async fn call(&self, endpoint: &'static str, request: RequestBuilder) -> Result<Answer, NoAnswer> {
+    pub(super) async fn call(&self, endpoint: &'static str, request: RequestBuilder) -> Result<LineAnswer, NoAnswer> {
         let (http, request) = request.build_split();
         let request = request.map_err(|error| no_answer(error, false))?;
         let method = request.method().clone();
@@ -264,7 +294,7 @@ impl LineClient {
                 let accepted_request_id = header("x-line-accepted-request-id");
                 // The status says what happened, even if the body is cut off.
                 let body = response.text().await.unwrap_or_default();
-                let answer = Answer { status: status.as_u16(), request_id, accepted_request_id, body };
+                let answer = LineAnswer { status: status.as_u16(), request_id, accepted_request_id, body };
                 tracing::info!(
                     http.method = %method,
                     http.endpoint = endpoint,
@@ -303,15 +333,20 @@ fn no_answer(error: reqwest::Error, sent: bool) -> NoAnswer {
         "request could not be built"
     };
     // A connection that timed out while it was being made never carried the request either.
-    NoAnswer { may_have_reached_line: sent && !error.is_connect(), what: what.to_owned() }
+    let may_have_reached_line = sent && !error.is_connect();
+    NoAnswer {
+        may_have_reached_line,
+        connection_broke: may_have_reached_line && !error.is_timeout(),
+        what: what.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(body: &str) -> Answer {
-        Answer { status: 400, request_id: None, accepted_request_id: None, body: body.to_owned() }
+    fn answer(body: &str) -> LineAnswer {
+        LineAnswer { status: 400, request_id: None, accepted_request_id: None, body: body.to_owned() }
     }
 
     #[test]

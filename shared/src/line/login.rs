@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use crate::{
     customer::friend::Friendship,
     ids::LineUserId,
-    line::client::{Answer, LineClient, LineError, NoAnswer},
+    line::client::{LineAnswer, LineClient, LineError, NoAnswer},
     token::access::AccessToken,
 };
 
@@ -188,7 +188,7 @@ impl LoginClient {
         const PATH: &str = "/friendship/v1/status";
         let ask = async || self.line.call(PATH, self.line.request(Method::GET, PATH, Some(user))).await;
         let answer = match ask().await {
-            Err(NoAnswer { .. }) | Ok(Answer { status: 500.., .. }) => ask().await,
+            Err(NoAnswer { .. }) | Ok(LineAnswer { status: 500.., .. }) => ask().await,
             answered => answered,
         }?;
         let body: Body = answer.into_json()?;

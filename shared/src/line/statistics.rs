@@ -18,7 +18,7 @@ use crate::{
 /// A figure of one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DayCount {
+pub enum DayFigure {
     /// Counted.
     Ready(u64),
     /// LINE is still counting; usually done within the next day. Never zero.
@@ -52,7 +52,7 @@ pub struct Followers {
 
 impl LineClient {
     /// `GET /v2/bot/message/delivery/push?date=`: messages sent through the push endpoint on a day.
-    pub async fn pushes_of_day(&self, token: &AccessToken, day: Date) -> Result<DayCount, LineError> {
+    pub async fn pushes_of_day(&self, token: &AccessToken, day: Date) -> Result<DayFigure, LineError> {
         #[derive(Deserialize)]
         struct Body {
             status: String,
@@ -62,9 +62,9 @@ impl LineClient {
         let request = self.request(Method::GET, PATH, Some(token)).query(&[("date", compact(day))]);
         let body: Body = self.call(PATH, request).await?.into_json()?;
         Ok(match (body.status.as_str(), body.success) {
-            ("ready", Some(success)) => DayCount::Ready(success),
-            ("unready", _) => DayCount::Unready,
-            (_, _) => DayCount::Unavailable(body.status),
+            ("ready", Some(success)) => DayFigure::Ready(success),
+            ("unready", _) => DayFigure::Unready,
+            (_, _) => DayFigure::Unavailable(body.status),
         })
     }
 

@@ -1,8 +1,9 @@
 //! A webhook event as LINE sends it and as Sobot forwards it, read leniently.
 //!
-//! Source: LINE, Messaging API reference, "Webhook event objects" and "Message event"; Sobot, "LINE API". LINE adds
-//! types, fields and values without notice, so [`Event::parse`] takes everything: what it does not know is
-//! [`Kind::Unknown`] or [`Content::Unknown`], and the event's own JSON is kept beside what was understood of it.
+//! EventSource: LINE, Messaging API reference, "Webhook event objects" and "Message event"; Sobot, "LINE
+//! API". LINE adds types, fields and values without notice, so [`Event::parse`] takes everything: what it
+//! does not know is [`EventKind::Unknown`] or [`MessageContent::Unknown`], and the event's own JSON is kept
+//! beside what was understood of it.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -27,16 +28,16 @@ pub struct Event {
     /// When it happened, in milliseconds since 1970; 0 where the event does not say.
     pub at_ms: i64,
     /// Whose event it is, as it came.
-    pub source: Source,
+    pub source: EventSource,
     /// What happened.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// The event's JSON without `replyToken` and `link.nonce`, which let their holder act.
     pub raw: String,
 }
 
 /// Who an event is from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct EventSource {
     /// `userId`, missing in most group events.
     pub user_id: Option<String>,
     /// `groupId` or `roomId`.
@@ -45,13 +46,13 @@ pub struct Source {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub enum EventKind {
     /// The user wrote.
     Message {
         /// LINE's id of the message.
         message_id: String,
         /// What was written.
-        content: Content,
+        content: MessageContent,
     },
     /// The user took a message back.
     Unsend {
@@ -82,7 +83,7 @@ pub enum Kind {
 /// What a message holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Content {
+pub enum MessageContent {
     /// Text.
     Text {
         /// The words.
@@ -199,14 +200,14 @@ impl Event {
                 id: hash(raw.as_bytes()),
                 type_name: String::new(),
                 at_ms: 0,
-                source: Source::default(),
-                kind: Kind::Unknown,
+                source: EventSource::default(),
+                kind: EventKind::Unknown,
                 raw: raw.to_owned(),
             };
         };
         let type_name = text(&event, "/type").map(short).unwrap_or_default();
-        let kind = kind(&type_name, &event).unwrap_or(Kind::Unknown);
-        let source = Source {
+        let kind = kind(&type_name, &event).unwrap_or(EventKind::Unknown);
+        let source = EventSource {
             user_id: text(&event, "/source/userId").map(short),
             group_id: text(&event, "/source/groupId").or_else(|| text(&event, "/source/roomId")).map(short),
         };
@@ -252,7 +253,7 @@ fn without_lone_surrogates(raw: &str) -> String {
     out
 }
 
-impl Source {
+impl EventSource {
     /// The user, if the id is one that LINE can have given.
     pub fn user(&self) -> Option<LineUserId> {
         LineUserId::parse(self.user_id.as_deref()?).ok()
@@ -264,7 +265,7 @@ impl Source {
     }
 }
 
-impl Content {
+impl MessageContent {
     /// Who has the bytes; `None` for what has none.
     pub fn provider(&self) -> Option<&Provider> {
         match self {
@@ -291,38 +292,43 @@ impl Content {
     }
 }
 
-fn kind(type_name: &str, event: &Value) -> Option<Kind> {
+fn kind(type_name: &str, event: &Value) -> Option<EventKind> {
     Some(match type_name {
-        "message" => {
-            Kind::Message { message_id: short(text(event, "/message/id")?), content: content(event.get("message")?) }
-        }
-        "unsend" => Kind::Unsend { message_id: short(text(event, "/unsend/messageId")?) },
-        "follow" => Kind::Follow { is_unblocked: event.pointer("/follow/isUnblocked").and_then(Value::as_bool) },
-        "unfollow" => Kind::Unfollow,
-        "accountLink" => Kind::AccountLink { result: text(event, "/link/result")? },
-        "postback" => Kind::Postback { data: text(event, "/postback/data")? },
+        "message" => EventKind::Message {
+            message_id: short(text(event, "/message/id")?),
+            content: content(event.get("message")?),
+        },
+        "unsend" => EventKind::Unsend { message_id: short(text(event, "/unsend/messageId")?) },
+        "follow" => EventKind::Follow { is_unblocked: event.pointer("/follow/isUnblocked").and_then(Value::as_bool) },
+        "unfollow" => EventKind::Unfollow,
+        "accountLink" => EventKind::AccountLink { result: text(event, "/link/result")? },
+        "postback" => EventKind::Postback { data: text(event, "/postback/data")? },
         _ => return None,
     })
 }
 
-fn content(message: &Value) -> Content {
+fn content(message: &Value) -> MessageContent {
     let message_type = text(message, "/type").map(short).unwrap_or_default();
     let known = match message_type.as_str() {
-        "text" => text(message, "/text").map(|text| Content::Text { text }),
-        "image" => Some(Content::Image { provider: provider(message), image_set: image_set(message) }),
-        "video" => Some(Content::Video { provider: provider(message), duration_ms: number(message, "/duration") }),
-        "audio" => Some(Content::Audio { provider: provider(message), duration_ms: number(message, "/duration") }),
+        "text" => text(message, "/text").map(|text| MessageContent::Text { text }),
+        "image" => Some(MessageContent::Image { provider: provider(message), image_set: image_set(message) }),
+        "video" => {
+            Some(MessageContent::Video { provider: provider(message), duration_ms: number(message, "/duration") })
+        }
+        "audio" => {
+            Some(MessageContent::Audio { provider: provider(message), duration_ms: number(message, "/duration") })
+        }
         "file" => text(message, "/fileName")
-            .map(|file_name| Content::File { file_name, file_size: number(message, "/fileSize") }),
+            .map(|file_name| MessageContent::File { file_name, file_size: number(message, "/fileSize") }),
         "location" => location(message),
         "sticker" => sticker(message),
         _ => None,
     };
-    known.unwrap_or(Content::Unknown { message_type })
+    known.unwrap_or(MessageContent::Unknown { message_type })
 }
 
-fn location(message: &Value) -> Option<Content> {
-    Some(Content::Location {
+fn location(message: &Value) -> Option<MessageContent> {
+    Some(MessageContent::Location {
         title: text(message, "/title"),
         address: text(message, "/address"),
         latitude: text(message, "/latitude")?,
@@ -330,9 +336,9 @@ fn location(message: &Value) -> Option<Content> {
     })
 }
 
-fn sticker(message: &Value) -> Option<Content> {
+fn sticker(message: &Value) -> Option<MessageContent> {
     let keywords = message.get("keywords").and_then(Value::as_array).into_iter().flatten();
-    Some(Content::Sticker {
+    Some(MessageContent::Sticker {
         package_id: text(message, "/packageId")?,
         sticker_id: text(message, "/stickerId")?,
         resource_type: text(message, "/stickerResourceType").unwrap_or_default(),
@@ -394,11 +400,11 @@ mod tests {
 
     use super::*;
 
-    fn message(message: Value) -> Content {
+    fn message(message: Value) -> MessageContent {
         let mut message = message;
         message["id"] = json!("1");
         match Event::parse(&json!({ "type": "message", "message": message }).to_string()).kind {
-            Kind::Message { content, .. } => content,
+            EventKind::Message { content, .. } => content,
             other => panic!("{other:?}"),
         }
     }
@@ -407,12 +413,12 @@ mod tests {
     fn every_kind_of_message_is_read() {
         assert_eq!(
             message(json!({ "type": "text", "text": "充电宝 🔋" })),
-            Content::Text { text: "充电宝 🔋".to_owned() }
+            MessageContent::Text { text: "充电宝 🔋".to_owned() }
         );
         assert_eq!(
             message(json!({ "type": "image", "contentProvider": { "type": "line" },
                             "imageSet": { "id": "E0", "index": 1, "total": 2 } })),
-            Content::Image {
+            MessageContent::Image {
                 provider: Provider::Line,
                 image_set: Some(ImageSet { id: "E0".to_owned(), index: Some(1), total: Some(2) })
             }
@@ -420,14 +426,14 @@ mod tests {
         assert_eq!(
             message(json!({ "type": "video", "duration": "60000",
                             "contentProvider": { "type": "external", "originalContentUrl": "https://a/b.mp4" } })),
-            Content::Video {
+            MessageContent::Video {
                 provider: Provider::External { url: Some("https://a/b.mp4".to_owned()), preview_url: None },
                 duration_ms: Some(60_000)
             }
         );
         assert_eq!(
             message(json!({ "type": "audio", "contentProvider": { "type": "cloud" } })),
-            Content::Audio { provider: Provider::Unknown { name: "cloud".to_owned() }, duration_ms: None }
+            MessageContent::Audio { provider: Provider::Unknown { name: "cloud".to_owned() }, duration_ms: None }
         );
         assert_eq!(
             message(json!({ "type": "file", "fileName": "a.txt", "fileSize": 2138 })).provider(),
@@ -435,7 +441,7 @@ mod tests {
         );
         assert_eq!(
             message(json!({ "type": "location", "latitude": 35.67966, "longitude": "139.7" })),
-            Content::Location {
+            MessageContent::Location {
                 title: None,
                 address: None,
                 latitude: "35.67966".to_owned(),
@@ -444,10 +450,10 @@ mod tests {
         );
         let sticker = message(json!({ "type": "sticker", "packageId": "1", "stickerId": 52002738,
                                       "stickerResourceType": "HOLOGRAM", "keywords": ["hi", 1] }));
-        assert!(matches!(sticker, Content::Sticker { sticker_id, resource_type, keywords, .. }
+        assert!(matches!(sticker, MessageContent::Sticker { sticker_id, resource_type, keywords, .. }
             if sticker_id == "52002738" && resource_type == "HOLOGRAM" && keywords == ["hi"]));
         for unknown in [json!({ "type": "hologram" }), json!({ "type": "text" }), json!({})] {
-            assert!(matches!(message(unknown), Content::Unknown { .. }));
+            assert!(matches!(message(unknown), MessageContent::Unknown { .. }));
         }
     }
 
@@ -457,21 +463,21 @@ mod tests {
         let message_id = "561230966842064897".to_owned();
         assert_eq!(
             kind(json!({ "type": "unsend", "unsend": { "messageId": message_id } })),
-            Kind::Unsend { message_id }
+            EventKind::Unsend { message_id }
         );
         assert_eq!(
             kind(json!({ "type": "follow", "follow": { "isUnblocked": true } })),
-            Kind::Follow { is_unblocked: Some(true) }
+            EventKind::Follow { is_unblocked: Some(true) }
         );
-        assert_eq!(kind(json!({ "type": "follow" })), Kind::Follow { is_unblocked: None });
-        assert_eq!(kind(json!({ "type": "unfollow" })), Kind::Unfollow);
+        assert_eq!(kind(json!({ "type": "follow" })), EventKind::Follow { is_unblocked: None });
+        assert_eq!(kind(json!({ "type": "unfollow" })), EventKind::Unfollow);
         assert_eq!(
             kind(json!({ "type": "accountLink", "link": { "result": "failed" } })),
-            Kind::AccountLink { result: "failed".to_owned() }
+            EventKind::AccountLink { result: "failed".to_owned() }
         );
         assert_eq!(
             kind(json!({ "type": "postback", "postback": { "data": "a=1" } })),
-            Kind::Postback { data: "a=1".to_owned() }
+            EventKind::Postback { data: "a=1".to_owned() }
         );
         for unknown in [
             json!({ "type": "beacon" }),
@@ -483,11 +489,11 @@ mod tests {
             json!(null),
             json!("text"),
         ] {
-            assert_eq!(kind(unknown), Kind::Unknown);
+            assert_eq!(kind(unknown), EventKind::Unknown);
         }
         let deep = "[".repeat(500) + &"]".repeat(500);
         let event = Event::parse(&deep);
-        assert_eq!((event.kind, event.raw), (Kind::Unknown, deep));
+        assert_eq!((event.kind, event.raw), (EventKind::Unknown, deep));
     }
 
     #[test]
@@ -542,7 +548,9 @@ mod tests {
         let event = Event::parse(raw);
         assert_eq!((event.id.as_str(), event.at_ms, event.source.chat_id()), ("E1", 5, "U1"));
         assert!(!event.raw.contains("replyToken"));
-        let Kind::Message { content: Content::Text { text, .. }, .. } = &event.kind else { panic!("{event:?}") };
+        let EventKind::Message { content: MessageContent::Text { text, .. }, .. } = &event.kind else {
+            panic!("{event:?}")
+        };
         assert_eq!(text, "a \\ud83d 😀 b \u{FFFD}");
     }
 }

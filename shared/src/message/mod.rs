@@ -58,18 +58,19 @@ impl<'a> PushRequest<'a> {
     }
 }
 
-/// The message for a finished order.
+/// The message for a finished order. `with_button`: with the button that opens the order, where it has a page.
 pub fn order_finished(
     order: &Order,
     style: MessageStyle,
     default_language: Language,
+    with_button: bool,
 ) -> Result<Message, LimitExceeded> {
     let language = order.language.unwrap_or(default_language);
     let words = language.labels();
     let fee = order.fee.to_string();
     let duration = language.duration(order.ended_at - order.started_at);
     let alt_text = AltText::new(format!("{} {}{fee} {}{duration}", words.title, words.fee, words.duration))?;
-    let button = match &order.detail_url {
+    let button = match order.detail_url.as_ref().filter(|_| with_button) {
         Some(url) => Some(UriAction::new(ActionLabel::new(words.view_order)?, url.as_str())?),
         None => None,
     };
@@ -157,7 +158,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn rendered(changes: Value, style: MessageStyle) -> Value {
-        serde_json::to_value(order_finished(&order_with(changes), style, Language::ZhCn).unwrap()).unwrap()
+        serde_json::to_value(order_finished(&order_with(changes), style, Language::ZhCn, true).unwrap()).unwrap()
     }
 
     #[test]
@@ -220,7 +221,8 @@ mod tests {
         for language in Language::ALL {
             let order = order_with(json!({ "language": language.tag() }));
             for style in [MessageStyle::Buttons, MessageStyle::Flex] {
-                let message = serde_json::to_value(order_finished(&order, style, Language::ZhCn).unwrap()).unwrap();
+                let message =
+                    serde_json::to_value(order_finished(&order, style, Language::ZhCn, true).unwrap()).unwrap();
                 let kind = if style == MessageStyle::Buttons { "template" } else { "flex" };
                 assert_eq!(message["type"], kind, "{language:?}");
                 assert!(message.to_string().contains(language.labels().title));

@@ -1,5 +1,7 @@
 //! The fields of a JSON object, read one by one: every wrong one is named at once.
 
+use std::fmt::Display;
+
 use serde_json::Value;
 
 /// One field that is wrong, and what it must be.
@@ -44,12 +46,12 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a text that may be absent or null.
-    pub fn optional<T>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn optional<T, E: Display>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let problem = match self.find(path) {
             Value::Null => return None,
             Value::String(text) => match read(text) {
                 Ok(value) => return Some(value),
-                Err(problem) => problem,
+                Err(problem) => problem.to_string(),
             },
             _ => "must be a string".to_owned(),
         };
@@ -58,7 +60,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a text that must be there.
-    pub fn required<T>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn required<T, E: Display>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         if self.find(path).is_null() {
             self.error(path, "is missing");
             return None;

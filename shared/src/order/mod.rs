@@ -6,13 +6,15 @@
 pub mod fields;
 pub mod money;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use unicode_segmentation::UnicodeSegmentation as _;
-use url::Url;
+use url::{Position, Url};
 
 use crate::{
     ids::{LineUserId, MemberId, OrderId},
+    invalid::Invalid,
     language::Language,
     order::{fields::Fields, money::Money},
 };
@@ -23,6 +25,21 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub const MAX_SHOP: usize = 500;
 /// The longest `detailUrl`, percent-encoded: LINE's limit for the `uri` of a URI action.
 pub const MAX_DETAIL_URL: usize = 1000;
+
+/// What no path, query or fragment may hold as it is (RFC 3986, 3.3 to 3.5).
+const NOT_IN_AN_ADDRESS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// A finished order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,14 +79,14 @@ pub struct ShopName(String);
 
 impl ShopName {
     /// Reads a name.
-    pub fn parse(name: &str) -> Result<Self, String> {
+    pub fn parse(name: &str) -> Result<Self, Invalid> {
         let visible: String =
             name.chars().filter(|c| !is_invisible(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let name = visible.split_whitespace().collect::<Vec<_>>().join(" ");
         if (1..=MAX_SHOP).contains(&name.graphemes(true).count()) {
             Ok(Self(name))
         } else {
-            Err(format!("must have 1 to {MAX_SHOP} visible characters"))
+            Err(format!("must have 1 to {MAX_SHOP} visible characters").into())
         }
     }
 
@@ -92,22 +109,25 @@ pub struct DetailUrl(String);
 
 impl DetailUrl {
     /// Reads an address. Credentials in it are refused: the customer would see them.
-    pub fn parse(address: &str) -> Result<Self, String> {
+    pub fn parse(address: &str) -> Result<Self, Invalid> {
         let url = Url::parse(address).map_err(|error| format!("must be an https address: {error}"))?;
         if url.scheme() != "https" {
-            return Err("must be an https address".to_owned());
+            return Err("must be an https address".into());
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not carry a user name or a password".to_owned());
+            return Err("must not carry a user name or a password".into());
         }
         let hex = |pair: &str| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
         if url.as_str().split('%').skip(1).any(|rest| !rest.get(..2).is_some_and(hex)) {
-            return Err("must have two hexadecimal digits after each %".to_owned());
+            return Err("must have two hexadecimal digits after each %".into());
         }
-        if url.as_str().len() > MAX_DETAIL_URL {
-            return Err(format!("must have at most {MAX_DETAIL_URL} characters when percent-encoded"));
+        // The parser leaves some characters as they are that RFC 3986 does not allow, and LINE refuses.
+        let (origin, rest) = (&url[..Position::BeforePath], &url[Position::BeforePath..]);
+        let encoded = format!("{origin}{}", utf8_percent_encode(rest, NOT_IN_AN_ADDRESS));
+        if encoded.len() > MAX_DETAIL_URL {
+            return Err(format!("must have at most {MAX_DETAIL_URL} characters when percent-encoded").into());
         }
-        Ok(Self(url.into()))
+        Ok(Self(encoded))
     }
 
     /// The address as text, ASCII only.
@@ -122,9 +142,8 @@ impl Order {
         let recipient = recipient(fields);
         let currency = fields.required("fee.currency", |code| money::currency(code).map_err(|error| error.to_string()));
         // Without a currency the amount is still checked for its form: CLF has the most decimals, four.
-        let fee = fields.required("fee.amount", |amount| {
-            Money::parse(amount, currency.unwrap_or(iso_currency::Currency::CLF)).map_err(|error| error.to_string())
-        });
+        let no_currency = iso_currency::Currency::CLF;
+        let fee = fields.required("fee.amount", |amount| Money::parse(amount, currency.unwrap_or(no_currency)));
         let started_at = fields.required("startedAt", time);
         let start_shop = fields.required("startShop", ShopName::parse);
         let ended_at = fields.required("endedAt", time);
@@ -184,21 +203,21 @@ fn recipient(fields: &mut Fields<'_>) -> Option<Recipient> {
 
 /// An RFC 3339 time between the years 1 and 9999, to the second. The year is checked because
 /// the record must print it again.
-fn time(text: &str) -> Result<OffsetDateTime, String> {
+fn time(text: &str) -> Result<OffsetDateTime, Invalid> {
     OffsetDateTime::parse(text, &Rfc3339)
         .ok()
         .and_then(|time| time.replace_nanosecond(0).ok())
         .filter(|time| time.year() >= 1)
         .filter(|time| time.format(&Rfc3339).is_ok())
-        .ok_or_else(|| "must be an RFC 3339 time with its zone, such as 2020-07-14T11:00:20+09:00".to_owned())
+        .ok_or("must be an RFC 3339 time with its zone, such as 2020-07-14T11:00:20+09:00".into())
 }
 
-fn language_tag(tag: &str) -> Result<Option<Language>, String> {
+fn language_tag(tag: &str) -> Result<Option<Language>, Invalid> {
     let subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if tag.len() <= 35 && tag.split('-').all(subtag) {
         Ok(Language::nearest(tag))
     } else {
-        Err("must be a BCP 47 language tag, such as zh-CN".to_owned())
+        Err("must be a BCP 47 language tag, such as zh-CN".into())
     }
 }
 

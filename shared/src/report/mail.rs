@@ -10,7 +10,8 @@ use aws_sdk_sesv2::{
 };
 
 use crate::{
-    aws::error::told,
+    aws::error::Cause,
+    invalid::Invalid,
     lambda::environment::{SettingError, parsed, required},
 };
 
@@ -22,20 +23,20 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Recipients(Vec<String>);
 
 impl std::str::FromStr for Recipients {
-    type Err = String;
+    type Err = Invalid;
 
     /// Reads addresses between commas.
-    fn from_str(list: &str) -> Result<Self, String> {
+    fn from_str(list: &str) -> Result<Self, Invalid> {
         let addresses: Vec<_> = list.split(',').map(str::trim).filter(|address| !address.is_empty()).collect();
         if !(1..=50).contains(&addresses.len()) {
-            return Err("must be 1 to 50 mail addresses between commas".to_owned());
+            return Err("must be 1 to 50 mail addresses between commas".into());
         }
         addresses.into_iter().map(|one| address(one).map(str::to_owned)).collect::<Result<_, _>>().map(Self)
     }
 }
 
 /// One mail address: no white space, no control character, nothing that could start another header.
-pub fn address(text: &str) -> Result<&str, String> {
+pub fn address(text: &str) -> Result<&str, Invalid> {
     let legal = |c: char| c.is_ascii_graphic() && !"<>()[],;:\\\"".contains(c);
     match text.split_once('@') {
         Some((local, domain))
@@ -43,7 +44,7 @@ pub fn address(text: &str) -> Result<&str, String> {
         {
             Ok(text)
         }
-        _ => Err(format!("{text:?} is not a mail address")),
+        _ => Err(format!("{text:?} is not a mail address").into()),
     }
 }
 
@@ -71,7 +72,7 @@ pub struct Mailer {
 #[error("the mail was not sent: {advice}; SES said: {what}")]
 pub struct MailError {
     advice: &'static str,
-    what: String,
+    what: Cause,
 }
 
 impl Mailer {
@@ -98,8 +99,7 @@ impl Mailer {
             let message = Message::builder().subject(content(&mail.subject)?).body(body).build();
             Ok::<_, aws_sdk_sesv2::error::BuildError>(EmailContent::builder().simple(message).build())
         };
-        let content =
-            result.await.map_err(|error| MailError { advice: "it has no content", what: error.to_string() })?;
+        let content = result.await.map_err(|error| MailError { advice: "it has no content", what: error.into() })?;
         let destination = Destination::builder().set_to_addresses(Some(self.recipients.0.clone())).build();
         let sending =
             self.client.send_email().from_email_address(&self.sender).destination(destination).content(content);
@@ -107,7 +107,7 @@ impl Mailer {
             Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
             Err(error) => {
                 let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-                Err(MailError { advice: advice(code, message), what: told(&error) })
+                Err(MailError { advice: advice(code, message), what: error.into() })
             }
         }
     }

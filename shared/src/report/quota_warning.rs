@@ -7,14 +7,15 @@ use aws_config::SdkConfig;
 use time::OffsetDateTime;
 
 use crate::{
+    aws::error::AwsError,
     clock::Clock,
     lambda::environment::{SettingError, parsed, required},
     language::Language,
     line::{client::Quota, day::line_day},
     metric,
     report::{
-        mail::{Mail, Mailer},
-        reports::{Begun, Once},
+        mail::{Mail, MailError, Mailer},
+        reports::{Begun, Reports},
     },
 };
 
@@ -55,13 +56,27 @@ impl Thresholds {
     }
 }
 
+/// Nobody was warned, or nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub enum WarningError {
+    /// The reports' table.
+    #[error(transparent)]
+    Table(#[from] AwsError),
+    /// Its lease ends, and whoever looks then finds out.
+    #[error("another run is at this warning")]
+    Busy,
+    /// The mail.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+}
+
 /// Sends the warnings.
 #[derive(Debug)]
 pub struct QuotaWarning {
     /// Which shares.
     pub thresholds: Thresholds,
     /// The month's marks.
-    pub once: Once,
+    pub reports: Reports,
     /// The list that is warned.
     pub mailer: Mailer,
     /// `zh-CN` or `en`; any other language reads English.
@@ -73,33 +88,32 @@ impl QuotaWarning {
     pub fn from_env(aws: &SdkConfig, clock: Clock) -> Result<Self, SettingError> {
         Ok(Self {
             thresholds: parsed("WARNING_THRESHOLDS")?,
-            once: Once::new(aws_sdk_dynamodb::Client::new(aws), required("REPORTS_TABLE")?, clock),
+            reports: Reports::new(aws_sdk_dynamodb::Client::new(aws), required("REPORTS_TABLE")?, clock),
             mailer: Mailer::from_env(aws)?,
             language: parsed("REPORT_LANGUAGE")?,
         })
     }
 
     /// Warns of the highest threshold that was reached and not warned of this month; returns it if a mail went out.
-    pub async fn check(&self, quota: Quota, used: u64, now: OffsetDateTime) -> Result<Option<u64>, String> {
+    pub async fn check(&self, quota: Quota, used: u64, now: OffsetDateTime) -> Result<Option<u64>, WarningError> {
         let reached = self.thresholds.reached(quota, used);
         metric::quota(quota.limit(), used, reached.last().copied().unwrap_or(0));
         let (Some(highest), Some(limit)) = (reached.last(), quota.limit()) else { return Ok(None) };
         let id = |share: &u64| format!("warning#{}#{share}", month(now));
-        match self.once.begin(&id(highest), LEASE, false).await? {
-            Begun::Done => return Ok(None),
-            // Or it was this call, whose answer was lost: whoever looks again after the lease finds out.
-            Begun::Busy => return Err("another run is at this warning".to_owned()),
-            Begun::Mine(_) => {}
+        match self.reports.begin(&id(highest), LEASE, false).await? {
+            Begun::Completed => return Ok(None),
+            Begun::InProgress => return Err(WarningError::Busy),
+            Begun::Claimed(_) => {}
         }
         if let Err(error) = self.mailer.send(&mail(*highest, limit, used, now, self.language)).await {
-            if let Err(problem) = self.once.give_back(&id(highest)).await {
-                tracing::warn!(error = problem, "the lease ends by itself");
+            if let Err(problem) = self.reports.release(&id(highest)).await {
+                tracing::warn!(error = %problem, "the lease ends by itself");
             }
-            return Err(error.to_string());
+            return Err(error.into());
         }
         // The lower ones are over with it; the one that was mailed is marked first.
         for share in reached.iter().rev() {
-            self.once.done(&id(share)).await?;
+            self.reports.done(&id(share)).await?;
         }
         tracing::warn!(quota.limit = limit, quota.used = used, quota.threshold = highest, "warned of the quota");
         Ok(Some(*highest))

@@ -1,20 +1,20 @@
 //! Things to be done once although whoever starts them does so at least once: a report of a day, a warning of a month.
 //!
 //! One item per thing in the reports' table. Who begins takes a lease; who is done says so. A second beginner
-//! meets `Busy` or `Done`. After a crash the lease ends and the next beginner goes on with the document that
+//! meets `InProgress` or `Completed`. After a crash the lease ends and the next beginner goes on with the document that
 //! was kept. Between "the mail is out" and "it is done" a crash can make a second mail, never none: SES has no
 //! key to recognise a repeated one.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use aws_sdk_dynamodb::{
-    Client,
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use time::OffsetDateTime;
 
 use crate::{
-    aws::error::{code_and_message, told},
+    aws::{
+        error::{AwsError, Doing as _},
+        table::{Item, Table, Update, Write, WriteOutcome, key, number, string, string_of},
+    },
     clock::Clock,
 };
 
@@ -23,9 +23,8 @@ const LIFE: time::Duration = time::Duration::days(400);
 
 /// The table.
 #[derive(Debug)]
-pub struct Once {
-    table: Client,
-    table_name: String,
+pub struct Reports {
+    table: Table,
     clock: Clock,
 }
 
@@ -33,98 +32,77 @@ pub struct Once {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// It is mine to do; here is what an earlier attempt kept.
-    Mine(Option<String>),
+    Claimed(Option<String>),
     /// Somebody did it.
-    Done,
+    Completed,
     /// Somebody is at it.
-    Busy,
+    InProgress,
 }
 
-type Item = HashMap<String, AttributeValue>;
-
-fn text(item: &Item, name: &str) -> Option<String> {
-    item.get(name)?.as_s().ok().cloned()
-}
-
-impl Once {
+impl Reports {
     /// The table of this name.
-    pub fn new(table: Client, table_name: String, clock: Clock) -> Self {
-        Self { table, table_name, clock }
+    pub fn new(client: Client, name: String, clock: Clock) -> Self {
+        Self { table: Table::new(client, name), clock }
     }
 
     /// Takes the lease of `id`. `again`: also when it was done before.
-    pub async fn begin(&self, id: &str, lease: Duration, again: bool) -> Result<Begun, String> {
+    pub async fn begin(&self, id: &str, lease: Duration, again: bool) -> Result<Begun, AwsError> {
         let now = self.clock.now();
         let done = if again { "" } else { "attribute_not_exists(done_at) AND " };
-        let result = self
+        let begun = self
             .update(id)
-            .update_expression("SET lease_until = :until, expire_at = :expire")
-            .condition_expression(format!("{done}(attribute_not_exists(lease_until) OR lease_until <= :now)"))
-            .expression_attribute_values(":until", seconds(now + lease))
-            .expression_attribute_values(":now", seconds(now))
-            .expression_attribute_values(":expire", seconds(now + LIFE))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        use aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException;
-        match result.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(item) => Ok(Begun::Mine(text(&item.attributes.unwrap_or_default(), "document"))),
-            Err(ConditionalCheckFailedException(failed)) => {
-                let done = failed.item.unwrap_or_default().contains_key("done_at");
-                Ok(if done && !again { Begun::Done } else { Begun::Busy })
-            }
-            Err(error) => Err(format!("{id} could not be begun: {}", code_and_message(&error))),
-        }
+            .set("lease_until", seconds(now + lease))
+            .set("expire_at", seconds(now + LIFE))
+            .when(format!("{done}(attribute_not_exists(lease_until) OR lease_until <= :now)"))
+            .value(":now", seconds(now));
+        Ok(match begun.send().await.doing(format!("begin {id}"))? {
+            WriteOutcome::Written(item) => Begun::Claimed(document(&item)),
+            WriteOutcome::Lost(item) if item.contains_key("done_at") && !again => Begun::Completed,
+            WriteOutcome::Lost(_) => Begun::InProgress,
+        })
     }
 
     /// Keeps a document with it, for a later attempt and for comparisons.
-    pub async fn keep(&self, id: &str, document: &str) -> Result<(), String> {
-        let update = self.update(id).update_expression("SET document = :document");
-        let sent = update.expression_attribute_values(":document", AttributeValue::S(document.to_owned())).send().await;
-        sent.map(|_| ()).map_err(|error| format!("{id} could not be kept: {}", told(&error)))
+    pub async fn store(&self, id: &str, document: &str) -> Result<(), AwsError> {
+        let kept = self.update(id).set("document", string(document)).send().await;
+        kept.map(|_| ()).doing(format!("keep the document of {id}"))
     }
 
     /// It is done.
-    pub async fn done(&self, id: &str) -> Result<(), String> {
+    pub async fn done(&self, id: &str) -> Result<(), AwsError> {
         let now = self.clock.now();
-        let sent = self
-            .update(id)
-            .update_expression("SET done_at = :now, expire_at = :expire REMOVE lease_until")
-            .expression_attribute_values(":now", seconds(now))
-            .expression_attribute_values(":expire", seconds(now + LIFE))
-            .send()
-            .await;
-        sent.map(|_| ()).map_err(|error| format!("{id} could not be marked as done: {}", told(&error)))
+        let done = self.update(id).set("done_at", seconds(now)).set("expire_at", seconds(now + LIFE));
+        done.remove(&["lease_until"]).send().await.map(|_| ()).doing(format!("mark {id} as done"))
     }
 
     /// It failed: the next attempt need not wait for the lease.
-    pub async fn give_back(&self, id: &str) -> Result<(), String> {
-        let sent = self.update(id).update_expression("REMOVE lease_until").send().await;
-        sent.map(|_| ()).map_err(|error| format!("{id} could not be given back: {}", told(&error)))
+    pub async fn release(&self, id: &str) -> Result<(), AwsError> {
+        self.update(id).remove(&["lease_until"]).send().await.map(|_| ()).doing(format!("give {id} back"))
     }
 
     /// The document kept with it.
-    pub async fn document(&self, id: &str) -> Result<Option<String>, String> {
-        Ok(self.item(id).await?.and_then(|item| text(&item, "document")))
+    pub async fn document(&self, id: &str) -> Result<Option<String>, AwsError> {
+        Ok(self.item(id).await?.as_ref().and_then(document))
     }
 
     /// Whether it was done.
-    pub async fn is_done(&self, id: &str) -> Result<bool, String> {
+    pub async fn is_done(&self, id: &str) -> Result<bool, AwsError> {
         Ok(self.item(id).await?.is_some_and(|item| item.contains_key("done_at")))
     }
 
-    async fn item(&self, id: &str) -> Result<Option<Item>, String> {
-        let get = self.table.get_item().table_name(&self.table_name).key("id", AttributeValue::S(id.to_owned()));
-        let answer = get.consistent_read(true).send().await;
-        Ok(answer.map_err(|error| format!("{id} could not be read: {}", told(&error)))?.item)
+    async fn item(&self, id: &str) -> Result<Option<Item>, AwsError> {
+        self.table.get(key([("id", id)])).await.doing(format!("read {id}"))
     }
 
-    fn update(&self, id: &str) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.table.update_item().table_name(&self.table_name).key("id", AttributeValue::S(id.to_owned()))
+    fn update(&self, id: &str) -> Write<Update> {
+        self.table.update(key([("id", id)]))
     }
 }
 
+fn document(item: &Item) -> Option<String> {
+    string_of(item, "document").map(str::to_owned)
+}
+
 fn seconds(time: OffsetDateTime) -> AttributeValue {
-    AttributeValue::N(time.unix_timestamp().to_string())
+    number(time.unix_timestamp())
 }

@@ -10,7 +10,7 @@ use crate::{
     lambda::environment::{StartError, required},
     sobot::{
         client::{SobotClient, SobotError},
-        mass_send::{Page, Query},
+        mass_send::{ListQuery, SobotPage},
         secret::SobotSecret,
     },
     token::{
@@ -63,7 +63,7 @@ impl SobotAccount {
     }
 
     /// One page of a list; the first is 1.
-    pub async fn page<Q: Query>(&self, query: &Q, number: u32) -> Result<Page<Q::Item>, AccountError> {
+    pub async fn page<Q: ListQuery>(&self, query: &Q, number: u32) -> Result<SobotPage<Q::Item>, AccountError> {
         self.ask(|token| async move { self.client.page(&token, query, number).await }).await
     }
 

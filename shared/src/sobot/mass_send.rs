@@ -28,7 +28,7 @@ const ZONE: UtcOffset = offset!(+8);
 const SENT: &str = "000000";
 
 /// A list that Sobot gives page by page.
-pub trait Query: Serialize {
+pub trait ListQuery: Serialize {
     /// What it is a list of.
     type Item: DeserializeOwned;
     /// Where it is asked for.
@@ -49,8 +49,8 @@ pub struct TaskQuery {
     pub task_name: Option<String>,
 }
 
-impl Query for TaskQuery {
-    type Item = Task;
+impl ListQuery for TaskQuery {
+    type Item = SendTask;
     const PATH: &'static str = "/chat-set/api/line/query_task_list";
 }
 
@@ -83,7 +83,7 @@ pub struct RecordQuery {
     pub recipient: Option<String>,
 }
 
-impl Query for RecordQuery {
+impl ListQuery for RecordQuery {
     type Item = SendRecord;
     const PATH: &'static str = "/chat-set/api/line/send_record_list";
 }
@@ -145,7 +145,7 @@ pub enum MessageStatus {
 /// A mass send.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "TaskFields")]
-pub struct Task {
+pub struct SendTask {
     /// `taskid`.
     pub id: String,
     /// `task_name`.
@@ -195,7 +195,7 @@ impl SendRecord {
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
+pub struct SobotPage<T> {
     /// What is on it.
     pub items: Vec<T>,
     /// Pages in all.
@@ -206,12 +206,12 @@ pub struct Page<T> {
 
 impl SobotClient {
     /// `POST` to the query's path: the page of this number, the first is 1.
-    pub async fn page<Q: Query>(
+    pub async fn page<Q: ListQuery>(
         &self,
         token: &AccessToken,
         query: &Q,
         number: u32,
-    ) -> Result<Page<Q::Item>, SobotError> {
+    ) -> Result<SobotPage<Q::Item>, SobotError> {
         #[derive(Serialize)]
         struct Body<'a, Q> {
             #[serde(flatten)]
@@ -225,15 +225,15 @@ impl SobotClient {
     }
 }
 
-fn page<T: DeserializeOwned>(text: &str) -> Option<Page<T>> {
+fn page<T: DeserializeOwned>(text: &str) -> Option<SobotPage<T>> {
     #[derive(Deserialize)]
     struct Body<T> {
         // An empty page may come without its list.
         items: Option<Vec<T>>,
         #[serde(default)]
-        page_count: Written,
+        page_count: LooseScalar,
         #[serde(default)]
-        total_count: Written,
+        total_count: LooseScalar,
     }
     let Body { items, page_count, total_count } = serde_json::from_str(text).ok()?;
     let (page_count, total_count) = (page_count.count(), total_count.count());
@@ -242,14 +242,14 @@ fn page<T: DeserializeOwned>(text: &str) -> Option<Page<T>> {
         None if total_count.unwrap_or(0) == 0 => Vec::new(),
         None => return None,
     };
-    Some(Page { items, page_count, total_count })
+    Some(SobotPage { items, page_count, total_count })
 }
 
 /// A text or a number as it is written, digit for digit; empty for `null`.
 #[derive(Debug, Default)]
-struct Written(String);
+struct LooseScalar(String);
 
-impl<'de> Deserialize<'de> for Written {
+impl<'de> Deserialize<'de> for LooseScalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         match raw.get().as_bytes() {
@@ -261,7 +261,7 @@ impl<'de> Deserialize<'de> for Written {
     }
 }
 
-impl Written {
+impl LooseScalar {
     fn text(self) -> String {
         self.0.trim().to_owned()
     }
@@ -304,17 +304,17 @@ impl Written {
 #[serde(default)]
 #[derive(Default)]
 struct TaskFields {
-    task_name: Written,
-    taskid: Written,
-    timezone: Written,
-    task_start_time: Written,
-    task_end_time: Written,
-    estimate_send_num: Written,
-    send_success_num: Written,
-    send_error_num: Written,
+    task_name: LooseScalar,
+    taskid: LooseScalar,
+    timezone: LooseScalar,
+    task_start_time: LooseScalar,
+    task_end_time: LooseScalar,
+    estimate_send_num: LooseScalar,
+    send_success_num: LooseScalar,
+    send_error_num: LooseScalar,
 }
 
-impl From<TaskFields> for Task {
+impl From<TaskFields> for SendTask {
     fn from(fields: TaskFields) -> Self {
         let zone = fields.timezone.zone();
         Self {
@@ -333,17 +333,17 @@ impl From<TaskFields> for Task {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RecordFields {
-    task_name: Written,
-    error_code: Written,
-    timezone: Written,
-    messageid: Written,
-    taskid: Written,
-    recipient_id: Written,
-    recipient: Written,
-    send_agentid: Written,
-    send_time: Written,
-    sender: Written,
-    status_update_time: Written,
+    task_name: LooseScalar,
+    error_code: LooseScalar,
+    timezone: LooseScalar,
+    messageid: LooseScalar,
+    taskid: LooseScalar,
+    recipient_id: LooseScalar,
+    recipient: LooseScalar,
+    send_agentid: LooseScalar,
+    send_time: LooseScalar,
+    sender: LooseScalar,
+    status_update_time: LooseScalar,
 }
 
 impl From<RecordFields> for SendRecord {
@@ -403,9 +403,9 @@ mod tests {
 
     #[test]
     fn the_printed_tasks_are_read() {
-        let page = page::<Task>(TASKS).unwrap();
+        let page = page::<SendTask>(TASKS).unwrap();
         assert_eq!((page.page_count, page.total_count, page.items.len()), (Some(5), Some(9), 2));
-        let expected = Task {
+        let expected = SendTask {
             id: "4ce03cb9585a4c7a941688dda8a695db".to_owned(),
             name: "群发123123".to_owned(),
             estimated: Some(7),
@@ -432,7 +432,7 @@ mod tests {
 
     #[test]
     fn text_and_numbers_are_the_same_and_no_digit_is_lost() {
-        let task: Task = of(
+        let task: SendTask = of(
             r#"{"taskid": 1123412432341234123412431, "task_name": 7, "estimate_send_num": "7", "send_success_num": " 1 ",
                 "send_error_num": null, "task_start_time": 1714295033250, "task_end_time": "1714295033250"}"#,
         );
@@ -447,14 +447,15 @@ mod tests {
         assert!(record.was_sent());
         assert_eq!(record.recipient, "12345678");
         assert_eq!(record.sent_at, Some(datetime!(2024-07-10 20:10:12 +8)), "Sobot's zone");
-        assert_eq!(of::<Task>("{}").estimated, None);
-        assert!(serde_json::from_str::<Task>(r#"{"taskid": {}}"#).is_err());
+        assert_eq!(of::<SendTask>("{}").estimated, None);
+        assert!(serde_json::from_str::<SendTask>(r#"{"taskid": {}}"#).is_err());
     }
 
     #[test]
     fn a_zone_is_never_guessed() {
         let start = |zone: &str| {
-            of::<Task>(&json!({ "timezone": zone, "task_start_time": "2024-07-10 20:00:00" }).to_string()).started_at
+            of::<SendTask>(&json!({ "timezone": zone, "task_start_time": "2024-07-10 20:00:00" }).to_string())
+                .started_at
         };
         let hour = |zone| start(zone).map(|time| time.to_offset(UtcOffset::UTC).hour());
         for (zone, expected) in
@@ -469,11 +470,11 @@ mod tests {
 
     #[test]
     fn a_page_may_be_empty_and_its_numbers_text() {
-        let empty = page::<Task>(r#"{"items": null, "page_count": "0", "total_count": "0", "ret_code": "000000"}"#);
-        assert_eq!(empty.unwrap(), Page { items: Vec::new(), page_count: Some(0), total_count: Some(0) });
-        assert!(page::<Task>(r#"{"ret_code": "000000"}"#).unwrap().items.is_empty());
+        let empty = page::<SendTask>(r#"{"items": null, "page_count": "0", "total_count": "0", "ret_code": "000000"}"#);
+        assert_eq!(empty.unwrap(), SobotPage { items: Vec::new(), page_count: Some(0), total_count: Some(0) });
+        assert!(page::<SendTask>(r#"{"ret_code": "000000"}"#).unwrap().items.is_empty());
         for body in [r#"{"total_count": 3}"#, r#"{"items": [7]}"#, r#"{"items": {}}"#, ""] {
-            assert!(page::<Task>(body).is_none(), "{body}");
+            assert!(page::<SendTask>(body).is_none(), "{body}");
         }
     }
 

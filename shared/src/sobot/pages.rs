@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sobot::{
     account::{AccountError, SobotAccount},
-    mass_send::{PAGE_SIZE, Page, Query},
+    mass_send::{ListQuery, PAGE_SIZE, SobotPage},
 };
 
 /// Asks for the next page when it is wanted. It ends where Sobot's `total_count` or `page_count` says so, at an empty
@@ -38,7 +38,7 @@ impl Progress {
     }
 
     /// Counts a page that was read.
-    pub fn count<T>(&mut self, page: &Page<T>) {
+    pub fn count<T>(&mut self, page: &SobotPage<T>) {
         self.pages += 1;
         self.items += page.items.len() as u64;
         // The first page's: of a list that grows while it is read, the later pages would never end.
@@ -55,7 +55,7 @@ impl Progress {
     }
 }
 
-impl<'a, Q: Query> Pages<'a, Q> {
+impl<'a, Q: ListQuery> Pages<'a, Q> {
     /// A list, page by page; of an endless one no more than `max_pages`.
     pub fn of(account: &'a SobotAccount, query: Q, max_pages: u32) -> Self {
         Self { account, query, max_pages, progress: Progress::default() }
@@ -90,7 +90,7 @@ mod tests {
     fn read_until_the_end(sizes: &[usize], page_count: Option<u64>, total_count: Option<u64>) -> u32 {
         let mut progress = Progress::default();
         for size in sizes {
-            progress.count(&Page { items: vec![(); *size], page_count, total_count });
+            progress.count(&SobotPage { items: vec![(); *size], page_count, total_count });
             if progress.ended {
                 break;
             }

@@ -5,9 +5,13 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::{
-    aws::secret::{Content, from_json, not_empty},
+    aws::secret::{SecretContent, from_json, not_empty},
+    invalid::Invalid,
     lambda::callers::{CallerKeys, KeyFields},
-    token::{credential::IssuerSecret, sealing::SealingKey},
+    token::{
+        sealing::SealingKey,
+        secret::{IssuerSecret, fingerprint},
+    },
 };
 
 /// The keys in the address that Sobot forwards to: of Sobot's secret only `webhookKeys`, which is as in [`CallerKeys`].
@@ -22,10 +26,10 @@ impl SobotWebhookKeys {
     }
 }
 
-impl Content for SobotWebhookKeys {
+impl SecretContent for SobotWebhookKeys {
     const PAGE: &'static str = "functions/webhooks/README.md";
 
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -35,7 +39,9 @@ impl Content for SobotWebhookKeys {
         let in_an_address = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         for (name, key) in [("current", Some(&fields.current)), ("previous", fields.previous.as_ref())] {
             if key.is_some_and(|key| !in_an_address(key)) {
-                return Err(format!("field webhookKeys.{name} must be of A-Z a-z 0-9 - _, it is part of an address"));
+                return Err(
+                    format!("field webhookKeys.{name} must be of A-Z a-z 0-9 - _, it is part of an address").into()
+                );
             }
         }
         CallerKeys::from_fields("webhookKeys.", fields).map(Some).map(Self)
@@ -48,6 +54,7 @@ pub struct SobotSecret {
     pub app_id: String,
     app_key: String,
     sealing_key: SealingKey,
+    fingerprint: String,
 }
 
 impl fmt::Debug for SobotSecret {
@@ -63,10 +70,10 @@ impl SobotSecret {
     }
 }
 
-impl Content for SobotSecret {
+impl SecretContent for SobotSecret {
     const PAGE: &'static str = "functions/webhooks/README.md";
 
-    fn parse(json: &str) -> Result<Self, String> {
+    fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
@@ -77,13 +84,17 @@ impl Content for SobotSecret {
         not_empty("appId", &app_id)?;
         not_empty("appKey", &app_key)?;
         let sealing_key = SealingKey::derive(app_key.as_bytes());
-        Ok(Self { app_id, app_key, sealing_key })
+        Ok(Self { app_id, app_key, sealing_key, fingerprint: fingerprint(json) })
     }
 }
 
 impl IssuerSecret for SobotSecret {
     fn sealing_key(&self) -> &SealingKey {
         &self.sealing_key
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 }
 
@@ -105,9 +116,9 @@ mod tests {
             (r#"{"webhookKeys":{"current":"hunter2/hunter2/hunter2"}}"#, "field webhookKeys.current must be of"),
             (r#"{"webhookKeys":{"previous":"hunter2"}}"#, "field current is missing"),
         ] {
-            let error = SobotWebhookKeys::parse(json).unwrap_err();
+            let error = SobotWebhookKeys::parse(json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
-        assert_eq!(SobotSecret::parse(r#"{"appId":"1","appKey":""}"#).unwrap_err(), "field appKey is empty");
+        assert_eq!(SobotSecret::parse(r#"{"appId":"1","appKey":""}"#).unwrap_err(), "field appKey is empty".into());
     }
 }

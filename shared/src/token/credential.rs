@@ -6,19 +6,13 @@
 use std::sync::Arc;
 
 use crate::{
-    aws::secret::{Content, Secret, SecretError},
+    aws::secret::{Secret, SecretError},
     token::{
         access::{AccessToken, IssuedToken},
-        sealing::SealingKey,
+        secret::IssuerSecret,
         shared::{Refusal, SharedToken, TokenError},
     },
 };
-
-/// A secret that a token is issued for.
-pub trait IssuerSecret: Content {
-    /// Seals the shared token; derived from the secret.
-    fn sealing_key(&self) -> &SealingKey;
-}
 
 /// The credential.
 #[derive(Debug)]
@@ -73,7 +67,7 @@ impl<S: IssuerSecret> Credential<S> {
         F: Future<Output = Result<IssuedToken, E>>,
     {
         if let Ok(secret) = self.secret.get().await {
-            self.token.renew_ahead(secret.sealing_key(), || issue(Arc::clone(&secret))).await;
+            self.token.renew_ahead(&*secret, || issue(Arc::clone(&secret))).await;
         }
     }
 
@@ -84,13 +78,13 @@ impl<S: IssuerSecret> Credential<S> {
         F: Future<Output = Result<IssuedToken, E>>,
     {
         let secret = self.secret.get().await?;
-        match self.token.get(secret.sealing_key(), || issue(Arc::clone(&secret))).await {
-            Err(TokenError::Issuer(error)) if error.blames_the_credential() => {
+        match self.token.get(&*secret, || issue(Arc::clone(&secret))).await {
+            Err(error) if error.blames_the_credential() => {
                 let again = self.secret.get_again().await?;
-                if Arc::ptr_eq(&secret, &again) {
-                    return Err(TokenError::Issuer(error).into());
+                if again.fingerprint() == secret.fingerprint() {
+                    return Err(error.into());
                 }
-                Ok(self.token.get(again.sealing_key(), || issue(Arc::clone(&again))).await?)
+                Ok(self.token.get(&*again, || issue(Arc::clone(&again))).await?)
             }
             result => Ok(result?),
         }
@@ -107,7 +101,7 @@ impl<S: IssuerSecret> Credential<S> {
         F: Future<Output = Result<IssuedToken, E>>,
     {
         let secret = self.secret.get_again().await?;
-        Ok(self.token.get_instead_of(refused, secret.sealing_key(), || issue(Arc::clone(&secret))).await?)
+        Ok(self.token.get_instead_of(refused, &*secret, || issue(Arc::clone(&secret))).await?)
     }
 
     /// Asks with the token. One that the partner does not accept any more is replaced once.

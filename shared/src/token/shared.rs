@@ -10,32 +10,38 @@
 //! * The lease ends by itself: a holder that crashed blocks the others for seconds, who wait for the first failure
 //!   only. Each failure in a row that was no refusal doubles the next lease, up to sixteen times the first.
 //! * A token that was asked for counts as issued from before the request until its end would come, because an answer
-//!   can be lost; only a refusal takes the count back. With [`Issuer::max_live`] counted, nobody asks: an issuer that
-//!   takes requests and answers none must not cost us the tokens of the day.
+//!   can be lost; only a request that certainly brought none takes the count back. That is a belief: an outage of
+//!   three quarters of an hour fills it, though the issuer may have issued nothing. So it only slows down: with
+//!   [`Issuer::max_live`] counted, a token that still serves is renewed with one request in ten minutes, which leaves
+//!   people the issuer's last places; once none serves, it is asked for as ever. Refusing one too many costs the
+//!   issuer nothing, and it alone knows how many there are. (LINE also lists the valid ones, `GET
+//!   /oauth2/v2.1/tokens/kid`; but who may ask for that list may as well ask for the token.)
+//! * After a refusal of the credential (its key was removed, the issuer's last place is taken) nobody asks with that
+//!   secret for some seconds, twice as long after each refusal in a row, up to five minutes; whoever needs a token
+//!   meanwhile fails at once. Another secret is tried at once: the item has the refused one's fingerprint.
 //! * A token that was refused before its time is replaced, but never while it is younger than
 //!   [`MIN_AGE_OF_A_REFUSED_TOKEN`].
 //! * The table holds the token sealed (AES-256-GCM) with a key derived from the issuer's secret, which only Secrets
 //!   Manager holds. After that secret changed, the item cannot be opened and counts as absent.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
-use aws_sdk_dynamodb::{
-    Client,
-    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
-    primitives::Blob,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
 use crate::{
-    aws::error::told,
+    aws::{
+        error::{AwsError, Cause, Doing as _},
+        table::{self, Table, Update, Write, WriteOutcome, number, number_of, string, string_of},
+    },
     clock::Clock,
     ids::random_name,
     metric,
     token::{
         access::{AccessToken, IssuedToken},
         sealing::SealingKey,
+        secret::IssuerSecret,
     },
 };
 
@@ -46,6 +52,12 @@ pub const MIN_AGE_OF_A_REFUSED_TOKEN: time::Duration = time::Duration::seconds(3
 /// However many failures there were, the next attempt is at most this many leases away: LINE's two minutes are less
 /// than the three until the next retry of a push.
 const MAX_LEASES: u32 = 16;
+/// How long nobody asks with a secret after its first refusal.
+const FIRST_BACKOFF: Duration = Duration::from_secs(5);
+/// And at most after many.
+const MAX_BACKOFF: Duration = Duration::from_secs(300);
+/// Between two requests for the next token while the present one serves and no other may be left.
+const PACE_AT_THE_LIMIT: time::Duration = time::Duration::minutes(10);
 /// No issuer's token lives longer; LINE's longest is 30 days.
 const MAX_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
 /// How often a waiting instance looks whether the lease's holder is done.
@@ -58,17 +70,31 @@ pub enum TokenError<E> {
     #[error("no token was issued: {0}")]
     Issuer(E),
     /// The table could not be read or written.
-    #[error("the shared token could not be read: {0}")]
-    Store(String),
+    #[error(transparent)]
+    Store(#[from] AwsError),
     /// The token was refused although it is new: another would be refused too.
     #[error("the token was refused and is not replaced yet")]
     RefusedToo,
     /// Another instance asks, and asking failed before: waiting for it would hold up everything else.
     #[error("another instance asks for a token, and that failed before")]
     Busy,
-    /// So many tokens may be valid that the issuer would refuse another.
-    #[error("as many tokens as the issuer allows may be valid: no other is asked for until one of them ends")]
-    TooMany,
+    /// The issuer refused this credential a moment ago.
+    #[error("the credential was refused: no token is asked for with it before {until}")]
+    Refused {
+        /// When it is tried again.
+        until: OffsetDateTime,
+    },
+}
+
+impl<E: Refusal> TokenError<E> {
+    /// The credential was not accepted, now or a moment ago: another one may be.
+    pub fn blames_the_credential(&self) -> bool {
+        match self {
+            Self::Issuer(error) => error.blames_the_credential(),
+            Self::Refused { .. } => true,
+            Self::Store(_) | Self::RefusedToo | Self::Busy => false,
+        }
+    }
 }
 
 /// What a partner's error says of the credential and of the token.
@@ -83,14 +109,14 @@ pub trait Refusal: fmt::Display {
 
 /// A token with its place in the sequence.
 #[derive(Clone, Debug)]
-struct Known {
+struct CachedToken {
     token: AccessToken,
     serial: u64,
     issued_at: OffsetDateTime,
     expires_at: OffsetDateTime,
 }
 
-impl Known {
+impl CachedToken {
     fn usable(&self, now: OffsetDateTime) -> bool {
         now < self.expires_at - MARGIN.min((self.expires_at - self.issued_at) / 10)
     }
@@ -105,12 +131,22 @@ impl Known {
 #[derive(Clone, Debug, Default)]
 struct Item {
     serial: u64,
-    known: Option<Known>,
+    known: Option<CachedToken>,
     lease_until_ms: i64,
     /// Requests in a row that brought no token.
     failures: u32,
     /// When the tokens that may be valid end, in seconds.
     live_until: Vec<i64>,
+    refused: Option<RefusedSecret>,
+}
+
+/// The issuer's latest answer was a refusal.
+#[derive(Clone, Debug)]
+struct RefusedSecret {
+    fingerprint: String,
+    until_ms: i64,
+    /// In a row.
+    times: u32,
 }
 
 impl Item {
@@ -118,8 +154,41 @@ impl Item {
         self.live_until.iter().copied().filter(|until| *until > now.unix_timestamp()).collect()
     }
 
-    fn may_ask(&self, now: OffsetDateTime, max_live: Option<usize>) -> bool {
-        max_live.is_none_or(|max| self.live(now).len() < max)
+    /// The live ones and one more: no more than the limit needs, those that end last, and none without one.
+    fn live_with(&self, until: OffsetDateTime, now: OffsetDateTime, max_live: Option<usize>) -> Vec<i64> {
+        let mut live = self.live(now);
+        live.push(until.unix_timestamp());
+        live.sort_unstable();
+        live.split_off(live.len().saturating_sub(max_live.unwrap_or(0)))
+    }
+
+    /// Whether as many tokens as the issuer allows may be valid.
+    fn is_full(&self, now: OffsetDateTime, max_live: Option<usize>) -> bool {
+        max_live.is_some_and(|max| self.live(now).len() >= max)
+    }
+
+    /// Whether the next token may be asked for while the present one serves.
+    fn may_renew(&self, now: OffsetDateTime, max_live: Option<usize>) -> bool {
+        !self.is_full(now, max_live) || milliseconds(now - PACE_AT_THE_LIMIT) >= self.lease_until_ms
+    }
+
+    /// Until when nobody asks with the secret of this fingerprint.
+    fn refused_until(&self, fingerprint: &str, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let refused = self.refused.as_ref().filter(|refused| refused.fingerprint == fingerprint)?;
+        let until = OffsetDateTime::from_unix_timestamp_nanos(i128::from(refused.until_ms) * 1_000_000).ok()?;
+        (now < until).then_some(until)
+    }
+
+    /// The refusal that follows what the item tells.
+    fn refused_again(&self, fingerprint: &str, now: OffsetDateTime) -> RefusedSecret {
+        let before = self.refused.as_ref().filter(|refused| refused.fingerprint == fingerprint);
+        let times = before.map_or(0, |refused| refused.times);
+        let backoff = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(times)).min(MAX_BACKOFF);
+        RefusedSecret {
+            fingerprint: fingerprint.to_owned(),
+            until_ms: milliseconds(now + backoff),
+            times: times.saturating_add(1),
+        }
     }
 
     fn next_lease(&self, lease: Duration) -> Duration {
@@ -136,28 +205,28 @@ pub struct Issuer {
     pub lease: Duration,
     /// What a token lives that was asked for.
     pub life: Duration,
-    /// Nobody asks beyond this many that may be valid; none where a new token ends the former one.
+    /// Nobody renews a token that serves beyond this many that may be valid, but now and then; none where a new token
+    /// ends the former one.
     pub max_live: Option<usize>,
 }
 
 /// The shared token of one issuer.
 #[derive(Debug)]
 pub struct SharedToken {
-    table: Client,
-    table_name: String,
+    table: Table,
     issuer: Issuer,
     clock: Clock,
-    memory: Mutex<Option<Known>>,
+    memory: Mutex<Option<CachedToken>>,
 }
 
 impl SharedToken {
     /// The token of this issuer, shared through this table.
-    pub fn new(table: Client, table_name: String, issuer: Issuer, clock: Clock) -> Self {
-        Self { table, table_name, issuer, clock, memory: Mutex::new(None) }
+    pub fn new(client: Client, table_name: String, issuer: Issuer, clock: Clock) -> Self {
+        Self { table: Table::new(client, table_name), issuer, clock, memory: Mutex::new(None) }
     }
 
     /// Reads a usable token into memory, if there is one. Asks the issuer for nothing.
-    pub async fn warm_up(&self, key: &SealingKey) -> Result<(), String> {
+    pub async fn warm_up(&self, key: &SealingKey) -> Result<(), AwsError> {
         let mut memory = self.memory.lock().await;
         if memory.is_none() {
             *memory = self.read(key).await?.known;
@@ -166,20 +235,20 @@ impl SharedToken {
     }
 
     /// A usable token: from memory, from the table, or from `issue`. Waits while another instance asks.
-    pub async fn get<E, F, A>(&self, key: &SealingKey, issue: F) -> Result<AccessToken, TokenError<E>>
+    pub async fn get<E, F, A>(&self, secret: &impl IssuerSecret, issue: F) -> Result<AccessToken, TokenError<E>>
     where
         E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
-        self.obtain(key, None, issue).await
+        self.obtain(secret, None, issue).await
     }
 
     /// A usable token other than `refused`, which the issuer's server did not accept.
     pub async fn get_instead_of<E, F, A>(
         &self,
         refused: &AccessToken,
-        key: &SealingKey,
+        secret: &impl IssuerSecret,
         issue: F,
     ) -> Result<AccessToken, TokenError<E>>
     where
@@ -187,12 +256,12 @@ impl SharedToken {
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
-        self.obtain(key, Some(refused), issue).await
+        self.obtain(secret, Some(refused), issue).await
     }
 
     /// Renews the token if its end is near and nobody else is at it. Nobody waits for this: a failure is
     /// logged, and the token serves on.
-    pub async fn renew_ahead<E, F, A>(&self, key: &SealingKey, issue: F)
+    pub async fn renew_ahead<E, F, A>(&self, secret: &impl IssuerSecret, issue: F)
     where
         E: Refusal,
         F: Fn() -> A,
@@ -203,13 +272,16 @@ impl SharedToken {
             return;
         }
         let renewed = async {
-            let item = self.read(key).await.map_err(TokenError::Store)?;
+            let item = self.read(secret.sealing_key()).await?;
             let now = self.clock.now();
-            if !item.known.as_ref().is_some_and(|known| known.due(now)) || !item.may_ask(now, self.issuer.max_live) {
+            if !item.known.as_ref().is_some_and(|known| known.due(now))
+                || !item.may_renew(now, self.issuer.max_live)
+                || item.refused_until(secret.fingerprint(), now).is_some()
+            {
                 return Ok(item.known);
             }
-            match self.take_lease(&item, now).await.map_err(TokenError::Store)? {
-                Some(holder) => self.ask(key, &item, &holder, &issue).await.map(Some),
+            match self.take_lease(secret, &item, now).await? {
+                Some(holder) => self.ask(secret, &item, &holder, &issue).await.map(Some),
                 None => Ok(None),
             }
         };
@@ -224,7 +296,7 @@ impl SharedToken {
 
     async fn obtain<E, F, A>(
         &self,
-        key: &SealingKey,
+        secret: &impl IssuerSecret,
         refused: Option<&AccessToken>,
         issue: F,
     ) -> Result<AccessToken, TokenError<E>>
@@ -235,27 +307,27 @@ impl SharedToken {
     {
         // One task of this instance looks, the others wait for what it finds.
         let mut memory = self.memory.lock().await;
-        let is_refused = |known: &Known| refused.is_some_and(|token| *token == known.token);
-        let good = |known: &Known, now| known.usable(now) && !is_refused(known);
+        let is_refused = |known: &CachedToken| refused.is_some_and(|token| *token == known.token);
+        let good = |known: &CachedToken, now| known.usable(now) && !is_refused(known);
         if let Some(known) = memory.as_ref().filter(|known| good(known, self.clock.now())) {
             return Ok(known.token.clone());
         }
         loop {
-            let item = self.read(key).await.map_err(TokenError::Store)?;
+            let item = self.read(secret.sealing_key()).await?;
             let now = self.clock.now();
             *memory = item.known.clone();
             if let Some(known) = item.known.as_ref().filter(|known| good(known, now)) {
                 return Ok(known.token.clone());
             }
-            let is_new = |known: &Known| now - known.issued_at < MIN_AGE_OF_A_REFUSED_TOKEN;
+            let is_new = |known: &CachedToken| now - known.issued_at < MIN_AGE_OF_A_REFUSED_TOKEN;
             if item.known.as_ref().is_some_and(|known| is_refused(known) && is_new(known)) {
                 return Err(TokenError::RefusedToo);
             }
-            if !item.may_ask(now, self.issuer.max_live) {
-                return Err(TokenError::TooMany);
+            if let Some(until) = item.refused_until(secret.fingerprint(), now) {
+                return Err(TokenError::Refused { until });
             }
-            if let Some(holder) = self.take_lease(&item, now).await.map_err(TokenError::Store)? {
-                let known = self.ask(key, &item, &holder, &issue).await?;
+            if let Some(holder) = self.take_lease(secret, &item, now).await? {
+                let known = self.ask(secret, &item, &holder, &issue).await?;
                 *memory = Some(known.clone());
                 return Ok(known.token);
             }
@@ -267,7 +339,13 @@ impl SharedToken {
     }
 
     /// Asks the issuer, with the lease held. If this future is dropped half-way, the request stays counted.
-    async fn ask<E, F, A>(&self, key: &SealingKey, item: &Item, holder: &str, issue: &F) -> Result<Known, TokenError<E>>
+    async fn ask<E, F, A>(
+        &self,
+        secret: &impl IssuerSecret,
+        item: &Item,
+        holder: &str,
+        issue: &F,
+    ) -> Result<CachedToken, TokenError<E>>
     where
         E: Refusal,
         F: Fn() -> A,
@@ -277,55 +355,59 @@ impl SharedToken {
             Ok(issued) => {
                 let issued_at = self.clock.now();
                 let expires_at = issued_at + issued.life.min(MAX_LIFE);
-                let known = Known { token: issued.token, serial: item.serial + 1, issued_at, expires_at };
+                let known = CachedToken { token: issued.token, serial: item.serial + 1, issued_at, expires_at };
                 metric::token_renewed(self.issuer.name);
                 // The token is good even if it cannot be stored: this instance uses it, another makes its own.
-                if let Err(what) = self.store(key, item, &known, holder).await {
-                    tracing::warn!(issuer = self.issuer.name, error = what, "the new token could not be shared");
+                if let Err(error) = self.store(secret.sealing_key(), item, &known, holder).await {
+                    tracing::warn!(issuer = self.issuer.name, %error, "the new token could not be shared");
                 } else {
                     tracing::info!(issuer = self.issuer.name, token.serial = known.serial, %expires_at, "token renewed");
                 }
                 Ok(known)
             }
             Err(error) => {
-                if error.issued_nothing()
-                    && let Err(what) = self.refused(item, holder).await
-                {
-                    tracing::warn!(
-                        issuer = self.issuer.name,
-                        error = what,
-                        "the lease could not be given back, it ends by itself"
-                    );
+                let now = self.clock.now();
+                if error.blames_the_credential() || item.is_full(now, self.issuer.max_live) {
+                    metric::token_not_renewed(self.issuer.name);
+                }
+                let noted = if error.blames_the_credential() {
+                    self.refused(item, holder, &item.refused_again(secret.fingerprint(), now)).await
+                } else if error.issued_nothing() {
+                    self.take_count_back(item, holder).await
+                } else {
+                    Ok(())
+                };
+                if let Err(problem) = noted {
+                    tracing::warn!(issuer = self.issuer.name, error = %problem, "the failure is not known to the others");
                 }
                 Err(TokenError::Issuer(error))
             }
         }
     }
 
-    async fn read(&self, key: &SealingKey) -> Result<Item, String> {
-        let answer = self
-            .table
-            .get_item()
-            .table_name(&self.table_name)
-            .key("issuer", AttributeValue::S(self.issuer.name.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| told(&error))?;
-        Ok(self.item(key, &answer.item.unwrap_or_default()))
+    async fn read(&self, key: &SealingKey) -> Result<Item, AwsError> {
+        let attributes = self.table.get(self.key()).await.doing("read the shared token")?;
+        Ok(self.item(key, &attributes.unwrap_or_default()))
     }
 
-    fn item(&self, key: &SealingKey, attributes: &HashMap<String, AttributeValue>) -> Item {
-        let number = |name: &str| attributes.get(name)?.as_n().ok()?.parse::<i64>().ok();
+    fn item(&self, key: &SealingKey, attributes: &table::Item) -> Item {
+        let number = |name| number_of(attributes, name);
         let known = || {
             let time = |name| OffsetDateTime::from_unix_timestamp(number(name)?).ok();
-            Some(Known {
+            Some(CachedToken {
                 token: AccessToken::new(
                     key.open(self.issuer.name, attributes.get("sealed_token")?.as_b().ok()?.as_ref())?,
                 ),
                 serial: u64::try_from(number("serial")?).ok()?,
                 issued_at: time("issued_at")?,
                 expires_at: time("expires_at")?,
+            })
+        };
+        let refused = || {
+            Some(RefusedSecret {
+                fingerprint: string_of(attributes, "refused_secret")?.to_owned(),
+                until_ms: number("refused_until_ms")?,
+                times: number("refusals").and_then(|times| u32::try_from(times).ok()).unwrap_or(0),
             })
         };
         let live_until = attributes.get("live_until").and_then(|list| list.as_l().ok()).cloned().unwrap_or_default();
@@ -335,112 +417,90 @@ impl SharedToken {
             lease_until_ms: number("lease_until_ms").unwrap_or(0),
             failures: number("failures").and_then(|failures| u32::try_from(failures).ok()).unwrap_or(0),
             live_until: live_until.iter().filter_map(|until| until.as_n().ok()?.parse().ok()).collect(),
+            refused: refused(),
         }
     }
 
-    fn update(&self) -> UpdateItemFluentBuilder {
-        self.table
-            .update_item()
-            .table_name(&self.table_name)
-            .key("issuer", AttributeValue::S(self.issuer.name.to_owned()))
+    fn key(&self) -> table::Item {
+        table::key([("issuer", self.issuer.name)])
     }
 
     /// Takes the lease for the token after the one in `item`, and counts that token as asked for; `None` when somebody
-    /// else holds the lease or has made that token.
-    async fn take_lease(&self, item: &Item, now: OffsetDateTime) -> Result<Option<String>, String> {
+    /// else holds the lease, has made that token, or was refused meanwhile.
+    async fn take_lease(
+        &self,
+        secret: &impl IssuerSecret,
+        item: &Item,
+        now: OffsetDateTime,
+    ) -> Result<Option<String>, AwsError> {
         let now_ms = milliseconds(now);
         if item.lease_until_ms > now_ms {
             return Ok(None);
         }
         let holder = random_name();
-        let until_ms = milliseconds(now + item.next_lease(self.issuer.lease));
-        let mut live = item.live(now);
-        // Where there is no limit, there is nothing to count.
-        live.truncate(self.issuer.max_live.unwrap_or(0));
-        live.push((now + self.issuer.life).unix_timestamp());
-        let result = self
-            .update()
-            .update_expression(
-                "SET lease_until_ms = :until, lease_holder = :holder, failures = :failures, live_until = :live",
-            )
-            .condition_expression(
+        let live = item.live_with(now + self.issuer.life, now, self.issuer.max_live);
+        let lease = self
+            .table
+            .update(self.key())
+            .set("lease_until_ms", number(milliseconds(now + item.next_lease(self.issuer.lease))))
+            .set("lease_holder", string(&holder))
+            .set("failures", number(u64::from(item.failures) + 1))
+            .set("live_until", numbers(&live))
+            .when(
                 "(attribute_not_exists(serial) OR serial = :serial) \
-                 AND (attribute_not_exists(lease_until_ms) OR lease_until_ms <= :now)",
+                 AND (attribute_not_exists(lease_until_ms) OR lease_until_ms <= :now) \
+                 AND (attribute_not_exists(refused_until_ms) OR refused_until_ms <= :now OR refused_secret <> :secret)",
             )
-            .expression_attribute_values(":until", number(until_ms))
-            .expression_attribute_values(":holder", AttributeValue::S(holder.clone()))
-            .expression_attribute_values(":failures", number(i64::from(item.failures) + 1))
-            .expression_attribute_values(":live", numbers(&live))
-            .expression_attribute_values(":serial", AttributeValue::N(item.serial.to_string()))
-            .expression_attribute_values(":now", number(now_ms))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        // The SDK repeats a call whose answer was lost, and then meets its own lease.
-        let is_ours = |item: &HashMap<String, AttributeValue>| {
-            item.get("lease_holder").is_some_and(|found| *found == AttributeValue::S(holder.clone()))
-        };
-        match &result {
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(lost)) => {
-                    Ok(lost.item().is_some_and(is_ours).then_some(holder))
-                }
-                _ => Err(told(error)),
-            },
-            Ok(_) => Ok(Some(holder)),
+            .value(":secret", string(secret.fingerprint()))
+            .value(":serial", number(item.serial))
+            .value(":now", number(now_ms));
+        let taken = lease.send().await.doing("take the shared token's lease")?.is_written();
+        Ok(taken.then_some(holder))
+    }
+
+    async fn store(&self, key: &SealingKey, item: &Item, known: &CachedToken, holder: &str) -> Result<(), AwsError> {
+        const STORE: &str = "store the new token";
+        let live = item.live_with(known.expires_at, known.issued_at, self.issuer.max_live);
+        let sealed = key.seal(self.issuer.name, known.token.reveal());
+        let update = self
+            .give_lease_back(holder, &live)
+            .set("sealed_token", AttributeValue::B(Blob::new(sealed)))
+            .set("serial", number(known.serial))
+            .set("issued_at", number(known.issued_at.unix_timestamp()))
+            .set("expires_at", number(known.expires_at.unix_timestamp()))
+            .remove(&["refused_secret", "refused_until_ms", "refusals"]);
+        match update.send().await.doing(STORE)? {
+            WriteOutcome::Written(_) => Ok(()),
+            WriteOutcome::Lost(_) => Err(Cause::Malformed("the lease had ended".to_owned())).doing(STORE),
         }
     }
 
-    async fn store(&self, key: &SealingKey, item: &Item, known: &Known, holder: &str) -> Result<(), String> {
-        let mut live = item.live(known.issued_at);
-        live.push(known.expires_at.unix_timestamp());
-        let result = self
-            .update()
-            .update_expression(
-                "SET sealed_token = :token, serial = :serial, issued_at = :issued, expires_at = :expires, \
-                 live_until = :live REMOVE lease_until_ms, lease_holder, failures",
-            )
-            .condition_expression("lease_holder = :holder")
-            .expression_attribute_values(
-                ":token",
-                AttributeValue::B(Blob::new(key.seal(self.issuer.name, known.token.reveal()))),
-            )
-            .expression_attribute_values(":serial", AttributeValue::N(known.serial.to_string()))
-            .expression_attribute_values(":issued", number(known.issued_at.unix_timestamp()))
-            .expression_attribute_values(":expires", number(known.expires_at.unix_timestamp()))
-            .expression_attribute_values(":live", numbers(&live))
-            .expression_attribute_values(":holder", AttributeValue::S(holder.to_owned()))
-            .send()
-            .await;
-        if condition_held(result)? { Ok(()) } else { Err("the lease had ended".to_owned()) }
+    /// After a refusal: no token came of it, and nobody asks with this secret for a while.
+    async fn refused(&self, item: &Item, holder: &str, refused: &RefusedSecret) -> Result<(), AwsError> {
+        let update = self
+            .give_lease_back(holder, &item.live_until)
+            .set("refused_secret", string(&refused.fingerprint))
+            .set("refused_until_ms", number(refused.until_ms))
+            .set("refusals", number(u64::from(refused.times)));
+        update.send().await.doing("note the refusal of a token")?;
+        Ok(())
     }
 
-    /// After a refusal: no token came of it, and the next one may ask at once.
-    async fn refused(&self, item: &Item, holder: &str) -> Result<(), String> {
-        let result = self
-            .update()
-            .update_expression("SET live_until = :live REMOVE lease_until_ms, lease_holder, failures")
-            .condition_expression("lease_holder = :holder")
-            .expression_attribute_values(":live", numbers(&item.live_until))
-            .expression_attribute_values(":holder", AttributeValue::S(holder.to_owned()))
-            .send()
-            .await;
-        condition_held(result).map(|_| ())
+    /// After a request that never reached the issuer. The lease stays until its end: the next one would not, either.
+    async fn take_count_back(&self, item: &Item, holder: &str) -> Result<(), AwsError> {
+        let update = self.table.update(self.key()).set("live_until", numbers(&item.live_until));
+        let ours = update.when("lease_holder = :holder").value(":holder", string(holder));
+        ours.send().await.doing("note that no token was issued")?;
+        Ok(())
     }
-}
 
-fn condition_held<R>(
-    result: Result<UpdateItemOutput, aws_sdk_dynamodb::error::SdkError<UpdateItemError, R>>,
-) -> Result<bool, String>
-where
-    R: fmt::Debug + Send + Sync + 'static,
-{
-    match result {
-        Ok(_) => Ok(true),
-        Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-            Ok(false)
-        }
-        Err(error) => Err(told(&error)),
+    fn give_lease_back(&self, holder: &str, live: &[i64]) -> Write<Update> {
+        self.table
+            .update(self.key())
+            .set("live_until", numbers(live))
+            .remove(&["lease_until_ms", "lease_holder", "failures"])
+            .when("lease_holder = :holder")
+            .value(":holder", string(holder))
     }
 }
 
@@ -448,12 +508,8 @@ fn milliseconds(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-fn number(value: i64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
 fn numbers(values: &[i64]) -> AttributeValue {
-    AttributeValue::L(values.iter().copied().map(number).collect())
+    AttributeValue::L(values.iter().map(number).collect())
 }
 
 #[cfg(test)]
@@ -463,8 +519,12 @@ mod tests {
     #[test]
     fn a_token_is_due_before_it_is_unusable() {
         let at = |seconds| OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds);
-        let known =
-            |life| Known { token: AccessToken::new(String::new()), serial: 1, issued_at: at(0), expires_at: at(life) };
+        let known = |life| CachedToken {
+            token: AccessToken::new(String::new()),
+            serial: 1,
+            issued_at: at(0),
+            expires_at: at(life),
+        };
         let day = known(86_400);
         assert!(!day.due(at(69_119)) && day.due(at(69_120)));
         assert!(day.usable(at(86_339)) && !day.usable(at(86_340)));
@@ -472,16 +532,44 @@ mod tests {
         assert!(short.due(at(80)) && short.usable(at(89)) && !short.usable(at(90)));
     }
 
+    fn with_live(live: usize, ended: usize, now: OffsetDateTime) -> Item {
+        let live_until = [vec![now.unix_timestamp() + 1; live], vec![now.unix_timestamp(); ended]].concat();
+        Item { live_until, ..Item::default() }
+    }
+
     #[test]
-    fn nobody_asks_beyond_what_the_issuer_may_have_issued() {
+    fn what_may_have_been_issued_slows_renewals_down_and_ends_none() {
+        let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(1);
+        let leased_until = |seconds: i64, item| Item { lease_until_ms: milliseconds(now) + seconds * 1000, ..item };
+        assert!(leased_until(0, with_live(27, 50, now)).may_renew(now, Some(28)));
+        assert!(!leased_until(-599, with_live(28, 0, now)).may_renew(now, Some(28)));
+        assert!(leased_until(-600, with_live(28, 0, now)).may_renew(now, Some(28)));
+        assert!(leased_until(0, with_live(28, 0, now)).may_renew(now, None));
+    }
+
+    #[test]
+    fn no_more_ends_are_kept_than_the_limit_needs_and_none_without_one() {
         let now = OffsetDateTime::UNIX_EPOCH;
-        let item = |live, ended| Item {
-            live_until: [vec![now.unix_timestamp() + 1; live], vec![now.unix_timestamp(); ended]].concat(),
-            ..Item::default()
-        };
-        assert!(item(27, 50).may_ask(now, Some(28)));
-        assert!(!item(28, 0).may_ask(now, Some(28)));
-        assert!(item(28, 0).may_ask(now, None));
+        let live = |item: Item, max| item.live_with(now + time::Duration::seconds(9), now, max);
+        assert_eq!(live(with_live(2, 5, now), Some(28)), [1, 1, 9]);
+        let full = live(with_live(40, 0, now), Some(28));
+        assert_eq!((full.len(), full.last()), (28, Some(&9)));
+        assert_eq!(live(with_live(2, 0, now), None), [] as [i64; 0]);
+    }
+
+    #[test]
+    fn each_refusal_doubles_the_time_until_the_next_request_and_another_secret_ends_it() {
+        let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(1);
+        let mut item = Item::default();
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            item.refused = Some(item.refused_again("first", now));
+            waits.push((item.refused_until("first", now).expect("a time") - now).whole_seconds());
+        }
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300]);
+        assert_eq!(item.refused_until("first", now + time::Duration::seconds(300)), None);
+        assert_eq!(item.refused_until("second", now), None);
+        assert_eq!(item.refused_again("second", now).times, 1);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use local_stand::{
 };
 use serde_json::{Value, json};
 use shared::{
-    delivery::record::{DeliveryRecord, State},
+    delivery::{record::DeliveryRecord, state::State},
     inbox::messages::StoredEvent,
     line::day::compact,
     notification::NotificationKind,
@@ -75,7 +75,7 @@ async fn run(once: bool) -> anyhow::Result<()> {
     let reply = stand.post(&order).await;
     println!("{} {}", reply.status, reply.body);
     println!("the retry follows in {RETRY_DELAY_SECONDS} s (on AWS: 180 s) ...\n");
-    stand.wait_for_record("R20200714-0002", "sent", |record| record.state == State::Sent).await;
+    stand.wait_for_record("R20200714-0002", "sent", |record| record.progress.state() == State::Sent).await;
     show_received(&stand, &mut shown);
     show_record(&stand, &order).await?;
 
@@ -180,12 +180,13 @@ fn show_received(stand: &Stand, shown: &mut HashSet<String>) {
 async fn show_record(stand: &Stand, order: &Value) -> anyhow::Result<()> {
     let order_id = order["orderId"].as_str().context("no order id")?;
     let record = stand.record(order_id).await.context("no record")?;
-    let DeliveryRecord { order_id, status, state, attempts, line_message_id, .. } = &record;
+    let DeliveryRecord { order_id, status, progress, attempts, line_message_id, .. } = &record;
+    let state = progress.state();
     println!(
         "order {order_id}, status {status}: {state:?}, LINE's message id {}",
         line_message_id.as_deref().unwrap_or("-")
     );
-    println!("retry key {}", record.retry_key("local"));
+    println!("retry key {}", stand.retry_key(&record));
     for (number, attempt) in attempts.iter().enumerate() {
         println!(
             "  attempt {} at {}: {:?}, LINE answered {}, request id {} {}",

@@ -3,7 +3,7 @@
 //!
 //! Keys and secrets are made anew on every start.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -15,16 +15,17 @@ use shared::{
         friend::{Friends, Friendship, Source},
         link_token,
     },
-    delivery::record::DeliveryRecord,
+    delivery::{record::DeliveryRecord, retry_key::KeySpace},
     ids::LineUserId,
     notification::NotificationKind,
 };
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use crate::{
     api::public_api::PublicApi,
-    aws::emulator::LocalAws,
+    aws::emulator::{LocalAws, REGION},
     line::{Choice, LineStandIn},
     random::{random_bytes, random_uuid},
     sobot::SobotStandIn,
@@ -281,6 +282,10 @@ impl Stand {
     /// # Panics
     /// When the table cannot be read, or holds something else.
     pub async fn record(&self, order_id: &str) -> Option<DeliveryRecord> {
+        self.delivery_item(order_id).await.map(|item| serde_dynamo::from_item(item).expect("a delivery record"))
+    }
+
+    async fn delivery_item(&self, order_id: &str) -> Option<HashMap<String, AttributeValue>> {
         let answer = self
             .dynamodb
             .get_item()
@@ -289,17 +294,87 @@ impl Stand {
             .key("status", AttributeValue::S(NotificationKind::OrderFinished.status().to_owned()))
             .consistent_read(true)
             .send()
-            .await
-            .expect("the deliveries can be read");
-        answer.item.map(|item| serde_dynamo::from_item(item).expect("a delivery record"))
+            .await;
+        answer.expect("the deliveries can be read").item
     }
 
-    /// Writes a record as it is: what a test puts in place of hours passed.
-    pub async fn put_record(&self, record: &DeliveryRecord) -> anyhow::Result<()> {
+    /// Waits until no message is in the retry queue, hidden ones and those that are not due included.
+    ///
+    /// # Panics
+    /// After a minute.
+    pub async fn wait_for_an_empty_retry_queue(&self) {
+        use QueueAttributeName::{
+            ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesDelayed as Delayed,
+            ApproximateNumberOfMessagesNotVisible as NotVisible,
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let url = self.aws.output("PushRetryQueueUrl");
+            let asked = self
+                .sqs
+                .get_queue_attributes()
+                .queue_url(url)
+                .set_attribute_names(Some(vec![Visible, Delayed, NotVisible]));
+            let answer = asked.send().await.expect("the queue can be looked at");
+            let counts = answer.attributes.unwrap_or_default();
+            if counts.values().all(|count| count == "0") {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the retry queue does not become empty: {counts:?}");
+            sleep(POLL).await;
+        }
+    }
+
+    /// Changes attributes of a record behind everybody's back; null takes one away.
+    pub async fn change_record(&self, order_id: &str, changes: Value) -> anyhow::Result<()> {
+        let mut item: Value = serde_dynamo::from_item(self.delivery_item(order_id).await.context("no record")?)?;
+        for (name, value) in changes.as_object().context("an object")? {
+            item[name] = value.clone();
+        }
+        item.as_object_mut().context("an item")?.retain(|_, value| !value.is_null());
         let table = self.aws.output("DeliveriesTableName");
-        let item = serde_dynamo::to_item(record)?;
-        self.dynamodb.put_item().table_name(table).set_item(Some(item)).send().await?;
+        let put = self.dynamodb.put_item().table_name(table).set_item(Some(serde_dynamo::to_item(item)?));
+        put.send().await?;
         Ok(())
+    }
+
+    /// Lets this time pass for a record: each time that decides of it moves into the past, its arrival aside.
+    pub async fn age_record(&self, order_id: &str, by: time::Duration) -> anyhow::Result<()> {
+        const TIMES: [&str; 6] =
+            ["key_first_used_at", "last_attempt_at", "due_at", "waiting_since", "bell_enqueued_at", "rung_at"];
+        let item = self.delivery_item(order_id).await.context("no record")?;
+        let text = |name: &str| item.get(name)?.as_s().ok();
+        let mut changes = json!({});
+        for name in TIMES {
+            if let Some(then) = text(name) {
+                changes[name] = json!((OffsetDateTime::parse(then, &Rfc3339)? - by).format(&Rfc3339)?);
+            }
+        }
+        if let Some(waits_since) = text("waits_since") {
+            let (seconds, order) = waits_since.split_once('#').context("a sort key of by_open")?;
+            changes["waits_since"] = json!(format!("{:010}#{order}", seconds.parse::<i64>()? - by.whole_seconds()));
+        }
+        self.change_record(order_id, changes).await
+    }
+
+    /// Moves a record to another of LINE's days, as if its order had arrived then.
+    pub async fn change_day(&self, order_id: &str, day: time::Date) -> anyhow::Result<()> {
+        let item = self.delivery_item(order_id).await.context("no record")?;
+        let shard = item.get("day_shard").and_then(|shard| shard.as_s().ok()?.split_once('#')).context("a shard")?.1;
+        self.change_record(order_id, json!({ "day": day.to_string(), "day_shard": format!("{day}#{shard}") })).await
+    }
+
+    /// The retry key of a record's present generation.
+    pub fn retry_key(&self, record: &DeliveryRecord) -> Uuid {
+        let environment = &self.aws.environments()["OrderFinishedFunction"];
+        let variable = |name: &str| environment[name].clone();
+        let space = KeySpace {
+            account: variable("ACCOUNT_ID"),
+            region: REGION.to_owned(),
+            stack: variable("STACK_NAME"),
+            environment: variable("ENVIRONMENT"),
+        };
+        record.progress.retry_key(space.keys(&record.order_id, &record.status))
     }
 
     /// Waits until the record of an order is as wanted, and returns it.
@@ -335,13 +410,25 @@ impl Stand {
         Ok(())
     }
 
-    /// Keeps a user's friend state, as of now.
+    /// Keeps a user's friend state, as an event of now tells it.
     pub async fn set_friend(&self, line_user_id: &str, friend: bool) -> anyhow::Result<()> {
+        self.believe(line_user_id, friend, time::Duration::ZERO, Source::LineEvent).await
+    }
+
+    /// Keeps a user's friend state, as this source told it so long ago.
+    pub async fn believe(
+        &self,
+        line_user_id: &str,
+        friend: bool,
+        age: time::Duration,
+        source: Source,
+    ) -> anyhow::Result<()> {
         let friendship = if friend { Friendship::Friend } else { Friendship::NotAFriend };
         let user = LineUserId::parse(line_user_id).map_err(anyhow::Error::msg)?;
         let friends = Friends::new(self.dynamodb.clone(), self.aws.output("FriendsTableName").to_owned());
-        let put = friends.put(&user, friendship, OffsetDateTime::now_utc(), Source::LineEvent).await;
-        put.map(|_| ()).map_err(anyhow::Error::msg)
+        let put = friends.put(&user, friendship, OffsetDateTime::now_utc() - age, source).await;
+        anyhow::ensure!(put.map_err(anyhow::Error::msg)?, "something newer is known");
+        Ok(())
     }
 
     /// Links a member to a LINE user.

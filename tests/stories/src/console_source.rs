@@ -38,7 +38,7 @@ fn known() -> Value {
     let data: String = SCRIPT_FILES[..=last].iter().map(|(_, text)| *text).collect();
     let tell = "const STATES = Object.keys(MARKS);\n\
                 const FORMS = { OrderId: ID.source, MemberId: ID.source, LineUserId: USER.source };\n\
-                console.log(JSON.stringify({ WORDS, STATES, REASONS, QUEUES, FORMS }));\n";
+                console.log(JSON.stringify({ WORDS, STATES, REASONS, QUEUES, LETTERS, FORMS }));\n";
     let script = scratch("console-names.js");
     fs::write(&script, data + tell).expect("written");
     let output = deno("run").args(["--no-config", "--quiet"]).arg(script).output().expect("it runs");
@@ -198,8 +198,10 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
     let parameters = document.at("/paths/~1sobot~1records/get/parameters").as_array().expect("parameters");
     let outcome = parameters.iter().find(|parameter| parameter["name"] == "status").expect("the outcome");
     let outcomes = names(&outcome["schema"]["enum"]);
+    let letters = names(&schema("DeadLetter")["properties"]["letter"]["enum"]);
 
-    for (list, documented) in [("STATES", &states), ("REASONS", &reasons), ("QUEUES", &queues)] {
+    let lists = [("STATES", &states), ("REASONS", &reasons), ("QUEUES", &queues), ("LETTERS", &letters)];
+    for (list, documented) in lists {
         assert_eq!(&names(&known[list]), documented, "{list}");
     }
     for (id, form) in known["FORMS"].as_object().expect("forms") {
@@ -219,6 +221,7 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
             ("kind", &kinds),
             ("status", &statuses),
             ("grant", &grants),
+            ("letter", &letters),
         ] {
             let prefix = format!("{group}.");
             let told: BTreeSet<&str> = words.keys().filter_map(|name| name.strip_prefix(&prefix)).collect();

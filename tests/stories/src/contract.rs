@@ -2,7 +2,7 @@
 
 use local_stand::stand::{Reply, Stand, order_with, random_key, sample_order};
 use serde_json::{Value, json};
-use shared::delivery::record::State;
+use shared::delivery::state::State;
 
 use crate::{id, story, story_alone, user};
 
@@ -32,7 +32,11 @@ fn the_sample_order_reaches_the_customer() {
         let got = stand.line.received_by(user(&order)).remove(0);
         assert_eq!(
             (reply.status, reply.body),
-            (200, json!({ "orderId": id(&order), "delivery": "sent", "lineRequestId": got.request_id }))
+            (
+                200,
+                json!({ "orderId": id(&order), "delivery": "sent", "mayHaveReachedLine": true,
+                        "lineRequestId": got.request_id })
+            )
         );
         let message = received(stand, &order).await;
         assert_eq!(
@@ -45,9 +49,9 @@ fn the_sample_order_reaches_the_customer() {
         assert!(!got.notification_disabled);
 
         let record = stand.record(id(&order)).await.expect("a record");
-        assert_eq!((record.state, record.attempts.len()), (State::Sent, 1));
+        assert_eq!((record.progress.state(), record.attempts.len()), (State::Sent, 1));
         assert_eq!(record.line_request_id, Some(got.request_id));
-        assert_eq!(Some(record.retry_key("local")), got.retry_key);
+        assert_eq!(Some(stand.retry_key(&record)), got.retry_key);
         assert!(record.line_message_id.is_some());
     });
 }
@@ -198,7 +202,7 @@ fn identical_orders_at_once_are_one_message() {
             let delivery = reply.body["delivery"].as_str().unwrap_or_default();
             assert!(matches!((reply.status, delivery), (200, "sent") | (202, "retrying")), "{reply:?}");
         }
-        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         assert_eq!(stand.line.received_by(user(&order)).len(), 1);
         assert_eq!(stand.line.pushes_to(user(&order)).len(), 1, "only the owner pushes");
     });

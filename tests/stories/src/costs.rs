@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local_stand::{aws::tap::Fault, line::Behaviour, stand::order_with};
 use serde_json::{Value, json};
-use shared::delivery::record::State;
+use shared::delivery::state::State;
 
 use crate::{id, posting, story, story_alone, user};
 
@@ -85,7 +85,7 @@ fn the_logs_tell_each_call_to_line_and_no_secret() {
         let mut broken = orders[0].clone();
         broken["fee"] = json!("x");
         stand.post(&broken).await;
-        stand.wait_for_record(id(&orders[1]), "sent", |record| record.state == State::Sent).await;
+        stand.wait_for_record(id(&orders[1]), "sent", |record| record.progress.state() == State::Sent).await;
 
         let logs = stand.aws.all_logs();
         let lines: Vec<Value> = logs

@@ -8,12 +8,12 @@ use local_stand::{
     stand::{Stand, order_with},
 };
 use serde_json::{Value, json};
-use shared::delivery::record::State;
+use shared::delivery::state::State;
 
 use crate::{id, posting, story, story_alone, user};
 
 async fn settles_as_one_message(stand: &Stand, order: &Value) {
-    stand.wait_for_record(id(order), "sent", |record| record.state == State::Sent).await;
+    stand.wait_for_record(id(order), "sent", |record| record.progress.state() == State::Sent).await;
     assert_eq!(stand.line.received_by(user(order)).len(), 1);
 }
 
@@ -41,7 +41,7 @@ fn killed_between_the_durable_writes_and_the_push() {
         let answered = kill_when_held(&stand, &order, Endpoint::Token.into()).await;
         assert!(answered >= 500, "the order system got an error, {answered}");
         assert!(stand.line.pushes_to(user(&order)).is_empty());
-        assert_eq!(stand.record(id(&order)).await.map(|record| record.state), Some(State::Pending));
+        assert_eq!(stand.record(id(&order)).await.map(|record| record.progress.state()), Some(State::Pending));
         settles_as_one_message(&stand, &order).await;
     });
 }
@@ -128,7 +128,7 @@ fn an_outcome_that_cannot_be_written_is_healed_by_the_queue() {
         let fault = stand.aws.tap().inject(Fault::INTERNAL, "dynamodb.PutItem", id(&order), ALWAYS);
         let reply = posting.await.expect("no panic");
         assert_eq!((reply.status, &reply.body["delivery"]), (200, &json!("sent")), "LINE has it");
-        assert_eq!(stand.record(id(&order)).await.map(|record| record.state), Some(State::Pending));
+        assert_eq!(stand.record(id(&order)).await.map(|record| record.progress.state()), Some(State::Pending));
         drop(fault);
         settles_as_one_message(stand, &order).await;
     });
@@ -142,13 +142,11 @@ fn sent_is_written_over_whatever_another_worker_wrote_meanwhile() {
         let posting = posting(stand, &order);
         let held = |line: &LineStandIn| line.is_held(user(&order));
         stand.line.wait_until("the push is held", Duration::from_secs(20), held).await;
-        let mut taken_over = stand.record(id(&order)).await.expect("a record");
-        taken_over.revision += 7;
-        taken_over.settle(State::Retrying, None);
-        stand.put_record(&taken_over).await.expect("written");
+        let taken_over = json!({ "revision": 8, "state": "retrying" });
+        stand.change_record(id(&order), taken_over).await.expect("written");
         assert!(stand.line.release(user(&order), ReleaseAs::Accept));
         assert_eq!(posting.await.expect("no panic").body["delivery"], "sent");
-        assert_eq!(stand.record(id(&order)).await.map(|record| record.state), Some(State::Sent));
+        assert_eq!(stand.record(id(&order)).await.map(|record| record.progress.state()), Some(State::Sent));
     });
 }
 

@@ -195,7 +195,7 @@ fn our_own_count_tells_what_was_not_sent_and_where_line_differs() {
         let retried = order_with(json!({}));
         stand.line.script(user(&retried), [Behaviour::answer(500, ""), Behaviour::answer(500, "")]);
         assert_eq!(stand.post(&retried).await.status, 202);
-        stand.wait_for_record(id(&retried), "given up", |record| record.reason.is_some()).await;
+        stand.wait_for_record(id(&retried), "given up", |record| record.progress.reason().is_some()).await;
         while stand.queue_depth("PushRetryDeadLetterQueueUrl").await.expect("a depth") == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }

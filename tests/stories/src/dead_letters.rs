@@ -8,7 +8,7 @@ use local_stand::{
     stand::{Reply, Stand, order_with},
 };
 use serde_json::{Value, json};
-use shared::delivery::record::{Reason, State};
+use shared::delivery::state::{Reason, State};
 use time::OffsetDateTime;
 use tokio::{
     task::JoinSet,
@@ -112,7 +112,7 @@ fn a_discarded_order_has_failed_and_can_be_sent_again() {
         let told = json!({ "id": letter, "orderId": id(&order), "delivery": "failed" });
         assert_eq!((reply.status, &reply.body), (200, &told));
         let record = stand.record(id(&order)).await.expect("a record");
-        assert_eq!((record.state, record.reason), (State::Failed, Some(Reason::Discarded)));
+        assert_eq!((record.progress.state(), record.progress.reason()), (State::Failed, Some(Reason::Discarded)));
         assert_eq!(stand.post(&order).await.body["reason"], "discarded", "the order system is told");
         assert_eq!(discard(stand, letter).await.status, 404, "it is gone");
         // A busy machine may have let an attempt run out of time, and then LINE may have it.
@@ -142,7 +142,7 @@ fn a_dead_letter_that_is_a_copy_or_garbage_is_discarded_and_no_order_is_touched(
             let reply = discard(stand, letter["id"].as_str().expect("an id")).await;
             assert_eq!(reply.status, 200, "{needle}: {reply:?}");
         }
-        assert_eq!(stand.record(id(&sent)).await.expect("a record").state, State::Sent);
+        assert_eq!(stand.record(id(&sent)).await.expect("a record").progress.state(), State::Sent);
         for id in ["push-retry.nothing", "inbox", "everything.1", "..%2F..", "push-retry."] {
             let reply = discard(stand, id).await;
             assert!(matches!(reply.status, 400 | 404), "{id}: {reply:?}");
@@ -171,8 +171,11 @@ fn redriven_orders_arrive_once_and_an_old_doubtful_key_is_never_used_again() {
     story_alone(&[("MaxRetries", "1")], async |stand| {
         let [refused, doubtful, young] = [(); 3].map(|()| order_with(json!({})));
         stand.line.script(user(&refused), vec![Behaviour::RateLimited; 2]);
-        stand.line.script(user(&doubtful), vec![Behaviour::AcceptThenHangUp, Behaviour::HangUpBeforeAccepting]);
-        stand.line.script(user(&young), vec![Behaviour::AcceptThenHangUp, Behaviour::HangUpBeforeAccepting]);
+        // A connection that breaks is asked again at once: two requests an attempt.
+        for order in [&doubtful, &young] {
+            stand.line.script(user(order), [Behaviour::AcceptThenHangUp]);
+            stand.line.script(user(order), vec![Behaviour::HangUpBeforeAccepting; 3]);
+        }
         for order in [&refused, &doubtful, &young] {
             assert_eq!(stand.post(order).await.status, 202);
         }
@@ -182,17 +185,20 @@ fn redriven_orders_arrive_once_and_an_old_doubtful_key_is_never_used_again() {
         // A day later, for two of them.
         let day = time::Duration::hours(25);
         for order in [&refused, &doubtful] {
-            let mut record = stand.record(id(order)).await.expect("a record");
-            record.key_first_used_at = record.key_first_used_at.map(|first| first - day);
-            stand.put_record(&record).await.expect("written");
+            stand.age_record(id(order), day).await.expect("written");
         }
         let reply = redrive(&stand, "push-retry").await;
         assert_eq!((reply.status, &reply.body["redrive"], &reply.body["moved"]), (202, &json!("moved"), &json!(3)));
-        let wait =
-            async |order, state| stand.wait_for_record(id(order), "settled", |record| record.state == state).await;
-        assert_eq!(wait(&refused, State::Sent).await.generation, 2, "LINE certainly had none of its requests");
-        assert_eq!(wait(&doubtful, State::Expired).await.generation, 1);
-        assert_eq!(wait(&young, State::Sent).await.generation, 1);
+        let wait = async |order, state| {
+            stand.wait_for_record(id(order), "settled", |record| record.progress.state() == state).await
+        };
+        assert_eq!(
+            wait(&refused, State::Sent).await.progress.generation(),
+            2,
+            "LINE certainly had none of its requests"
+        );
+        assert_eq!(wait(&doubtful, State::Expired).await.progress.generation(), 1);
+        assert_eq!(wait(&young, State::Sent).await.progress.generation(), 1);
         for order in [&refused, &doubtful, &young] {
             assert_eq!(stand.line.received_by(user(order)).len(), 1);
         }
@@ -272,7 +278,9 @@ fn three_in_the_morning() {
         for (number, order) in orders.iter().enumerate() {
             let behaviour = down[number % down.len()].clone();
             // What LINE took once it would answer 409: it is down for that, too.
-            stand.line.script(user(order), [behaviour, Behaviour::HangUpBeforeAccepting]);
+            // A connection that breaks is asked again at once.
+            stand.line.script(user(order), [behaviour]);
+            stand.line.script(user(order), vec![Behaviour::HangUpBeforeAccepting; 3]);
         }
         let mut posting = JoinSet::new();
         for order in orders.clone() {
@@ -298,9 +306,7 @@ fn three_in_the_morning() {
         // Nine o'clock: what was an hour of the night is moved to yesterday, and the report tells it.
         let yesterday = OffsetDateTime::now_utc().to_offset(time::macros::offset!(+8)).date() - time::Duration::DAY;
         for order in &orders {
-            let mut record = stand.record(id(order)).await.expect("a record");
-            record.day = yesterday.to_string();
-            stand.put_record(&record).await.expect("written");
+            stand.change_day(id(order), yesterday).await.expect("written");
         }
         let told = async |event: Value, lines: [&str; 3]| {
             let answer = stand.invoke("DailyReportFunctionName", &event).await.expect("an answer");

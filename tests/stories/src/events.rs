@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use local_stand::{aws::sam_local, repository};
 use serde_json::{Value, json};
-use shared::delivery::record::State;
+use shared::delivery::state::State;
 
 use crate::{story, story_alone, template::template};
 
@@ -81,7 +81,11 @@ fn every_event_file_drives_its_function() {
                     let order: Value = serde_json::from_str(record["body"].as_str().expect("text")).unwrap_or_default();
                     if order["status"] == "finish" {
                         let id = order["orderId"].as_str().expect("an id");
-                        assert_eq!(stand.record(id).await.map(|record| record.state), Some(State::Sent), "{file}");
+                        assert_eq!(
+                            stand.record(id).await.map(|record| record.progress.state()),
+                            Some(State::Sent),
+                            "{file}"
+                        );
                     }
                 }
             } else {

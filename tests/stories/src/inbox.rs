@@ -14,7 +14,7 @@ use local_stand::{
 use serde_json::{Value, json};
 use shared::{
     inbox::{messages::StoredEvent, queue::Via},
-    line::webhook::{Content, Provider},
+    line::webhook::{MessageContent, Provider},
 };
 
 use crate::{story, story_alone};
@@ -263,7 +263,7 @@ fn a_verified_copy_replaces_what_a_forwarder_said() {
         changed["message"]["text"] = json!("what was forwarded");
         let said = |words: &'static str| {
             move |stored: &[StoredEvent]| {
-                stored.iter().any(|event| event.content == Some(Content::Text { text: words.to_owned() }))
+                stored.iter().any(|event| event.content == Some(MessageContent::Text { text: words.to_owned() }))
             }
         };
         deliver(WebhookSender::sobot(stand), &[changed.clone()]).await;
@@ -388,12 +388,14 @@ fn who_unfollows_gets_no_push_and_who_comes_back_gets_the_next() {
     story(async |stand| {
         let user = random_user();
         let order = || order_with(json!({ "recipient": { "lineUserId": user } }));
-        let deliveries = [(unfollow(&user, AT), false, "suppressed"), (follow(&user, AT + 1), true, "sent")];
+        let now = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("now");
+        let deliveries = [(unfollow(&user, now), false, "suppressed"), (follow(&user, now + 1), true, "sent")];
         for (change, friend, delivery) in deliveries {
             deliver(WebhookSender::line(stand), &[change]).await;
             stand.wait_for_friend_state(&user, friend, "line_event").await;
             assert_eq!(stand.post(&order()).await.body["delivery"], delivery);
         }
+        assert!(stand.line.profiles_asked(&user).is_empty(), "LINE has just said it");
         assert_eq!(stand.line.received_by(&user).len(), 1);
     });
 }

@@ -16,6 +16,7 @@ use shared::{
     aws::secret::Secret,
     clock::Clock,
     customer::{
+        friend::Source,
         link::{Links, NewLink, Replaced},
         login_secret::LoginSecret,
         unlink::{UnlinkError, Unlinked, unlink},
@@ -240,6 +241,42 @@ fn who_is_no_friend_yet_gets_the_add_friend_link() {
     });
 }
 
+fn says_no_friend(stand: &Stand, user: &str) {
+    let friendship = Target::Login(Endpoint::Friendship, user.to_owned());
+    stand.line.script(friendship, [Behaviour::answer(200, r#"{"friendFlag":false}"#)]);
+}
+
+#[test]
+fn no_friend_is_not_kept_of_somebody_whose_profile_line_tells() {
+    story_alone(&[], async |stand| {
+        let (member, user) = (member(), random_user());
+        stand.believe(&user, false, time::Duration::hours(2), Source::LineEvent).await.expect("written");
+        says_no_friend(&stand, &user);
+        log_in(&stand, &member, &user).await.is_page(200, "You are connected");
+        assert_eq!(stand.friend_state(&user).await, Some((true, "profile".to_owned())));
+        log_in(&stand, &member, &user).await.is_page(200, "You are connected");
+        assert_eq!(stand.line.profiles_asked(&user).len(), 1, "a friend is not asked about");
+        let logs = stand.aws.logs("line-login");
+        assert!(logs.contains("is another account linked to the Login channel?") && !logs.contains(&user));
+        let told: Vec<Value> = logs.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let told: Vec<_> = told.iter().filter(|line| line["FriendshipTold"] == 1).collect();
+        let contradicted: Vec<_> = told.iter().map(|line| line["FriendshipContradicted"].as_u64()).collect();
+        assert_eq!(contradicted, [Some(1), Some(0)]);
+    });
+}
+
+#[test]
+fn no_friend_is_not_kept_while_line_cannot_be_asked_and_the_login_succeeds() {
+    story(async |stand| {
+        let (member, user) = (member(), random_user());
+        says_no_friend(stand, &user);
+        stand.line.script(Target::Profile(user.clone()), [Behaviour::answer(500, "")]);
+        log_in(stand, &member, &user).await.is_page(200, "One step left");
+        assert_eq!(stand.friend_state(&user).await, None);
+        assert_eq!(user_of(stand, &member).await, Some(user));
+    });
+}
+
 #[test]
 fn what_line_says_in_the_address_about_friendship_is_not_believed() {
     story(async |stand| {
@@ -428,6 +465,16 @@ pub async fn drive_line_login(stand: &Stand) {
     log_in(stand, &member, &random_user()).await.is_page(200, "You are connected");
     log_in(stand, &member, &random_user()).await.is_page(200, "You are connected");
     call_back_twice_at_once(stand, "M-twice", &random_user()).await;
+    // Of somebody who is said to be no friend the channel is asked.
+    let user = random_user();
+    stand.line.mark(&user, Person::Blocked);
+    log_in(stand, "M-no-friend", &user).await.is_page(200, "One step left");
+    // LINE refuses a code once.
+    let user = random_user();
+    let (mut visitor, callback) = up_to_the_callback(stand, "M-refused", &user).await;
+    stand.line.script(Target::Login(Endpoint::Exchange, user), [Behaviour::answer(400, "{}")]);
+    visitor.get(&callback).await.is_page(502, "The login was not completed");
+    visitor.get(&callback).await.is_page(200, "You are connected");
 }
 
 #[test]
@@ -643,7 +690,7 @@ fn logins_at_the_same_time_leave_no_half_links() {
             links.put(&link, &key).await
         };
         let (a, b, c, d, e, f) = tokio::join!(put(0), put(4), put(8), put(1), put(3), put(2));
-        let made: [Result<Replaced, String>; 6] = [a, b, c, d, e, f];
+        let made: [Result<Replaced, _>; 6] = [a, b, c, d, e, f];
         assert!(made.iter().any(Result::is_ok), "{made:?}");
         let mut linked = 0;
         for member in &members {

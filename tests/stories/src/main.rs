@@ -4,7 +4,9 @@
 //! * [`outcomes`] - every row of the table of LINE's answers
 //! * [`recipients`] - whom an order reaches: members, friends, and those who are neither
 //! * [`retries`] - the queue, the dead-letter queue, redrive, the switch, the key's 24 hours
+//! * [`bells`] - the record delivers, the queue only rings: lost, late and moved bells, the sweep
 //! * [`crashes`] - processes killed, AWS failing at each step
+//! * [`writes`] - what may come between a store and its table: a lost answer, a transaction, an error
 //! * [`daily_report`] - the mail at nine, and the warning before the quota is gone
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
@@ -20,6 +22,7 @@
 //! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`metrics`] - what CloudWatch reads in the logs
 //! * [`routes`] - the stack has the routes that are documented, and no others
+//! * [`sources`] - what the functions' sources say in one place only, and what they never say
 //! * [`events`] - every file of `events/` drives its function
 //! * [`documents`] - what the pages say is there: links, files, parameters, outputs, calls
 //! * [`comments`] - how wide they are
@@ -28,6 +31,7 @@
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
 //! brings up its own.
 
+mod bells;
 mod comments;
 mod console;
 mod console_source;
@@ -41,6 +45,7 @@ mod documents;
 mod events;
 mod inbox;
 mod login;
+
 mod metrics;
 mod operations;
 mod outcomes;
@@ -49,9 +54,11 @@ mod recipients;
 mod resends;
 mod retries;
 mod routes;
+mod sources;
 mod template;
 mod tokens;
 mod webhooks;
+mod writes;
 
 use std::sync::{Arc, LazyLock};
 

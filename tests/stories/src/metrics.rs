@@ -11,7 +11,7 @@ use local_stand::{
 };
 use serde_json::{Value, json};
 use shared::{
-    delivery::record::State,
+    delivery::state::State,
     metric::{Metric, NAMESPACE},
 };
 use tokio::time::{Instant, sleep};
@@ -60,7 +60,7 @@ fn every_outcome_of_a_push_is_measured_once() {
         }
         let unlinked = order_with(json!({ "recipient": { "memberId": "M-nobody" } }));
         assert_eq!(stand.post(&unlinked).await.body["reason"], "not_linked");
-        stand.wait_for_record(id(retried), "sent", |record| record.state == State::Sent).await;
+        stand.wait_for_record(id(retried), "sent", |record| record.progress.state() == State::Sent).await;
         wait_for(&stand, "push-retry", Metric::Sent, 1).await;
 
         let count = |metric| told(&stand, "order-finished", metric).len();
@@ -180,7 +180,7 @@ fn an_outcome_whose_writing_was_not_answered_is_measured_all_the_same() {
             stand.post(order).await;
             assert_eq!(lost.hits(), 1);
             let record = stand.record(id(order)).await.expect("a record");
-            assert_eq!((record.state, record.revision), (state, 2), "written once");
+            assert_eq!((record.progress.state(), record.revision), (state, 2), "written once");
             assert_eq!(wait_for(&stand, "order-finished", metric, 1).await.len(), 1);
         }
     });

@@ -10,7 +10,7 @@ use local_stand::{
     stand::{Reply, Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
-use shared::delivery::record::State;
+use shared::delivery::state::State;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -132,7 +132,9 @@ fn a_switch_is_turned_with_a_reason_and_takes_effect_everywhere() {
             let reply = stand.operate("PUT", &path, Some(off)).await;
             assert_eq!((reply.status, &reply.body["enabled"]), (200, &json!(false)), "{reply:?}");
             // The retry, by another function, with a memory of half a retry delay here and 30 s on AWS.
-            stand.wait_for_record(id(&waiting), "suppressed", |record| record.state == State::Suppressed).await;
+            stand
+                .wait_for_record(id(&waiting), "suppressed", |record| record.progress.state() == State::Suppressed)
+                .await;
             let order = order_with(json!({}));
             let reply = stand.post(&order).await;
             assert_eq!(
@@ -215,13 +217,17 @@ fn a_wrong_wish_changes_nothing_and_names_its_fields() {
 fn an_order_is_looked_up_with_every_attempt_and_what_the_customer_saw() {
     story(async |stand| {
         let order = order_with(json!({}));
-        let behaviours =
-            [Behaviour::answer(500, r#"{"message":"Internal server error"}"#), Behaviour::AcceptThenHangUp];
+        let behaviours = [
+            Behaviour::answer(500, r#"{"message":"Internal server error"}"#),
+            Behaviour::AcceptThenHangUp,
+            // Asked again at once.
+            Behaviour::HangUpBeforeAccepting,
+        ];
         stand.line.script(user(&order), behaviours);
         assert_eq!(stand.post(&order).await.status, 202);
         let body = get(stand, &format!("/orders/{}", id(&order))).await;
         assert_eq!((&body["delivery"], &body["resend"]), (&json!("retrying"), &json!("in_flight")));
-        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         let body = get(stand, &format!("/orders/{}", id(&order))).await;
         assert_eq!((&body["delivery"], &body["resend"]), (&json!("sent"), &json!("needs_force")));
         assert_eq!((&body["lineUserId"], &body["order"]["orderId"]), (&json!(user(&order)), &json!(id(&order))));

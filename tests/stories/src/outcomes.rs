@@ -7,7 +7,10 @@ use local_stand::{
     stand::{Reply, Stand, order_with},
 };
 use serde_json::{Value, json};
-use shared::delivery::record::{DeliveryRecord, Reason, State};
+use shared::delivery::{
+    record::DeliveryRecord,
+    state::{Reason, State},
+};
 
 use crate::{id, story, story_alone, user};
 
@@ -25,7 +28,7 @@ async fn is_retried_once(stand: &Stand, behaviour: Behaviour) -> DeliveryRecord 
     assert_eq!((reply.status, &reply.body["delivery"]), (202, &json!("retrying")), "{}", reply.body);
     // The same call meanwhile pushes nothing.
     assert_eq!(stand.post(&order).await.status, 202);
-    let record = stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+    let record = stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
     assert_eq!(stand.line.received_by(user(&order)).len(), 1, "one message");
     let pushes = stand.line.pushes_to(user(&order));
     assert_eq!(pushes.len(), 2);
@@ -59,8 +62,11 @@ fn accepted_is_sent_even_with_an_empty_answer() {
 #[test]
 fn accepted_and_the_connection_drops_is_one_message() {
     story(async |stand| {
-        let record = is_retried_once(stand, Behaviour::AcceptThenHangUp).await;
-        assert_eq!(record.attempts[1].line_status, Some(409));
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), [Behaviour::AcceptThenHangUp]);
+        assert_eq!(stand.post(&order).await.body["delivery"], "sent");
+        let record = stand.record(id(&order)).await.expect("a record");
+        assert_eq!((record.attempts.len(), record.attempts[0].line_status), (1, Some(409)), "asked again at once");
         let accepted =
             stand.line.received_by(record.line_user_id.as_deref().expect("a recipient")).remove(0).request_id;
         assert_eq!(record.line_accepted_request_id, Some(accepted));
@@ -97,10 +103,20 @@ fn a_server_error_is_retried() {
 }
 
 #[test]
-fn a_broken_connection_is_retried() {
+fn a_connection_that_breaks_is_asked_again_at_once_and_one_that_breaks_twice_is_retried() {
     story(async |stand| {
-        let record = is_retried_once(stand, Behaviour::HangUpBeforeAccepting).await;
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), [Behaviour::HangUpBeforeAccepting]);
+        assert_eq!(stand.post(&order).await.body["delivery"], "sent");
+        let [first, second] = &stand.line.pushes_to(user(&order))[..] else { panic!("two requests") };
+        assert_eq!((first.retry_key(), &first.body), (second.retry_key(), &second.body));
+
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), vec![Behaviour::HangUpBeforeAccepting; 2]);
+        assert_eq!(stand.post(&order).await.status, 202);
+        let record = stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         assert_eq!(record.attempts[0].error.as_deref(), Some("connection lost"));
+        assert_eq!((record.attempts.len(), record.progress.attempt_count()), (2, 3));
     });
 }
 
@@ -129,7 +145,7 @@ fn a_refused_token_is_renewed_once_and_the_push_made_at_once() {
         let refused = order_with(json!({}));
         stand.line.script(user(&refused), [Behaviour::Unauthorized]);
         assert_eq!(stand.post(&refused).await.status, 202);
-        stand.wait_for_record(id(&refused), "sent", |record| record.state == State::Sent).await;
+        stand.wait_for_record(id(&refused), "sent", |record| record.progress.state() == State::Sent).await;
         assert_eq!(stand.line.tokens_issued(), issued + 1);
         assert_eq!(stand.line.received_by(user(&refused)).len(), 1);
     });
@@ -151,7 +167,7 @@ fn the_monthly_limit_is_believed_only_when_the_figures_say_so() {
             (200, &json!("failed"), &json!("quota_exhausted"))
         );
         let record = stand.record(id(&order)).await.expect("a record");
-        assert_eq!((record.state, record.reason), (State::Failed, Some(Reason::QuotaExhausted)));
+        assert_eq!((record.progress.state(), record.progress.reason()), (State::Failed, Some(Reason::QuotaExhausted)));
 
         // Another text with the same meaning.
         let order = order_with(json!({}));

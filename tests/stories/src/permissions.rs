@@ -9,18 +9,24 @@ use local_stand::{
     stand::{POLL, Stand, order_with, random_user},
 };
 use serde_json::{Value, json};
-use shared::delivery::record::State;
+use shared::{customer::friend::Source, delivery::state::State, line::day::line_day};
+use time::OffsetDateTime;
 use tokio::time::sleep;
 
-use crate::{id, login, story_alone, user};
+use crate::{
+    bells::{sweep, without_a_bell},
+    id, login, story_alone, user,
+};
 
 #[test]
 fn every_permission_is_needed() {
     story_alone(&[], async |stand| {
         drive_order_finished(&stand).await;
         drive_push_retry(&stand).await;
+        drive_the_sweep(&stand).await;
         drive_quota_warning(&stand).await;
         drive_daily_report(&stand).await;
+        begin_without_tokens(&stand, "line-login").await;
         login::drive_line_login(&stand).await;
         drive_webhooks_and_inbox(&stand).await;
         drive_operations(&stand).await;
@@ -42,6 +48,8 @@ async fn drive_order_finished(stand: &Stand) {
     assert_eq!(stand.post(&order_with(json!({}))).await.body["delivery"], "sent");
     let unlinked = order_with(json!({ "recipient": { "memberId": "M-1" } }));
     assert_eq!(stand.post(&unlinked).await.body["reason"], "not_linked");
+    let befriended = to_no_friend_of_old(stand).await;
+    assert_eq!(stand.post(&befriended).await.body["delivery"], "sent");
     // Another worker wrote the record meanwhile.
     let lost = stand.aws.tap().inject(
         Fault::Error(400, "ConditionalCheckFailedException"),
@@ -51,6 +59,13 @@ async fn drive_order_finished(stand: &Stand) {
     );
     assert_eq!(stand.post(&order_with(json!({}))).await.body["delivery"], "sent");
     assert_eq!(lost.hits(), 1);
+    // Left by a crash, and called again after midnight.
+    let left = order_with(json!({}));
+    assert_eq!(stand.post(&left).await.body["delivery"], "sent");
+    arrived_yesterday(stand, &left).await;
+    let pending = json!({ "state": "pending", "due_at": "2020-01-01T00:00:00Z" });
+    stand.change_record(id(&left), pending).await.expect("written");
+    assert_eq!(stand.post(&left).await.body["delivery"], "sent");
     stand.line.set_quota(Some(stand.line.usage()));
     assert_eq!(stand.post(&order_with(json!({}))).await.body["reason"], "quota_exhausted");
     // The warning it makes is over before the tokens are taken away.
@@ -60,6 +75,29 @@ async fn drive_order_finished(stand: &Stand) {
     stand.line.set_quota(None);
 }
 
+/// A day that is over: whoever changes one of its records marks it.
+async fn arrived_yesterday(stand: &Stand, order: &Value) {
+    let yesterday = line_day(OffsetDateTime::now_utc()) - time::Duration::DAY;
+    stand.change_day(id(order), yesterday).await.expect("written");
+}
+
+async fn drive_the_sweep(stand: &Stand) {
+    let order = without_a_bell(stand).await;
+    arrived_yesterday(stand, &order).await;
+    assert_eq!(sweep(stand).await["rung"], 1);
+    let order = without_a_bell(stand).await;
+    assert_eq!(sweep(stand).await["rung"], 1);
+    stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
+}
+
+/// An order to somebody who is called no friend so long ago that LINE is asked.
+async fn to_no_friend_of_old(stand: &Stand) -> Value {
+    let order = order_with(json!({}));
+    let written = stand.believe(user(&order), false, time::Duration::hours(2), Source::LineEvent).await;
+    written.expect("written");
+    order
+}
+
 async fn drive_push_retry(stand: &Stand) {
     begin_without_tokens(stand, "push-retry").await;
     // No record stands for it: whom the member is, the retry has to find out.
@@ -67,13 +105,24 @@ async fn drive_push_retry(stand: &Stand) {
     stand.link("M-2", &member).await.expect("linked");
     let order = order_with(json!({ "recipient": { "memberId": "M-2" } }));
     stand.enqueue(&order.to_string()).await.expect("queued");
-    stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+    stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
+
+    let befriended = to_no_friend_of_old(stand).await;
+    stand.enqueue(&befriended.to_string()).await.expect("queued");
+    stand.wait_for_record(id(&befriended), "sent", |record| record.progress.state() == State::Sent).await;
+
+    // Retried after midnight, and not taken yet.
+    let late = order_with(json!({}));
+    stand.line.script(user(&late), vec![Behaviour::answer(500, ""); 2]);
+    assert_eq!(stand.post(&late).await.status, 202);
+    arrived_yesterday(stand, &late).await;
+    stand.wait_for_record(id(&late), "sent", |record| record.progress.state() == State::Sent).await;
 
     let exhausted = order_with(json!({}));
     stand.line.script(user(&exhausted), [Behaviour::answer(500, ""), Behaviour::MonthlyLimit]);
     assert_eq!(stand.post(&exhausted).await.status, 202);
     stand.line.set_quota(Some(stand.line.usage()));
-    stand.wait_for_record(id(&exhausted), "settled", |record| record.state == State::Failed).await;
+    stand.wait_for_record(id(&exhausted), "settled", |record| record.progress.state() == State::Failed).await;
     stand.line.set_quota(None);
 }
 
@@ -91,9 +140,14 @@ async fn drive_daily_report(stand: &Stand) {
 }
 
 async fn drive_webhooks_and_inbox(stand: &Stand) {
-    let now_ms = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("now");
-    let (line, sobot) = (WebhookSender::line(stand), WebhookSender::sobot(stand));
     begin_without_tokens(stand, "inbox").await;
+    write_to_the_account(stand).await;
+}
+
+/// A customer follows, sends a picture and takes it back; both entrances tell.
+pub async fn write_to_the_account(stand: &Stand) {
+    let now_ms = u64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("now");
+    let (line, sobot) = (WebhookSender::line(stand), WebhookSender::sobot(stand));
 
     // What Sobot forwards unsigned: a picture, whose address is asked for, and a follow, of which LINE is asked.
     let customer = random_user();
@@ -137,7 +191,14 @@ async fn drive_operations(stand: &Stand) {
 
     let order = order_with(json!({}));
     assert_eq!(stand.post(&order).await.body["delivery"], "sent");
+    arrived_yesterday(stand, &order).await;
     call(200, "POST", &format!("/orders/{}/resend", id(&order)), why(json!({ "force": true }))).await;
+    let befriended = order_with(json!({ "recipient": { "memberId": "M-4" } }));
+    assert_eq!(stand.post(&befriended).await.body["reason"], "not_linked");
+    let customer = user(&to_no_friend_of_old(stand).await).to_owned();
+    stand.link("M-4", &customer).await.expect("linked");
+    let resent = call(200, "POST", &format!("/orders/{}/resend", id(&befriended)), why(json!({}))).await;
+    assert_eq!(resent["delivery"], "sent");
 
     let queues = [
         ("push-retry", "PushRetryDeadLetterQueueUrl"),

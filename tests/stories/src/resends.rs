@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
-    line::{Behaviour, ReleaseAs},
+    line::{Behaviour, Person, ReleaseAs},
     stand::{Reply, Stand, order_with, random_user},
 };
 use serde_json::{Value, json};
-use shared::delivery::record::{DeliveryRecord, Reason, State};
+use shared::delivery::{
+    record::DeliveryRecord,
+    state::{Reason, State},
+};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{id, posting, story, story_alone, user};
 
@@ -69,7 +73,7 @@ fn what_was_sent_is_sent_again_only_by_force() {
         let reply = resend(stand, &order, false).await;
         assert_eq!((reply.status, reply.content_type.as_str()), (409, "application/problem+json"));
         assert!(reply.body["detail"].as_str().expect("words").contains("\"force\": true"), "{reply:?}");
-        assert_eq!(record(stand, &order).await.generation, 1);
+        assert_eq!(record(stand, &order).await.progress.generation(), 1);
         assert_eq!(resend(stand, &order, true).await.body["delivery"], "sent");
         assert_eq!(stand.line.received_by(user(&order)).len(), 2);
         let none = stand.operate("POST", "/orders/R-that-nobody-posted/resend", Some(json!({ "reason": "x" }))).await;
@@ -89,9 +93,6 @@ fn what_the_customer_got_once_needs_force_for_ever() {
         assert_eq!((&reply.body["delivery"], &reply.body["resend"]), (&json!("failed"), &json!("needs_force")));
         assert_eq!(reply.body["mayHaveReachedLine"], true);
         assert_eq!(resend(stand, &order, false).await.status, 409, "another operator sees a failed order");
-        stand.set_friend(user(&order), false).await.expect("written");
-        assert_eq!(resend(stand, &order, true).await.body["delivery"], "suppressed");
-        assert_eq!(resend(stand, &order, false).await.status, 409);
         assert_eq!(stand.line.received_by(user(&order)).len(), 1);
     });
 }
@@ -106,7 +107,7 @@ fn what_is_on_its_way_is_not_sent_again_even_by_force() {
         stand.line.wait_until("the retry is held", Duration::from_secs(30), |line| line.is_held(user(&order))).await;
         assert_eq!(resend(stand, &order, true).await.status, 409, "its retry is with LINE");
         assert!(stand.line.release(user(&order), ReleaseAs::Accept));
-        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         assert_eq!(stand.line.received_by(user(&order)).len(), 1);
         assert!(record(stand, &order).await.resends.is_empty());
     });
@@ -130,11 +131,11 @@ fn two_operators_at_once_are_one_message() {
 fn a_resend_that_line_does_not_take_is_retried_like_any_other() {
     story(async |stand| {
         let order = failed(stand).await;
-        stand.line.script(user(&order), [Behaviour::answer(500, "{}"), Behaviour::AcceptThenHangUp]);
+        stand.line.script(user(&order), [Behaviour::answer(500, "{}"), Behaviour::answer(500, "{}")]);
         let reply = resend(stand, &order, false).await;
         assert_eq!((reply.status, &reply.body["delivery"]), (202, &json!("retrying")), "{reply:?}");
-        let record = stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
-        assert_eq!((record.generation, record.attempts.len()), (2, 4));
+        let record = stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
+        assert_eq!((record.progress.generation(), record.attempts.len()), (2, 4));
         assert_eq!(stand.line.received_by(user(&order)).len(), 1, "one key for all three");
     });
 }
@@ -151,8 +152,8 @@ fn a_resend_that_crashes_is_healed_by_the_queue() {
         stand.line.wait_until("the resend is held", Duration::from_secs(20), |line| line.is_held(user(&order))).await;
         assert!(stand.aws.kill("operations").expect("killed") > 0);
         assert!(resending.await.expect("no panic").status >= 500);
-        let record = stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
-        assert_eq!((record.generation, record.resends.len()), (2, 1), "the wish was kept");
+        let record = stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
+        assert_eq!((record.progress.generation(), record.resends.len()), (2, 1), "the wish was kept");
         assert_eq!(stand.line.received_by(user(&order)).len(), 1);
     });
 }
@@ -166,7 +167,7 @@ fn a_resend_that_is_not_durable_pushes_nothing() {
             let reply = resend(stand, &order, false).await;
             assert_eq!((reply.status, reply.retry_after.as_deref()), (503, Some("5")), "{operation}");
             assert_eq!(stand.line.pushes_to(user(&order)).len(), 1, "{operation}: the first push only");
-            assert_eq!(record(stand, &order).await.state, State::Failed, "{operation}");
+            assert_eq!(record(stand, &order).await.progress.state(), State::Failed, "{operation}");
             drop(fault);
             assert_eq!(resend(stand, &order, false).await.body["delivery"], "sent");
             assert_eq!(stand.line.received_by(user(&order)).len(), 1, "{operation}");
@@ -204,24 +205,47 @@ fn a_resend_obeys_what_forbids_a_push() {
 }
 
 #[test]
+fn force_overrides_a_belief_and_says_what_line_does_then() {
+    story_alone(&[], async |stand| {
+        let order = order_with(json!({}));
+        stand.set_friend(user(&order), false).await.expect("written");
+        stand.line.mark(user(&order), Person::Blocked);
+        assert_eq!(stand.post(&order).await.body["delivery"], "suppressed");
+        // Its retry is forced as well.
+        stand.line.script(user(&order), [Behaviour::answer(500, "{}")]);
+        let reply = resend(&stand, &order, true).await;
+        assert_eq!((reply.status, &reply.body["delivery"]), (202, &json!("retrying")), "{reply:?}");
+        let told: Vec<_> =
+            reply.body["attempts"].as_array().expect("attempts").iter().map(|one| &one["despite"]).collect();
+        assert_eq!(told, [&Value::Null, &json!("not_a_friend")]);
+        let record = stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
+        let told: Vec<_> = record.attempts.iter().map(|one| one.despite).collect();
+        assert_eq!(told, [None, Some(Reason::NotAFriend), Some(Reason::NotAFriend)]);
+        assert!(stand.line.received_by(user(&order)).is_empty(), "LINE takes it, and does not deliver it");
+        assert!(stand.line.profiles_asked(user(&order)).is_empty());
+
+        // Not a switch.
+        stand.set_switch(false).await.expect("written");
+        assert_eq!(resend(&stand, &order, true).await.body["reason"], "switched_off");
+    });
+}
+
+#[test]
 fn what_expired_needs_force_and_what_nobody_retries_any_more_can_be_sent() {
     story(async |stand| {
         let expired = failed(stand).await;
-        let mut changed = record(stand, &expired).await;
-        changed.settle(State::Expired, Some(Reason::RetryKeyExpired));
-        changed.may_have_reached_line = true;
-        stand.put_record(&changed).await.expect("written");
+        let changes = json!({ "state": "expired", "reason": "retry_key_expired", "may_have_reached_line": true });
+        stand.change_record(id(&expired), changes).await.expect("written");
         assert_eq!(resend(stand, &expired, false).await.status, 409);
         assert_eq!(resend(stand, &expired, true).await.body["delivery"], "sent");
 
         // Its message in the queue was lost: nobody has been at it for long.
         let lost = failed(stand).await;
-        let mut changed = record(stand, &lost).await;
-        changed.settle(State::Retrying, None);
-        stand.put_record(&changed).await.expect("written");
+        let now = OffsetDateTime::now_utc().format(&Rfc3339).expect("a time");
+        let changes = json!({ "state": "retrying", "reason": null, "due_at": now });
+        stand.change_record(id(&lost), changes).await.expect("written");
         assert_eq!(resend(stand, &lost, false).await.status, 409, "it may still come back");
-        changed.last_attempt_at = changed.last_attempt_at.map(|at| at - LONG_AGO);
-        stand.put_record(&changed).await.expect("written");
+        stand.age_record(id(&lost), LONG_AGO).await.expect("written");
         assert_eq!(resend(stand, &lost, false).await.body["delivery"], "sent");
     });
 }
@@ -233,16 +257,16 @@ fn a_late_worker_of_the_former_generation_does_not_undo_the_new_one() {
         stand.line.script(user(&order), [Behaviour::Hold, refusal()]);
         let posting = posting(stand, &order);
         stand.line.wait_until("the push is held", Duration::from_secs(20), |line| line.is_held(user(&order))).await;
-        // As if its lease had ended long ago.
-        let mut changed = record(stand, &order).await;
-        changed.lease_until = None;
-        changed.last_attempt_at = changed.last_attempt_at.map(|at| at - LONG_AGO);
-        stand.put_record(&changed).await.expect("written");
+        // As if its claim had ended long ago.
+        stand.age_record(id(&order), LONG_AGO).await.expect("written");
         let reply = resend(stand, &order, true).await;
         assert_eq!((reply.status, &reply.body["delivery"]), (200, &json!("failed")), "{reply:?}");
         let _ = stand.line.release(user(&order), ReleaseAs::Accept);
         posting.await.expect("no panic");
         let record = record(stand, &order).await;
-        assert_eq!((record.generation, record.state, record.resends.len()), (2, State::Failed, 1));
+        assert_eq!(
+            (record.progress.generation(), record.progress.state(), record.resends.len()),
+            (2, State::Failed, 1)
+        );
     });
 }

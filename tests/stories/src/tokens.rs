@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use local_stand::{
     line::channel_key::ChannelKey,
     line::{Behaviour, Endpoint, LineStandIn, ReleaseAs},
-    stand::{Stand, order_with, random_key, random_user},
+    stand::{POLL, Stand, order_with, random_key, random_user},
 };
 use serde_json::json;
-use shared::{aws::secret::Secret, clock::Clock, delivery::record::State, lambda::callers::CallerKeys};
+use shared::{aws::secret::Secret, clock::Clock, delivery::state::State, lambda::callers::CallerKeys};
 
 use crate::{id, story, story_alone, user};
 
@@ -22,17 +22,40 @@ async fn token_item(stand: &Stand) -> std::collections::HashMap<String, Attribut
     answer.expect("the tokens can be read").item.unwrap_or_default()
 }
 
-async fn set_token_time(stand: &Stand, name: &str, seconds_from_now: i64) {
-    let time = time::OffsetDateTime::now_utc().unix_timestamp() + seconds_from_now;
+async fn set_token_attribute(stand: &Stand, name: &str, value: AttributeValue) {
     let update = stand.dynamodb.update_item().table_name(stand.aws.output("TokensTableName"));
     update
         .key("issuer", AttributeValue::S("line".to_owned()))
-        .update_expression("SET #name = :time")
+        .update_expression("SET #name = :value")
         .expression_attribute_names("#name", name)
-        .expression_attribute_values(":time", AttributeValue::N(time.to_string()))
+        .expression_attribute_values(":value", value)
         .send()
         .await
         .expect("the token can be changed");
+}
+
+fn time_from_now(seconds: i64, units_a_second: i64) -> AttributeValue {
+    let time = (time::OffsetDateTime::now_utc().unix_timestamp() + seconds) * units_a_second;
+    AttributeValue::N(time.to_string())
+}
+
+async fn set_token_time(stand: &Stand, name: &str, seconds_from_now: i64) {
+    set_token_attribute(stand, name, time_from_now(seconds_from_now, 1)).await;
+}
+
+async fn set_token_time_ms(stand: &Stand, name: &str, seconds_from_now: i64) {
+    set_token_attribute(stand, name, time_from_now(seconds_from_now, 1000)).await;
+}
+
+/// As an outage of three quarters of an hour leaves it: 28 requests, and no answer to any.
+async fn use_up_the_tokens(stand: &Stand) {
+    let asked = AttributeValue::L(vec![time_from_now(800, 1); 28]);
+    set_token_attribute(stand, "live_until", asked).await;
+}
+
+/// How often LINE was asked for a token.
+fn token_requests(line: &LineStandIn) -> usize {
+    line.requests().iter().filter(|request| request.path == "/oauth2/v2.1/token").count()
 }
 
 /// As if the token had been issued an hour ago.
@@ -44,6 +67,13 @@ pub async fn make_the_token_old(stand: &Stand) {
 async fn begin_the_last_fifth_of_the_token(stand: &Stand) {
     set_token_time(stand, "issued_at", -750).await;
     set_token_time(stand, "expires_at", 150).await;
+}
+
+/// What is in the processes' memory is forgotten.
+fn restart(stand: &Stand) {
+    for function in ["order-finished", "push-retry"] {
+        stand.aws.kill(function).expect("killed");
+    }
 }
 
 async fn post_at_once(stand: &Stand, orders: usize) -> Vec<u16> {
@@ -80,9 +110,7 @@ fn a_token_near_its_end_is_renewed_once_and_no_push_waits_for_it() {
         assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
         assert_eq!(stand.line.tokens_issued(), 1);
         begin_the_last_fifth_of_the_token(&stand).await;
-        for function in ["order-finished", "push-retry"] {
-            stand.aws.kill(function).expect("killed");
-        }
+        restart(&stand);
         stand.line.script(Endpoint::Token, [Behaviour::Hold]);
         assert_eq!(post_at_once(&stand, 6).await, [200; 6], "they use the old token");
         let held = |line: &LineStandIn| line.is_held(Endpoint::Token);
@@ -100,9 +128,7 @@ fn an_issuer_that_takes_requests_and_answers_none_costs_few_tokens_and_no_push()
     story_alone(&[("ChannelTokenSeconds", "900")], async |stand| {
         assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
         begin_the_last_fifth_of_the_token(&stand).await;
-        for function in ["order-finished", "push-retry"] {
-            stand.aws.kill(function).expect("killed");
-        }
+        restart(&stand);
         // Each request is accepted and its answer comes too late. With a call's time-out of 1.5 s and a lease of 2.25 s
         // that doubles, 20 seconds have room for four.
         stand.line.script(Endpoint::Token, vec![Behaviour::AcceptThenDelay(Duration::from_secs(9)); 50]);
@@ -122,6 +148,88 @@ fn an_issuer_that_takes_requests_and_answers_none_costs_few_tokens_and_no_push()
         assert!(later * 10 <= at_once, "{later} pushes were late, {at_once} were not");
         let issued = stand.line.tokens_issued() - 1;
         assert!((1..=4).contains(&issued), "{issued} tokens were lost");
+    });
+}
+
+#[test]
+fn after_an_outage_that_may_have_used_up_the_tokens_one_is_had_without_anybody() {
+    story_alone(&[("ChannelTokenSeconds", "900")], async |stand| {
+        let asked = |times| move |line: &LineStandIn| token_requests(line) == times;
+        let patience = Duration::from_secs(30);
+        assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+        begin_the_last_fifth_of_the_token(&stand).await;
+        use_up_the_tokens(&stand).await;
+        restart(&stand);
+
+        // The outage goes on. While the token serves, LINE is asked now and then, and somebody hears of it.
+        stand.line.script(Endpoint::Token, [Behaviour::answer(503, "")]);
+        assert_eq!(stand.post_until_taken(&order_with(json!({}))).await.status, 200);
+        stand.line.wait_until("a retry asks all the same", patience, asked(2)).await;
+        let deadline = tokio::time::Instant::now() + patience;
+        while !stand.aws.logs("push-retry").contains(r#""TokenNotRenewed":1"#) {
+            assert!(tokio::time::Instant::now() < deadline, "nobody hears of it");
+            tokio::time::sleep(POLL).await;
+        }
+        set_token_time_ms(&stand, "lease_until_ms", -601).await;
+        assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+        stand.line.wait_until("it is renewed ten minutes later", patience, |line| line.tokens_issued() == 2).await;
+
+        // After the token's end nothing is left to wait for.
+        set_token_time(&stand, "expires_at", -1).await;
+        use_up_the_tokens(&stand).await;
+        restart(&stand);
+        assert_eq!(stand.post_until_taken(&order_with(json!({}))).await.status, 200);
+        assert_eq!(stand.line.tokens_issued(), 3);
+    });
+}
+
+#[test]
+fn a_refused_assertion_costs_one_request_and_no_time_until_the_secret_is_another() {
+    story_alone(&[], async |stand| {
+        let good = stand.line.secret();
+        let unknown = ChannelKey::generate().expect("a key");
+        let mut secret = good.clone();
+        secret["kid"] = json!(unknown.kid());
+        secret["privateKey"] = unknown.private_jwk();
+        stand.put_secret("LineSecretArn", &secret).await.expect("written");
+        let order = order_with(json!({}));
+        assert_eq!(stand.post_until_taken(&order).await.status, 202);
+        // As after many refusals: none of what follows is to see the end of it.
+        set_token_time_ms(&stand, "refused_until_ms", 300).await;
+        let asked = token_requests(&stand.line);
+        assert_eq!(asked, 1, "the secret that was read again is the same");
+        assert_eq!(post_at_once(&stand, 8).await, [202; 8]);
+        let begun = tokio::time::Instant::now();
+        for _ in 0..4 {
+            assert_eq!(stand.post(&order_with(json!({}))).await.status, 202);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(6), "they wait: {:?}", begun.elapsed());
+        assert_eq!(token_requests(&stand.line), asked);
+        assert!(stand.aws.logs("order-finished").contains(r#""TokenNotRenewed":1"#));
+        let record = stand.record(id(&order)).await.expect("a record");
+        assert!(record.attempts[0].error.as_deref().is_some_and(|error| error.contains("LINE answered 404")));
+
+        stand.put_secret("LineSecretArn", &good).await.expect("written");
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        while stand.post(&order_with(json!({}))).await.status != 200 {
+            assert!(tokio::time::Instant::now() < deadline, "the new secret is not tried");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        assert_eq!(stand.line.tokens_issued(), 1);
+        assert!(!token_item(&stand).await.contains_key("refused_until_ms"), "it is over for everybody");
+    });
+}
+
+#[test]
+fn instances_that_start_together_meet_one_refusal() {
+    story_alone(&[], async |stand| {
+        let refused =
+            Behaviour::answer(400, r#"{"message":"The maximum number of access tokens has already been issued"}"#);
+        stand.line.script(Endpoint::Token, vec![refused; 50]);
+        assert_eq!(post_at_once(&stand, 8).await, [202; 8]);
+        // The first refusal holds for five seconds, the second for ten; a busy machine may need more than the first.
+        let asked = token_requests(&stand.line);
+        assert!(asked <= 2, "LINE was asked {asked} times");
     });
 }
 
@@ -150,7 +258,7 @@ fn an_issuer_that_is_down_costs_a_retry_not_a_message() {
         stand.line.script(Endpoint::Token, vec![Behaviour::answer(503, ""); 2]);
         let order = order_with(json!({}));
         assert_eq!(stand.post(&order).await.status, 202);
-        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         let record = stand.record(id(&order)).await.expect("a record");
         assert!(record.attempts[0].error.as_deref().is_some_and(|error| error.contains("no token was issued")));
         assert_eq!(stand.line.received_by(user(&order)).len(), 1);
@@ -176,7 +284,7 @@ fn a_new_signing_key_is_read_when_line_refuses_the_old_one() {
             assert!(tokio::time::Instant::now() < deadline, "the new key is not read");
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        stand.wait_for_record(id(&order), "sent", |record| record.state == State::Sent).await;
+        stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         assert_eq!(stand.line.tokens_issued(), 1);
     });
 }

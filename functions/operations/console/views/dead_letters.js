@@ -26,6 +26,7 @@ const deadPart = pagedPart("dead", {
             }, one.orderId),
           )
           : null,
+        LETTERS.includes(one.letter) ? note(named("letter", one.letter)) : null,
         el("details", {}, el("summary", {}, t("dead.body")), pretty(one.body)),
       ],
       number(one.receiveCount),

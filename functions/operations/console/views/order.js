@@ -124,6 +124,7 @@ function timeline(order) {
             : t(one.delivery === "suppressed" ? "timeline.not.asked" : "timeline.no.answer"),
         ),
         ` → ${named("state", one.delivery)}`,
+        one.despite ? note(t(`despite.${one.despite}`)) : null,
         one.error ? el("blockquote", { class: "said" }, one.error) : null,
         el(
           "span",

@@ -149,7 +149,9 @@ const EN = {
   "reason.not_linked": "Member not linked",
   "reason.retries_exhausted": "Every retry failed",
   "reason.retry_key_expired": "Retry key too old",
+  "reason.retry_key_conflict": "Retry key used elsewhere",
   "reason.discarded": "Given up",
+  "reason.unattended": "Nobody saw to it",
   "reason.unknown": "No reason noted",
 
   "advice.refused_by_line":
@@ -164,6 +166,10 @@ const EN = {
     "Every retry failed and the message waits in the dead-letter queue. When LINE is well, redrive it there: that cannot send twice.",
   "advice.retry_key_expired":
     "LINE has forgotten the retry key, and nobody knows whether it took the message. Sent again, the customer could get it twice.",
+  "advice.retry_key_conflict":
+    "LINE had accepted this retry key before it was used here: another stack pushes on this channel. Nobody knows whether the customer has the message.",
+  "advice.unattended":
+    "It waited 13 days, and nobody redrove it. The customer certainly has not got it, and it can be sent again.",
   "advice.discarded": "Somebody gave its dead letter up. It can still be sent again.",
   "advice.retrying": "LINE has not accepted it yet; it is retried by itself.",
   "advice.pending": "It is being sent for the first time, or has just arrived.",
@@ -194,7 +200,9 @@ const EN = {
   "timeline.request": "Request id",
   "timeline.key": "Retry key no. {n}",
   "timeline.resent": "Sent again by {by}",
-  "timeline.forced": "knowing that it may arrive twice",
+  "timeline.forced": "insisted: it may arrive twice, or reach nobody",
+  "despite.not_a_friend":
+    "Sent by force to somebody who is believed to be no friend: LINE accepts such a message, and does not deliver it if the user blocked the account or never added it.",
   "user": "LINE user",
   "user.messages": "What this user wrote",
   "line.day": "LINE's day",
@@ -227,6 +235,9 @@ const EN = {
   "dead.title": "Dead letters",
   "dead.text":
     "What could not be handled after several tries waits here, and disappears after 14 days. Listing takes the messages out and gives them back, so right after a refresh a few may be missing.",
+  "letter.exhausted": "Waits for a redrive",
+  "letter.on_its_way": "On its way without this message",
+  "letter.left_over": "Left over: the order is settled",
   "dead.none": "No message waits in a dead-letter queue.",
   "dead.caption": "Dead letters, the oldest of each queue first",
   "dead.queues": "Queues",

@@ -147,7 +147,9 @@ const ZH_CN = {
   "reason.not_linked": "会员未绑定",
   "reason.retries_exhausted": "重试用尽",
   "reason.retry_key_expired": "重试密钥过期",
+  "reason.retry_key_conflict": "重试密钥被占用",
   "reason.discarded": "已放弃",
+  "reason.unattended": "无人处理",
   "reason.unknown": "未记录原因",
 
   "advice.refused_by_line": "LINE 不接受这条消息。看下面 LINE 的原话；原因消除后可以重新发送。",
@@ -157,6 +159,9 @@ const ZH_CN = {
   "advice.not_linked": "订单中的会员没有绑定 LINE 用户。绑定后可以重新发送。",
   "advice.retries_exhausted": "所有重试都失败了，消息在死信队列中。LINE 恢复后优先“重投”死信：不会重复发送。",
   "advice.retry_key_expired": "LINE 已忘记重试密钥，没有人知道它是否收到过消息。重新发送可能使客户收到两次。",
+  "advice.retry_key_conflict":
+    "LINE 在此之前已接受过这个重试密钥：另一套环境也在用同一频道发送。没有人知道客户是否收到了消息。",
+  "advice.unattended": "已等待 13 天，没有人重投。客户一定没有收到，可以重新发送。",
   "advice.discarded": "有人放弃了它的死信。仍可以重新发送。",
   "advice.retrying": "LINE 尚未接收，系统会自动重试。",
   "advice.pending": "正在第一次发送，或刚刚收到。",
@@ -187,7 +192,9 @@ const ZH_CN = {
   "timeline.request": "请求号",
   "timeline.key": "第 {n} 个重试密钥",
   "timeline.resent": "{by} 重新发送",
-  "timeline.forced": "已确认可能重复",
+  "timeline.forced": "强制发送：可能重复，也可能送不到",
+  "despite.not_a_friend":
+    "系统认为该用户不是好友，但仍强制发送：如果用户屏蔽或没有添加官方账号，LINE 会接收，但不会送达。",
   "user": "LINE 用户",
   "user.messages": "查看该用户的消息",
   "line.day": "LINE 日",
@@ -218,6 +225,9 @@ const ZH_CN = {
 
   "dead.title": "死信队列",
   "dead.text": "多次处理失败的消息停在这里，14 天后消失。列出时消息会被短暂取出再放回，因此刚刷新过时可能少显示几条。",
+  "letter.exhausted": "等待重投",
+  "letter.on_its_way": "订单正在发送，不需要这条消息",
+  "letter.left_over": "多余：订单已有结果",
   "dead.none": "死信队列里没有消息。",
   "dead.caption": "死信，每个队列最早的在前",
   "dead.queues": "队列",

@@ -30,7 +30,8 @@ use crate::{
     repository,
 };
 
-const REGION: &str = "ap-northeast-1";
+/// Where the stack is.
+pub const REGION: &str = "ap-northeast-1";
 const REQUIREMENTS: &str = include_str!("../../requirements.txt");
 /// Prints the interpreter's identity, or fails where it is too old for the emulator.
 const IDENTIFY_PYTHON: &str = "import sys; assert sys.version_info >= (3, 10); print(sys.executable, sys.version)";

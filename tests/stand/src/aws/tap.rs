@@ -58,6 +58,8 @@ pub enum Fault {
     HangUp,
     /// Executed, but the caller never hears of it.
     ForwardThenHangUp,
+    /// The first attempt of each call is executed and the caller never hears of it; what the SDK repeats goes its way.
+    LoseFirstAnswer,
     /// Waits until the [`Injected`] is dropped, then goes its way; never does if the caller is gone by then.
     Hold,
 }
@@ -192,7 +194,9 @@ async fn answer(client: &reqwest::Client, upstream: &str, state: &Mutex<State>, 
         Some((Fault::Error(status, code), _)) => Ok(aws_error(status, code)),
         Some((Fault::Answer(status, body, query_error), _)) => Ok(aws_answer(status, body.to_owned(), query_error)),
         Some((Fault::HangUp, _)) => Err(HangUp),
-        Some((Fault::ForwardThenHangUp, _)) => forward(client, upstream, request).await.and(Err(HangUp)),
+        Some((Fault::ForwardThenHangUp | Fault::LoseFirstAnswer, _)) => {
+            forward(client, upstream, request).await.and(Err(HangUp))
+        }
         Some((Fault::Hold, mut hold)) => {
             // Ends with an error when the other half is dropped, and only then: nothing is ever sent.
             let _ = hold.changed().await;
@@ -209,10 +213,12 @@ async fn answer(client: &reqwest::Client, upstream: &str, state: &Mutex<State>, 
 fn note(state: &Mutex<State>, request: &Request<Bytes>) -> (usize, Option<(Fault, watch::Receiver<()>)>) {
     let operation = operation(request);
     let body = String::from_utf8_lossy(request.body()).into_owned();
+    let repeated = is_repeated(request);
     let mut state = lock(state);
     let rule = state
         .rules
         .iter_mut()
+        .filter(|rule| !(repeated && rule.fault == Fault::LoseFirstAnswer))
         .find(|rule| rule.left > 0 && rule.operation == operation && body.contains(&rule.needle))
         .map(|rule| {
             rule.left = rule.left.saturating_sub(usize::from(rule.left != ALWAYS));
@@ -240,6 +246,12 @@ fn is_denied(state: &Mutex<State>, call: usize) -> bool {
     let denied = denied(&state.permissions, caller, operation, body);
     state.denied.extend(denied.clone());
     denied.is_some()
+}
+
+/// The SDK numbers the attempts of a call: `attempt=2; max=3`.
+fn is_repeated(request: &Request<Bytes>) -> bool {
+    let attempt = request.headers().get("amz-sdk-request").and_then(|value| value.to_str().ok());
+    attempt.is_some_and(|attempt| !attempt.starts_with("attempt=1"))
 }
 
 /// The SDK's user agent ends in the name that `emulator.py` gives each function.
@@ -336,6 +348,16 @@ mod tests {
         assert_eq!(put(&tap, &client, "order 1").await.unwrap().status(), 500);
         assert_eq!(put(&tap, &client, "order 1").await.unwrap().status(), 200);
         assert_eq!(fault.hits(), 1);
+    }
+
+    #[tokio::test]
+    async fn only_the_first_attempt_of_a_call_loses_its_answer() {
+        let (_echo, tap, client) = tap_on_an_echo().await;
+        let _fault = tap.inject(Fault::LoseFirstAnswer, "dynamodb.PutItem", "", ALWAYS);
+        for (attempt, answered) in [("attempt=1", false), ("attempt=2; max=3", true), ("attempt=1; max=3", false)] {
+            let request = client.post(tap.base_url()).header("X-Amz-Target", "DynamoDB_20120810.PutItem");
+            assert_eq!(request.header("amz-sdk-request", attempt).send().await.is_ok(), answered, "{attempt}");
+        }
     }
 
     #[tokio::test]

@@ -174,7 +174,8 @@ impl<'a> Node<'a> {
         let (scheme, rest) = uri.split_once(':').unwrap_or_default();
         if !schemes.iter().any(|allowed| allowed.eq_ignore_ascii_case(scheme)) {
             self.report("invalid uri scheme");
-        } else if !is_percent_encoded(uri) || !names_something(scheme, rest) {
+        // LINE refuses some well-formed addresses as well: a public report tells of one that ends in `.apk`.
+        } else if !is_percent_encoded(uri) || !names_something(scheme, rest) || uri.ends_with(".apk") {
             self.report("invalid uri");
         }
     }

@@ -73,6 +73,8 @@ pub enum Endpoint {
     Revoke,
     /// `POST /v2/bot/message/push`; scripted by recipient.
     Push,
+    /// `POST /v2/bot/message/validate/push`
+    ValidatePush,
     /// `GET /v2/bot/message/quota`
     Quota,
     /// `GET /v2/bot/message/quota/consumption`
@@ -98,6 +100,7 @@ impl Endpoint {
             "/oauth2/v2.1/token" => (Method::POST, Self::Token),
             "/oauth2/v2.1/revoke" => (Method::POST, Self::Revoke),
             "/v2/bot/message/push" => (Method::POST, Self::Push),
+            "/v2/bot/message/validate/push" => (Method::POST, Self::ValidatePush),
             "/v2/bot/message/quota" => (Method::GET, Self::Quota),
             "/v2/bot/message/quota/consumption" => (Method::GET, Self::Consumption),
             _ if path.starts_with(profile::PATH) => (Method::GET, Self::Profile),
@@ -513,6 +516,9 @@ impl Inner {
             }
             Endpoint::Revoke => {
                 self.play(target, |state| state.tokens.revoke(request).unwrap_or_else(Refusal::into)).await
+            }
+            Endpoint::ValidatePush => {
+                self.play(target, |_| push::validate(request).unwrap_or_else(Refusal::into)).await
             }
             Endpoint::Quota => {
                 self.play(target, |state| match state.quota {

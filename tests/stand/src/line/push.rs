@@ -133,6 +133,15 @@ impl State {
 }
 
 /// A UUID in hexadecimal form with hyphens, at most once.
+/// Whether the messages would be taken; of a recipient nothing is known here.
+pub(super) fn validate(request: &Request<Bytes>) -> Result<Response<Bytes>, Refusal> {
+    if !has_media_type(request.headers(), "application/json") {
+        return Err(Refusal::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"));
+    }
+    push_rules::validate(request.body()).map_err(|body| Refusal(StatusCode::BAD_REQUEST, body))?;
+    Ok(reply(StatusCode::OK, &json!({})))
+}
+
 fn read_retry_key(headers: &HeaderMap) -> Result<Option<Uuid>, Refusal> {
     let mut values = headers.get_all(RETRY_KEY).iter();
     let (Some(value), rest) = (values.next(), values.next()) else { return Ok(None) };

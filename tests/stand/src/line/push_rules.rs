@@ -38,15 +38,30 @@ pub(super) struct Push {
     pub(super) aggregation_units: Vec<String>,
 }
 
-/// Reads a body; the error is what LINE answers with 400.
-pub(super) fn read(body: &[u8]) -> Result<Push, Value> {
+/// Reads a body of messages alone; the error is what LINE answers with 400.
+pub(super) fn validate(body: &[u8]) -> Result<(), Value> {
+    checked(body, |body| {
+        if body.object(&[&["messages"]]) {
+            messages(body);
+        }
+    })
+    .map(|_| ())
+}
+
+fn checked(body: &[u8], rules: impl FnOnce(&Node<'_>)) -> Result<Value, Value> {
     let document = strict_json::parse(body)
         .map_err(|error| json!({ "message": format!("The request body could not be parsed as JSON: {error}") }))?;
-    let details = check(&document, push);
+    let details = check(&document, rules);
     if !details.is_empty() {
         let message = format!("The request body has {} error(s)", details.len());
         return Err(json!({ "message": message, "details": details }));
     }
+    Ok(document)
+}
+
+/// Reads a body; the error is what LINE answers with 400.
+pub(super) fn read(body: &[u8]) -> Result<Push, Value> {
+    let document = checked(body, push)?;
     let list = |field: &str| document[field].as_array().cloned().unwrap_or_default();
     Ok(Push {
         to: document["to"].as_str().unwrap_or_default().to_owned(),
@@ -84,6 +99,10 @@ fn push(body: &Node<'_>) {
             unit.report("must match [a-zA-Z0-9_]");
         }
     }
+    messages(body);
+}
+
+fn messages(body: &Node<'_>) {
     for message in body.required("messages").iter().flat_map(|messages| messages.items(1, MESSAGES_MAX)) {
         check_message(&message);
     }

@@ -1,0 +1,21 @@
+//! Wires `delivery-sweep`.
+
+use delivery_sweep::DeliverySweep;
+use lambda_runtime::{Error, run, service_fn};
+use shared::{
+    clock::Clock,
+    delivery::{Delivery, queue::RetryQueue, settings::Settings},
+    lambda::{environment, log},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::start("delivery-sweep");
+    let aws = environment::aws().await;
+    let function = DeliverySweep {
+        delivery: Delivery::new(&aws, Settings::from_env()?, Clock::System)?,
+        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&aws), environment::required("PUSH_RETRY_QUEUE_URL")?),
+        clock: Clock::System,
+    };
+    run(service_fn(|event| Box::pin(function.handle(event)))).await
+}

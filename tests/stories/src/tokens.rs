@@ -173,6 +173,12 @@ fn after_an_outage_that_may_have_used_up_the_tokens_one_is_had_without_anybody()
         set_token_time_ms(&stand, "lease_until_ms", -601).await;
         assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
         stand.line.wait_until("it is renewed ten minutes later", patience, |line| line.tokens_issued() == 2).await;
+        // Once it is shared, its times can be changed.
+        let deadline = tokio::time::Instant::now() + patience;
+        while !stand.aws.logs("push-retry").contains("token renewed") {
+            assert!(tokio::time::Instant::now() < deadline, "the new token is not shared");
+            tokio::time::sleep(POLL).await;
+        }
 
         // After the token's end nothing is left to wait for.
         set_token_time(&stand, "expires_at", -1).await;

@@ -21,6 +21,7 @@ use crate::{
     message::PushRequest,
     metric,
     notification::Notification,
+    token::access::AccessToken,
 };
 
 /// How a push ended, and what LINE said.
@@ -104,12 +105,19 @@ impl Delivery {
         Ok(self.deliveries.replace(record, self.clock.now()).await?.then(|| claim.won()))
     }
 
-    /// One attempt. Where the delivery stands then, as far as anything is durable; `record` is what stands.
-    pub(super) async fn attempt(
+    /// One attempt, unless something stands in its way. Where the delivery stands then, as far as anything is durable;
+    /// `record` is what stands.
+    pub(super) async fn attempt(&self, record: &mut DeliveryRecord, claimed: Claimed) -> Report {
+        let suppression = self.suppression(record).await;
+        self.attempt_unless(suppression, record, claimed).await
+    }
+
+    /// The same, where what stands in the way was asked already.
+    pub(super) async fn attempt_unless(
         &self,
+        suppression: Result<Option<Suppression>, DeliveryError>,
         record: &mut DeliveryRecord,
         mut claimed: Claimed,
-        suppression: Result<Option<Suppression>, DeliveryError>,
     ) -> Report {
         let at = self.clock.now();
         let left = Duration::try_from(claimed.deadline() - at).unwrap_or_default();
@@ -249,16 +257,18 @@ impl Delivery {
         record: &mut DeliveryRecord,
         claimed: &mut Claimed,
         answer: &LineAnswer,
-        token: &crate::token::access::AccessToken,
+        token: &AccessToken,
     ) -> Result<bool, DeliveryError> {
+        if !record.notification().is_some_and(|notification| notification.has_button()) {
+            return Ok(false);
+        }
         let Some(claim) = claimed.without_button(self.clock.now(), self.keys(record)) else { return Ok(false) };
-        let has_button = record.notification().is_some_and(|notification| notification.has_button());
         let blames_the_message = match answer.blames_the_message() {
             Some(blames) => blames,
             None if answer.status == 400 => self.channel.client.refuses_message(token, &record.push_body).await?,
             None => false,
         };
-        if !has_button || !blames_the_message {
+        if !blames_the_message {
             return Ok(false);
         }
         match self.claim(record, claim).await? {

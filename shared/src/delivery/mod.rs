@@ -196,7 +196,7 @@ impl Delivery {
         );
         match (created.map_err(DeliveryError::from)?, queued) {
             (Created::New, Ok(())) => {
-                let report = self.attempt(&mut record, claim.won(), suppression).await;
+                let report = self.attempt_unless(suppression, &mut record, claim.won()).await;
                 Ok(accepted(report, &record))
             }
             (Created::New, Err(error)) => {
@@ -278,8 +278,7 @@ impl Delivery {
                     order.id = record.order_id,
                     "posted again with other content, after LINE had refused it"
                 );
-                let suppression = self.suppression(&record).await;
-                let report = self.attempt(&mut record, claimed, suppression).await;
+                let report = self.attempt(&mut record, claimed).await;
                 Ok(accepted(report, &record))
             }
             None => Err(DeliveryError::Overtaken.into()),
@@ -308,8 +307,7 @@ impl Delivery {
             (OnCall::Claim(_), _) if self.breaker.is_open(now) => Ok(accepted(Report::from(&record.progress), &record)),
             (OnCall::Claim(claim), _) => match self.claim(&mut record, claim).await {
                 Ok(Some(claimed)) => {
-                    let suppression = self.suppression(&record).await;
-                    let report = self.attempt(&mut record, claimed, suppression).await;
+                    let report = self.attempt(&mut record, claimed).await;
                     Ok(accepted(report, &record))
                 }
                 // Whoever was faster has it.
@@ -358,8 +356,7 @@ impl Delivery {
                 }
                 OnBell::Claim(claim) => {
                     if let Some(claimed) = self.claim(&mut record, claim).await? {
-                        let suppression = self.suppression(&record).await;
-                        let report = self.attempt(&mut record, claimed, suppression).await;
+                        let report = self.attempt(&mut record, claimed).await;
                         tracing::debug!(?report, "rung");
                         return Ok(record.progress.fate(pace));
                     }
@@ -388,8 +385,7 @@ impl Delivery {
         let mut record = DeliveryRecord::new(notification, Some(&user), body, *claim.next(), now);
         let Created::New = self.deliveries.create(&record).await? else { return Ok(None) };
         tracing::warn!(order.id = order_id, "no record stood for a queued order, it was made now");
-        let suppression = self.suppression(&record).await;
-        self.attempt(&mut record, claim.won(), suppression).await;
+        self.attempt(&mut record, claim.won()).await;
         Ok(Some(record.progress.fate(pace)))
     }
 

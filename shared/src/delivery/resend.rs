@@ -104,8 +104,7 @@ impl Delivery {
         if !self.deliveries.replace_and_note(&mut record, now, &entry, audit).await.map_err(DeliveryError::from)? {
             return Ok(Resent::Refused(Resendable::InFlight));
         }
-        let suppression = self.suppression(&record).await;
-        self.attempt(&mut record, claim.won(), suppression).await;
+        self.attempt(&mut record, claim.won()).await;
         Ok(Resent::Pushed(Box::new(record)))
     }
 

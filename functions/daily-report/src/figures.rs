@@ -9,7 +9,7 @@ use shared::{
     delivery::{day::DayCount, table::Deliveries},
     line::{
         channel::LineChannel,
-        client::Quota,
+        quota::Month,
         statistics::{DayFigure, Followers, Interaction},
     },
     notification::NotificationKind,
@@ -24,28 +24,7 @@ use crate::{
 };
 
 /// Days in the table: LINE corrects a day's figures for 14 days.
-pub const DAYS: usize = 14;
-
-/// The month's messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Month {
-    /// The ceiling; none on a plan without one.
-    pub limit: Option<u64>,
-    /// Sent this month, by every way; approximate.
-    pub used: u64,
-}
-
-impl Month {
-    /// What is left; none without a ceiling.
-    pub fn balance(self) -> Option<u64> {
-        self.limit.map(|limit| limit.saturating_sub(self.used))
-    }
-
-    /// As the quota's client has it.
-    pub fn quota(self) -> Quota {
-        self.limit.map_or(Quota::Unlimited, Quota::Limited)
-    }
-}
+pub const DAYS: u8 = 14;
 
 /// One of the 14 days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +71,9 @@ pub struct Figures {
     pub mass_sends: Option<MassSends>,
     /// What the operator registered.
     pub broadcasts: Vec<Broadcast>,
+    /// Days of the last 14 whose mail did not go out, the earliest first.
+    #[serde(default)]
+    pub days_without_report: Vec<String>,
 }
 
 impl Figures {
@@ -129,6 +111,8 @@ pub struct Known {
     pub broadcasts: Vec<String>,
     /// Whether the report is today's: LINE tells the month's figures only as they are now.
     pub is_today: bool,
+    /// Days of the last 14 whose mail did not go out, the earliest first.
+    pub days_without_report: Vec<Date>,
 }
 
 impl Sources {
@@ -151,8 +135,7 @@ impl Sources {
             if !known.is_today {
                 return Err("LINE tells it on the day itself only".into());
             }
-            let (quota, used) = self.channel.month().await?;
-            Ok::<_, Error>(Month { limit: quota.limit(), used })
+            Ok::<_, Error>(self.channel.month().await?)
         });
         let (channel, client) = (&self.channel, &self.channel.client);
 
@@ -207,6 +190,7 @@ impl Sources {
             followers,
             mass_sends: None,
             broadcasts,
+            days_without_report: known.days_without_report.iter().map(Date::to_string).collect(),
         }
     }
 

@@ -1,17 +1,17 @@
-//! The mail at nine: figures of LINE and of our own, once a day, and the warning before the quota is gone.
+//! The mail at nine: figures of LINE and of our own, once a day.
 //!
 //! Scheduler and Lambda both start a report at least once; [`shared::report::reports`] makes it one mail. Three steps:
 //! begin, read, send. What was read is kept before the mail goes out, so that a run that follows a failure asks LINE
 //! and Sobot only for what is still missing (LINE's insight endpoints allow 60 calls an hour; a report takes at most
 //! 25, and of Sobot at most 20 pages). One source may fail alone: the mail says which and why.
+//!
+//! A quarter past nine the check begins the same mail as nine o'clock did: it sends what nobody sent.
 
 pub mod figures;
 pub mod mail;
 pub mod mass_sends;
 pub mod source;
 pub mod words;
-
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use lambda_runtime::{Error, LambdaEvent};
@@ -23,17 +23,14 @@ use shared::{
     language::Language,
     metric,
     report::{
-        mail::Mailer,
-        quota_warning::QuotaWarning,
-        reports::{Begun, Reports},
+        mail::{Mail, Mailer},
+        reports::{Begun, Claim, LEASE, Reports},
     },
 };
 use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
-use crate::figures::{Figures, Known, Sources};
+use crate::figures::{DAYS, Figures, Known, Sources};
 
-/// Longer than the function may run, shorter than Lambda's second retry is away.
-const LEASE: Duration = Duration::from_secs(150);
 /// The most broadcasts that a report asks for.
 const MAX_BROADCASTS: usize = 5;
 
@@ -47,8 +44,14 @@ pub struct Start {
     pub date: Option<String>,
     /// Also when that day's mail was sent.
     pub resend: bool,
-    /// Only looks whether that day's mail was sent, and tells CloudWatch.
+    /// Sends that day's mail if nobody has, and tells CloudWatch whether it was sent.
     pub check: bool,
+}
+
+impl Start {
+    fn scheduled_at(&self) -> Option<OffsetDateTime> {
+        OffsetDateTime::parse(self.scheduled_time.as_deref()?, &Rfc3339).ok()
+    }
 }
 
 /// The function with what it calls.
@@ -60,8 +63,6 @@ pub struct DailyReport {
     pub reports: Reports,
     /// The list that reads it.
     pub mailer: Mailer,
-    /// The warning, to the same list.
-    pub warning: QuotaWarning,
     /// `zh-CN` or `en`.
     pub language: Language,
     /// The zone whose days the mails are for.
@@ -70,41 +71,49 @@ pub struct DailyReport {
     pub clock: Clock,
 }
 
+/// What became of the mail of a day.
+#[derive(Debug)]
+enum Report {
+    /// It went out now; none where SES did not say so twice, and it counts as sent.
+    Sent(Option<String>),
+    /// It went out before.
+    AlreadySent,
+    /// Another run is at it.
+    InProgress,
+}
+
 impl DailyReport {
     /// Makes the report that was asked for. An error makes Lambda try again.
     pub async fn handle(&self, event: LambdaEvent<Start>) -> Result<Value, Error> {
         let start = event.payload;
         let date = self.date(&start)?;
-        if start.check {
-            return Ok(self.check(date).await?);
-        }
         let is_today = start.date.is_none() || date == self.day_of(self.clock.now())?;
-        let sent = self.report(date, is_today, start.resend).await;
-        match &sent {
-            Ok(answer) => tracing::info!(report.date = %date, answer = %answer, "report handled"),
+        let report = self.report(date, is_today, start.resend).await;
+        if start.check {
+            self.tell_check(&start, &report);
+        }
+        match &report {
+            Ok(report) => tracing::info!(report.date = %date, ?report, "report handled"),
             Err(error) => tracing::error!(report.date = %date, %error, "report not sent"),
         }
-        let warned = self.warn().await.inspect_err(|error| tracing::error!(%error, "the quota could not be watched"));
-        let mut answer = sent?;
-        match warned {
-            Ok(warned) => answer["warned"] = json!(warned),
-            // Another try would send the mail again, which was asked for reports.
-            Err(error) if start.resend => answer["warnError"] = json!(error.to_string()),
-            Err(error) => return Err(error),
+        let date = date.to_string();
+        match report? {
+            Report::Sent(Some(id)) => Ok(json!({ "date": date, "report": "sent", "messageId": id })),
+            Report::Sent(None) => Ok(json!({ "date": date, "report": "not_known" })),
+            Report::AlreadySent => Ok(json!({ "date": date, "report": "already_sent" })),
+            Report::InProgress => Err("another run is at this report".into()),
         }
-        Ok(answer)
     }
 
-    /// Looks whether the day's mail was sent. An error makes Lambda look again: whoever cannot look knows nothing.
-    async fn check(&self, date: Date) -> Result<Value, AwsError> {
-        let sent = self.reports.is_done(&id_of(date)).await?;
-        metric::report_missing(!sent);
-        if sent {
-            tracing::info!(report.date = %date, "the report was sent");
-        } else {
-            tracing::error!(report.date = %date, "the report was not sent");
+    /// Tells CloudWatch what the check found. While another run may be at the mail nothing is known: Lambda's second
+    /// retry looks again when its lease is over.
+    fn tell_check(&self, start: &Start, report: &Result<Report, Error>) {
+        let over = start.scheduled_at().is_none_or(|at| self.clock.now() >= at + LEASE);
+        match report {
+            Ok(Report::Sent(_) | Report::AlreadySent) => metric::report_missing(false),
+            Ok(Report::InProgress) if !over => {}
+            Ok(Report::InProgress) | Err(_) => metric::report_missing(true),
         }
-        Ok(json!({ "date": date.to_string(), "report": if sent { "already_sent" } else { "missing" } }))
     }
 
     fn day_of(&self, time: OffsetDateTime) -> Result<Date, Error> {
@@ -126,55 +135,69 @@ impl DailyReport {
         }
         match &start.scheduled_time {
             Some(time) => {
-                let time = OffsetDateTime::parse(time, &Rfc3339)
-                    .map_err(|_| format!("scheduledTime must be an RFC 3339 time, not {time:?}"))?;
-                self.day_of(time)
+                let at = start.scheduled_at();
+                self.day_of(at.ok_or_else(|| format!("scheduledTime must be an RFC 3339 time, not {time:?}"))?)
             }
             None => self.day_of(self.clock.now()),
         }
     }
 
-    async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Value, Error> {
-        let kept = match self.reports.begin(&id_of(date), LEASE, resend).await? {
-            Begun::Claimed(kept) => kept,
-            Begun::Completed => return Ok(json!({ "date": date.to_string(), "report": "already_sent" })),
-            Begun::InProgress => return Err("another run is at this report".into()),
+    async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Report, Error> {
+        let claim = match self.reports.begin(&id_of(date), resend).await? {
+            Begun::Claimed(claim) => claim,
+            Begun::Completed => return Ok(Report::AlreadySent),
+            Begun::InProgress => return Ok(Report::InProgress),
         };
-        // A document of another version is as good as none: the figures are read again.
-        let figures = |document: Option<String>| serde_json::from_str::<Figures>(&document?).ok();
-        let kept = figures(kept);
-        let known = async {
-            Ok::<_, AwsError>(Known {
-                month_then: kept.as_ref().map(|figures| figures.month.clone()),
-                // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was
-                // read.
-                earlier: kept.filter(|_| !resend),
-                yesterday: figures(self.reports.document(&id_of(date.previous_day().unwrap_or(date))).await?),
-                broadcasts: self.registered_broadcasts().await?,
-                is_today,
-            })
-        };
-        let sent = async { self.read_and_send(&id_of(date), &known.await?, date).await }.await;
-        match sent {
-            Ok(message_id) => {
-                metric::report_sent();
-                self.reports.done(&id_of(date)).await?;
-                Ok(json!({ "date": date.to_string(), "report": "sent", "messageId": message_id }))
-            }
+        let mail = match self.write(&claim, date, is_today, resend).await {
+            Ok(mail) => mail,
             Err(error) => {
-                if let Err(problem) = self.reports.release(&id_of(date)).await {
-                    tracing::warn!(error = %problem, "the lease ends by itself");
-                }
-                Err(error)
+                self.reports.give_back(&claim).await;
+                return Err(error);
             }
-        }
+        };
+        let sent = self.reports.send(&claim, &self.mailer, &mail).await?;
+        metric::report_sent();
+        Ok(Report::Sent(sent))
     }
 
-    async fn read_and_send(&self, id: &str, known: &Known, date: Date) -> Result<String, Error> {
-        let figures = self.sources.read(date, self.clock.now(), known).await;
-        self.reports.store(id, &serde_json::to_string(&figures)?).await?;
-        let mail = mail::mail(&figures, known.yesterday.as_ref(), date, self.language);
-        Ok(self.mailer.send(&mail).await?)
+    /// Reads the figures and makes the mail of them.
+    async fn write(&self, claim: &Claim, date: Date, is_today: bool, resend: bool) -> Result<Mail, Error> {
+        // A document of another version is as good as none: the figures are read again.
+        let figures = |document: &str| serde_json::from_str::<Figures>(document).ok();
+        let kept = claim.document().and_then(figures);
+        let yesterday = id_of(date.previous_day().unwrap_or(date));
+        let (yesterday, broadcasts, days_without_report) = tokio::try_join!(
+            self.reports.document(&yesterday),
+            self.registered_broadcasts(),
+            self.days_without_report(date)
+        )?;
+        let known = Known {
+            month_then: kept.as_ref().map(|figures| figures.month.clone()),
+            // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was read.
+            earlier: kept.filter(|_| !resend),
+            yesterday: yesterday.as_deref().and_then(figures),
+            broadcasts,
+            is_today,
+            days_without_report,
+        };
+        let figures = self.sources.read(date, self.clock.now(), &known).await;
+        self.reports.store(&id_of(date), &serde_json::to_string(&figures)?).await?;
+        Ok(mail::mail(&figures, known.yesterday.as_ref(), date, self.language, claim.may_be_a_repeat()))
+    }
+
+    /// Of the days whose figures the mail has, those whose own mail did not go out: after the first that did.
+    async fn days_without_report(&self, date: Date) -> Result<Vec<Date>, AwsError> {
+        let (mut day, mut first_was_sent, mut missing) =
+            (date - time::Duration::DAY * u32::from(DAYS), false, Vec::new());
+        while day < date {
+            match self.reports.is_done(&id_of(day)).await? {
+                true => first_was_sent = true,
+                false if first_was_sent => missing.push(day),
+                false => {}
+            }
+            day += time::Duration::DAY;
+        }
+        Ok(missing)
     }
 
     /// Request ids of broadcasts, registered by the operator under `broadcasts` as a JSON list; the latest come last.
@@ -187,11 +210,6 @@ impl DailyReport {
                 Ok(Vec::new())
             }
         }
-    }
-
-    async fn warn(&self) -> Result<Option<u64>, Error> {
-        let (quota, used) = self.sources.channel.month().await?;
-        Ok(self.warning.check(quota, used, self.clock.now()).await?)
     }
 }
 

@@ -4,13 +4,16 @@ use std::fmt::Write as _;
 
 use shared::{
     language::Language,
-    line::statistics::{DayFigure, Interaction},
+    line::{
+        quota::Month,
+        statistics::{DayFigure, Interaction},
+    },
     report::mail::Mail,
 };
 use time::{Date, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
 use crate::{
-    figures::{Day, Figures, Month},
+    figures::{Day, Figures},
     mass_sends::{Failure, Incomplete, MassSends, Task},
     source::Source,
     words::{Words, words},
@@ -31,18 +34,27 @@ struct Row {
     bar: u64,
 }
 
-/// Makes the mail of `date`. `yesterday` is the report of the day before, for what changed since.
-pub fn mail(figures: &Figures, yesterday: Option<&Figures>, date: Date, language: Language) -> Mail {
+/// Makes the mail of `date`. `yesterday` is the report of the day before, for what changed since. `may_be_a_repeat`: an
+/// earlier one of that day may have gone out, and nobody knows.
+pub fn mail(
+    figures: &Figures,
+    yesterday: Option<&Figures>,
+    date: Date,
+    language: Language,
+    may_be_a_repeat: bool,
+) -> Mail {
     let words = words(language);
     let month_day = date.format(format_description!("[month][day]")).unwrap_or_default();
     let subject = format!("{}{month_day}", words.subject);
     let headline = headline(figures, date, words);
-    let sections: Vec<Section> =
-        [quota(figures, date, words), own(figures, words), days(figures, yesterday, words), followers(figures, words)]
-            .into_iter()
-            .chain(mass_sends(figures, words))
-            .chain(broadcasts(figures, words))
-            .collect();
+    let always =
+        [quota(figures, date, words), own(figures, words), days(figures, yesterday, words), followers(figures, words)];
+    let sections: Vec<Section> = about_the_mails(figures, may_be_a_repeat, words)
+        .into_iter()
+        .chain(always)
+        .chain(mass_sends(figures, words))
+        .chain(broadcasts(figures, words))
+        .collect();
     let read_at = figures.read_at.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_default();
     let source = format!("{}{}{read_at}", words.source, words.source_line);
     let text = as_text(&headline, &sections, words, &source);
@@ -58,7 +70,7 @@ fn or_missing<T>(source: &Source<T>, words: &Words, tell: impl FnOnce(&T) -> Str
 }
 
 fn balance(month: &Month, words: &Words) -> String {
-    month.balance().map_or(words.unlimited.to_owned(), |left| left.to_string())
+    month.remaining().map_or(words.unlimited.to_owned(), |left| left.to_string())
 }
 
 fn day_count(count: &DayFigure, words: &Words) -> String {
@@ -100,13 +112,21 @@ fn headline(figures: &Figures, date: Date, words: &Words) -> Vec<String> {
     lines
 }
 
+/// What is to be known about this mail and those before it, if anything.
+fn about_the_mails(figures: &Figures, may_be_a_repeat: bool, words: &'static Words) -> Option<Section> {
+    let missed = &figures.days_without_report;
+    let missed = (!missed.is_empty()).then(|| format!("{}{}", words.days_without_report, missed.join(words.comma)));
+    let lines: Vec<_> = may_be_a_repeat.then(|| words.may_be_a_repeat.to_owned()).into_iter().chain(missed).collect();
+    (!lines.is_empty()).then_some(Section { heading: words.about_the_mails, lines, table: Vec::new(), note: None })
+}
+
 fn quota(figures: &Figures, date: Date, words: &'static Words) -> Section {
     let lines = match &figures.month {
         Source::Missing(why) => vec![format!("{}{why}", words.missing)],
-        Source::Known(Month { limit: None, .. }) => vec![words.unlimited.to_owned()],
+        Source::Known(Month { limit: None, .. }) => vec![words.set_a_limit.to_owned()],
         Source::Known(month @ Month { limit: Some(limit), used }) => {
-            let share = (u128::from(*used) * 1000).checked_div(u128::from(*limit)).unwrap_or(1000);
-            let pace = match exhausted_on(*month, date) {
+            let share = month.used_per_mille().unwrap_or_default();
+            let pace = match month.used_up_on(date) {
                 Some(day) => Some(format!("{}{day}", words.exhausted_on)),
                 // On the 1st there is no pace yet.
                 None => (date.day() > 1).then(|| words.lasts.to_owned()),
@@ -116,20 +136,6 @@ fn quota(figures: &Figures, date: Date, words: &'static Words) -> Section {
         }
     };
     Section { heading: words.quota, lines, table: Vec::new(), note: None }
-}
-
-/// The day on which the balance is gone if every day of the month goes on as those before the report's day did; `None`
-/// if that is after the month, or cannot be told on the 1st.
-pub fn exhausted_on(month: Month, date: Date) -> Option<Date> {
-    let left = month.balance()?;
-    if left == 0 {
-        return Some(date);
-    }
-    let days_passed = u64::from(date.day()) - 1;
-    let days_left = (u128::from(left) * u128::from(days_passed)).checked_div(u128::from(month.used))?;
-    let last = date.month().length(date.year());
-    let day = u128::from(date.day()) + days_left;
-    if days_passed == 0 || day > u128::from(last) { None } else { date.replace_day(u8::try_from(day).ok()?).ok() }
 }
 
 fn own(figures: &Figures, words: &'static Words) -> Section {
@@ -439,6 +445,7 @@ mod tests {
                     named: vec![Failure { task: "<走查>".to_owned(), error_code: "999999".to_owned(), count: 2 }],
                 }),
             }),
+            days_without_report: Vec::new(),
             broadcasts: vec![Broadcast {
                 request_id: "request-1".to_owned(),
                 interaction: Source::Known(Interaction::default()),
@@ -451,7 +458,7 @@ mod tests {
         let mut before = figures();
         before.days[3].delivered = Source::Known(DayFigure::Ready(1));
         for (language, name) in [(Language::ZhCn, "zh-CN"), (Language::En, "en")] {
-            let mail = mail(&figures(), Some(&before), date!(2026 - 09 - 08), language);
+            let mail = mail(&figures(), Some(&before), date!(2026 - 09 - 08), language, false);
             for (part, extension) in [(&mail.text, "txt"), (&mail.html, "html")] {
                 let path = format!("{}/expected/{name}.{extension}", env!("CARGO_MANIFEST_DIR"));
                 // After a change that is meant: UPDATE_EXPECTED=1 cargo test -p daily-report, then read the difference.
@@ -466,7 +473,7 @@ mod tests {
 
     #[test]
     fn the_html_says_what_the_text_says_and_is_escaped() {
-        let mail = mail(&figures(), None, date!(2026 - 09 - 08), Language::ZhCn);
+        let mail = mail(&figures(), None, date!(2026 - 09 - 08), Language::ZhCn, false);
         assert_eq!(mail.subject, "LINE 消息日报 0908");
         assert!(mail.html.contains("LINE answered 500: &lt;oops&gt;") && !mail.html.contains("<oops>"));
         for line in
@@ -478,8 +485,9 @@ mod tests {
 
     #[test]
     fn without_sobot_nothing_is_said_of_it_and_each_of_its_lists_may_fail_alone() {
-        let text =
-            |mass_sends| mail(&Figures { mass_sends, ..figures() }, None, date!(2026 - 09 - 08), Language::En).text;
+        let text = |mass_sends| {
+            mail(&Figures { mass_sends, ..figures() }, None, date!(2026 - 09 - 08), Language::En, false).text
+        };
         assert!(!text(None).contains("Sobot"));
         let (tasks, failures) = (Source::Known(Tasks::default()), Source::Known(Failures::default()));
         fn why<T>() -> Source<T> {
@@ -507,7 +515,7 @@ mod tests {
     #[test]
     fn the_html_is_well_formed() {
         for language in [Language::ZhCn, Language::En] {
-            let html = mail(&figures(), None, date!(2026 - 09 - 08), language).html;
+            let html = mail(&figures(), None, date!(2026 - 09 - 08), language, false).html;
             // Written so that it is XML as well: every element is closed, every attribute
             // quoted, nothing nested wrongly.
             let xml = html.strip_prefix("<!DOCTYPE html>\n").expect("a doctype");
@@ -519,26 +527,21 @@ mod tests {
     }
 
     #[test]
-    fn the_day_of_exhaustion_is_told_at_the_months_pace() {
-        let on = |limit, used, date| exhausted_on(Month { limit: Some(limit), used }, date);
-        assert_eq!(on(30_000, 14_000, date!(2026 - 09 - 08)), Some(date!(2026 - 09 - 16)));
-        assert_eq!(on(30_000, 7_000, date!(2026 - 09 - 08)), None, "it lasts");
-        assert_eq!(on(100, 100, date!(2026 - 09 - 01)), Some(date!(2026 - 09 - 01)));
-        assert_eq!(on(100, 99, date!(2026 - 09 - 01)), None, "one cannot tell on the 1st");
-        assert_eq!(on(100, 0, date!(2026 - 09 - 08)), None);
-        assert_eq!(exhausted_on(Month { limit: None, used: 9 }, date!(2026 - 09 - 08)), None);
-    }
-
-    #[test]
     fn a_balance_is_never_negative_and_may_be_unlimited() {
         let mut figures = figures();
         figures.month = Source::Known(Month { limit: Some(10), used: 12 });
-        assert!(mail(&figures, None, date!(2026 - 09 - 08), Language::ZhCn).text.starts_with("9月份消息余额：0\n"));
+        assert!(
+            mail(&figures, None, date!(2026 - 09 - 08), Language::ZhCn, false).text.starts_with("9月份消息余额：0\n")
+        );
         figures.month = Source::Known(Month { limit: None, used: 12 });
-        assert!(mail(&figures, None, date!(2026 - 09 - 08), Language::ZhCn).text.starts_with("9月份消息余额：不限\n"));
+        assert!(
+            mail(&figures, None, date!(2026 - 09 - 08), Language::ZhCn, false)
+                .text
+                .starts_with("9月份消息余额：不限（需设定目标限制）\n")
+        );
         figures.month = Source::Missing("LINE answered 503: ".to_owned());
         assert!(
-            mail(&figures, None, date!(2026 - 09 - 08), Language::En)
+            mail(&figures, None, date!(2026 - 09 - 08), Language::En, false)
                 .text
                 .starts_with("Messages left in month 9: missing: LINE")
         );

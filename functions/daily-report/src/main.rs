@@ -11,7 +11,7 @@ use shared::{
         log,
     },
     line::channel::LineChannel,
-    report::{mail::Mailer, quota_warning::QuotaWarning, reports::Reports},
+    report::{mail::Mailer, reports::Reports},
     sobot::account::SobotAccount,
 };
 
@@ -31,7 +31,6 @@ async fn main() -> Result<(), Error> {
         },
         reports: Reports::new(dynamodb, required("REPORTS_TABLE")?, Clock::System),
         mailer: Mailer::from_env(&aws)?,
-        warning: QuotaWarning::from_env(&aws, Clock::System)?,
         language: parsed("REPORT_LANGUAGE")?,
         zone: TimeZone::get(&required("REPORT_TIME_ZONE")?)?,
         clock: Clock::System,

@@ -17,8 +17,18 @@ pub struct Words {
     pub viewed: &'static str,
     /// Before yesterday's clicks.
     pub clicked: &'static str,
-    /// No ceiling.
+    /// No ceiling, in place of the balance.
     pub unlimited: &'static str,
+    /// No ceiling, and what to do about it.
+    pub set_a_limit: &'static str,
+    /// Heading: this mail and those before it.
+    pub about_the_mails: &'static str,
+    /// An earlier mail of the day may have gone out.
+    pub may_be_a_repeat: &'static str,
+    /// Before the days whose mail did not go out.
+    pub days_without_report: &'static str,
+    /// Between days.
+    pub comma: &'static str,
     /// LINE is counting.
     pub unready: &'static str,
     /// Below 20 people LINE tells nothing.
@@ -98,7 +108,12 @@ const ZH_CN: Words = Words {
     delivered: "昨日消息到达数: ",
     viewed: "昨日消息查看数: ",
     clicked: "昨日消息点击数: ",
-    unlimited: "不限",
+    unlimited: "不限（需设定目标限制）",
+    set_a_limit: "未设上限：请在 LINE Official Account Manager 设定目标限制，否则没有余额，也没有预警。",
+    about_the_mails: "日报发送情况",
+    may_be_a_repeat: "本邮件可能重复：上一次发送后 SES 没有答复，无法确认是否已送出。",
+    days_without_report: "以下日期没有发出日报（可由运维按日期补发）：",
+    comma: "、",
     unready: "统计中",
     few: "少于20人",
     missing: "暂缺：",
@@ -106,7 +121,7 @@ const ZH_CN: Words = Words {
     share: "已使用",
     exhausted_on: "按本月速度，预计用尽日期：",
     lasts: "按本月速度，本月够用",
-    as_of_last_report: "（以上次日报为准）",
+    as_of_last_report: "（截至上次日报）",
     own: "昨日订单消息（本系统统计）",
     own_sent: "LINE 已接收",
     own_retried: "重试过",
@@ -143,14 +158,19 @@ const EN: Words = Words {
     delivered: "Delivered yesterday: ",
     viewed: "Viewed yesterday: ",
     clicked: "Clicked yesterday: ",
-    unlimited: "unlimited",
+    unlimited: "unlimited (a target limit is to be set)",
+    set_a_limit: "No ceiling: set a target limit in LINE Official Account Manager; without one there is no balance, and no warning.",
+    about_the_mails: "These mails",
+    may_be_a_repeat: "This mail may be a repeat: SES did not answer when it was first sent, so nobody knows whether it went out.",
+    days_without_report: "Days without a report (operators can have each sent by its date): ",
+    comma: ", ",
     unready: "being counted",
     few: "under 20",
     missing: "missing: ",
     quota: "This month's quota",
     share: "Used",
-    exhausted_on: "At this month's pace it is used up on ",
-    lasts: "At this month's pace it lasts",
+    exhausted_on: "At this pace the quota runs out on ",
+    lasts: "At this pace the quota lasts all month",
     as_of_last_report: " (as of the last report)",
     own: "Yesterday's order messages (our own count)",
     own_sent: "Accepted by LINE",

@@ -1,9 +1,26 @@
-//! Told by a push that LINE refused for the monthly limit: looks at LINE's figures and warns, once per threshold and
-//! month.
+//! Watches the month's quota: every quarter of an hour, and at once where a push met the monthly limit. Warns by mail,
+//! once per share, month and ceiling.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use shared::{clock::Clock, lambda::batch::Batch, line::channel::LineChannel, report::quota_warning::QuotaWarning};
+
+/// What starts a look.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Start {
+    /// The schedule, with its time.
+    #[serde(rename_all = "camelCase")]
+    Schedule {
+        /// RFC 3339.
+        scheduled_time: String,
+    },
+    /// Messages of pushes that LINE refused for the monthly limit. They all say the same, so one look serves them all,
+    /// and they stay or go together.
+    Pushes(SqsEvent),
+}
 
 /// The function with what it calls.
 #[derive(Debug)]
@@ -17,19 +34,30 @@ pub struct QuotaWarningFunction {
 }
 
 impl QuotaWarningFunction {
-    /// Handles a batch: its messages all say the same, so one look serves them all, and they stay or go together.
-    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-        let mut batch = Batch::default();
-        if let Err(error) = self.warn().await {
-            tracing::error!(%error, "nobody was warned, the queue keeps it");
-            event.payload.records.iter().for_each(|message| batch.keep(message));
+    /// Looks at the quota. After an error the queue keeps its messages, and the schedule comes again in a quarter of an
+    /// hour: an alarm rings where nothing could be looked at for an hour, and not for one error.
+    pub async fn handle(&self, event: LambdaEvent<Start>) -> Result<Value, Error> {
+        let looked = self.look().await;
+        if let Err(error) = &looked {
+            tracing::error!(%error, "the quota could not be watched");
         }
-        Ok(batch.finish(async {}).await)
+        match event.payload {
+            Start::Pushes(event) => {
+                let mut batch = Batch::default();
+                if looked.is_err() {
+                    event.records.iter().for_each(|message| batch.keep(message));
+                }
+                let response: SqsBatchResponse = batch.finish(async {}).await;
+                Ok(serde_json::to_value(response)?)
+            }
+            Start::Schedule { .. } => Ok(match looked {
+                Ok(warned) => json!({ "warned": warned }),
+                Err(error) => json!({ "error": error.to_string() }),
+            }),
+        }
     }
 
-    async fn warn(&self) -> Result<(), Error> {
-        let (quota, used) = self.channel.month().await?;
-        self.warning.check(quota, used, self.clock.now()).await?;
-        Ok(())
+    async fn look(&self) -> Result<Option<u64>, Error> {
+        Ok(self.warning.check(self.channel.month().await?, self.clock.now()).await?)
     }
 }

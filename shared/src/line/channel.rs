@@ -11,7 +11,8 @@ use crate::{
     lambda::environment::{StartError, parsed, required},
     line::{
         channel_secret::LineChannelSecret,
-        client::{LineClient, LineError, Profile, Quota},
+        client::{LineClient, LineError, Profile},
+        quota::Month,
     },
     token::{
         access::{AccessToken, IssuedToken},
@@ -89,8 +90,7 @@ impl LineChannel {
 
     /// Whether the month's messages are used up (LINE's error texts may change, its figures say it).
     pub async fn quota_is_exhausted(&self) -> Result<bool, AnswerError> {
-        let (quota, used) = self.month().await?;
-        Ok(matches!(quota, Quota::Limited(limit) if used >= limit))
+        Ok(self.month().await?.is_used_up())
     }
 
     /// A friend's profile; `None` for a user who is no friend now.
@@ -103,10 +103,13 @@ impl LineChannel {
         Ok(self.credential.secret().await?.signer.channel_id().to_owned())
     }
 
-    /// The month's ceiling and what is used of it.
-    pub async fn month(&self) -> Result<(Quota, u64), AnswerError> {
-        self.ask(|token| async move { tokio::try_join!(self.client.quota(&token), self.client.consumption(&token)) })
-            .await
+    /// The month's messages.
+    pub async fn month(&self) -> Result<Month, AnswerError> {
+        self.ask(|token| async move {
+            let (limit, used) = tokio::try_join!(self.client.quota(&token), self.client.consumption(&token))?;
+            Ok(Month { limit, used })
+        })
+        .await
     }
 
     async fn issue(&self, secret: Arc<LineChannelSecret>) -> Result<IssuedToken, LineError> {

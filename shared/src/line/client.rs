@@ -98,25 +98,6 @@ impl Refusal for LineError {
     }
 }
 
-/// The month's ceiling (LINE: "Get the target limit for sending messages this month").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quota {
-    /// At most this many messages.
-    Limited(u64),
-    /// No ceiling.
-    Unlimited,
-}
-
-impl Quota {
-    /// The ceiling, if there is one.
-    pub fn limit(self) -> Option<u64> {
-        match self {
-            Self::Limited(limit) => Some(limit),
-            Self::Unlimited => None,
-        }
-    }
-}
-
 /// A friend's profile (LINE: "Get profile"); of a user who is none LINE tells nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -213,8 +194,8 @@ impl LineClient {
         }
     }
 
-    /// `GET /v2/bot/message/quota`.
-    pub async fn quota(&self, token: &AccessToken) -> Result<Quota, LineError> {
+    /// `GET /v2/bot/message/quota`: the month's ceiling, if there is one.
+    pub async fn quota(&self, token: &AccessToken) -> Result<Option<u64>, LineError> {
         #[derive(Deserialize)]
         struct Body {
             r#type: String,
@@ -223,8 +204,8 @@ impl LineClient {
         const PATH: &str = "/v2/bot/message/quota";
         let body: Body = self.call(PATH, self.request(Method::GET, PATH, Some(token))).await?.into_json()?;
         match (body.r#type.as_str(), body.value) {
-            ("limited", Some(value)) => Ok(Quota::Limited(value)),
-            ("none", _) => Ok(Quota::Unlimited),
+            ("limited", Some(value)) => Ok(Some(value)),
+            ("none", _) => Ok(None),
             (other, _) => Err(LineError::Malformed(format!("a quota of type {other:?}"))),
         }
     }

@@ -9,6 +9,7 @@
 //! * [`channel`] - the channel with its secret and its shared token: what a push is sent through
 //! * [`channel_secret`] - the channel's secret, and the part of it that verifies webhooks
 //! * [`day`] - LINE's calendar
+//! * [`quota`] - the month's messages
 //! * [`login`] - LINE Login: the code, the ID token, the friendship, the end of a grant
 
 pub mod assertion;
@@ -18,6 +19,7 @@ pub mod client;
 pub mod day;
 pub mod login;
 pub mod objects;
+pub mod quota;
 pub mod signature;
 pub mod statistics;
 pub mod webhook;

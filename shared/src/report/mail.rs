@@ -15,6 +15,8 @@ use crate::{
     lambda::environment::{SettingError, parsed, required},
 };
 
+/// To connect to SES.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longer than SES takes on a bad day, shorter than any lease of who sends.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -67,21 +69,28 @@ pub struct Mailer {
     recipients: Recipients,
 }
 
-/// SES did not take a mail.
+/// SES did not take a mail, or did not say.
 #[derive(Debug, thiserror::Error)]
 #[error("the mail was not sent: {advice}; SES said: {what}")]
 pub struct MailError {
     advice: &'static str,
     what: Cause,
+    /// Whether it may have gone out all the same: only a refusal says that it has not.
+    pub may_be_sent: bool,
 }
 
 impl Mailer {
     /// Wires the mail from the environment of a function.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, SettingError> {
-        // A repeated call would be a second mail: SES cannot know it again. So it gets time and one attempt.
+        // A repeated call would be a second mail: SES cannot know it again. So it gets time and one attempt. What is not
+        // named here is merged from the function's own, far shorter ones.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(CALL_TIMEOUT)
+            .operation_timeout(CALL_TIMEOUT);
         let once = aws_sdk_sesv2::config::Builder::from(aws)
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build());
+            .timeout_config(timeouts.build());
         let client = Client::from_conf(once.build());
         Ok(Self::new(client, required("REPORT_SENDER")?, parsed("REPORT_RECIPIENTS")?))
     }
@@ -99,7 +108,11 @@ impl Mailer {
             let message = Message::builder().subject(content(&mail.subject)?).body(body).build();
             Ok::<_, aws_sdk_sesv2::error::BuildError>(EmailContent::builder().simple(message).build())
         };
-        let content = result.await.map_err(|error| MailError { advice: "it has no content", what: error.into() })?;
+        let content = result.await.map_err(|error| MailError {
+            advice: "it has no content",
+            what: error.into(),
+            may_be_sent: false,
+        })?;
         let destination = Destination::builder().set_to_addresses(Some(self.recipients.0.clone())).build();
         let sending =
             self.client.send_email().from_email_address(&self.sender).destination(destination).content(content);
@@ -107,7 +120,8 @@ impl Mailer {
             Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
             Err(error) => {
                 let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-                Err(MailError { advice: advice(code, message), what: error.into() })
+                let refused = error.raw_response().is_some_and(|response| response.status().is_client_error());
+                Err(MailError { advice: advice(code, message), may_be_sent: !refused, what: error.into() })
             }
         }
     }

@@ -1,9 +1,15 @@
-//! The warning before the month's quota is gone: one mail per threshold and month, whoever notices first - the daily
-//! report, or a push that LINE refused.
+//! The warning before the month's quota is gone. It is looked at every quarter of an hour, and at once where a push met
+//! the monthly limit.
+//!
+//! What is kept is a state, not an event: the month and the ceiling that the figures were last seen under, and since
+//! when. Each share of that ceiling is warned of once. A new month or another ceiling - an upgrade, a raised or lowered
+//! cap - is a new state, under which every share counts anew.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use aws_config::SdkConfig;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::{
@@ -11,16 +17,17 @@ use crate::{
     clock::Clock,
     lambda::environment::{SettingError, parsed, required},
     language::Language,
-    line::{client::Quota, day::line_day},
+    line::{day::line_day, quota::Month},
     metric,
     report::{
-        mail::{Mail, MailError, Mailer},
-        reports::{Begun, Reports},
+        mail::{Mail, Mailer},
+        reports::{Begun, Reports, SendError},
     },
 };
 
-/// Long enough for SES's slowest answer.
-const LEASE: Duration = Duration::from_secs(60);
+/// What the state stands under in the reports' table.
+const STATE: &str = "quota";
+
 /// Shares of the quota, in per cent, rising.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thresholds(Vec<u64>);
@@ -44,15 +51,10 @@ impl Thresholds {
         &self.0
     }
 
-    /// Those that `used` of `quota` has reached, rising.
-    pub fn reached(&self, quota: Quota, used: u64) -> Vec<u64> {
-        match quota {
-            Quota::Unlimited => Vec::new(),
-            Quota::Limited(limit) => {
-                let reached = |share: &&u64| u128::from(used) * 100 >= u128::from(limit) * u128::from(**share);
-                self.0.iter().filter(reached).copied().collect()
-            }
-        }
+    /// Those that are reached, rising.
+    pub fn reached(&self, month: Month) -> Vec<u64> {
+        let used = month.used_per_mille();
+        self.0.iter().copied().filter(|share| used.is_some_and(|used| used >= share * 10)).collect()
     }
 }
 
@@ -67,7 +69,21 @@ pub enum WarningError {
     Busy,
     /// The mail.
     #[error(transparent)]
-    Mail(#[from] MailError),
+    Mail(#[from] SendError),
+    /// Other runs wrote the state again and again meanwhile.
+    #[error("the quota's state is written by too many at once")]
+    Contended,
+}
+
+/// Under what the shares were last looked at.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    /// LINE's month, `2026-09`.
+    month: String,
+    /// The ceiling, if there is one.
+    limit: Option<u64>,
+    /// Since when, in seconds of Unix time: what is warned of under this state has it in its name.
+    since: i64,
 }
 
 /// Sends the warnings.
@@ -94,67 +110,107 @@ impl QuotaWarning {
         })
     }
 
-    /// Warns of the highest threshold that was reached and not warned of this month; returns it if a mail went out.
-    pub async fn check(&self, quota: Quota, used: u64, now: OffsetDateTime) -> Result<Option<u64>, WarningError> {
-        let reached = self.thresholds.reached(quota, used);
-        metric::quota(quota.limit(), used, reached.last().copied().unwrap_or(0));
-        let (Some(highest), Some(limit)) = (reached.last(), quota.limit()) else { return Ok(None) };
-        let id = |share: &u64| format!("warning#{}#{share}", month(now));
-        match self.reports.begin(&id(highest), LEASE, false).await? {
+    /// Warns of the highest share that is reached and was not warned of under this month and ceiling; returns it if a
+    /// mail went out.
+    pub async fn check(&self, month: Month, now: OffsetDateTime) -> Result<Option<u64>, WarningError> {
+        let reached = self.thresholds.reached(month);
+        metric::quota(month.limit, month.used, reached.last().copied().unwrap_or(0));
+        let state = self.state(month, now).await?;
+        let (Some(highest), Some(limit)) = (reached.last(), month.limit) else { return Ok(None) };
+        let id = |share: &u64| format!("warning#{}#{}#{share}", state.month, state.since);
+        let claim = match self.reports.begin(&id(highest), false).await? {
             Begun::Completed => return Ok(None),
             Begun::InProgress => return Err(WarningError::Busy),
-            Begun::Claimed(_) => {}
-        }
-        if let Err(error) = self.mailer.send(&mail(*highest, limit, used, now, self.language)).await {
-            if let Err(problem) = self.reports.release(&id(highest)).await {
-                tracing::warn!(error = %problem, "the lease ends by itself");
-            }
-            return Err(error.into());
-        }
-        // The lower ones are over with it; the one that was mailed is marked first.
-        for share in reached.iter().rev() {
+            Begun::Claimed(claim) => claim,
+        };
+        let mail = mail(*highest, limit, month, now, self.language, claim.may_be_a_repeat());
+        self.reports.send(&claim, &self.mailer, &mail).await?;
+        // The lower ones are over with it.
+        for share in reached.iter().rev().skip(1) {
             self.reports.done(&id(share)).await?;
         }
-        tracing::warn!(quota.limit = limit, quota.used = used, quota.threshold = highest, "warned of the quota");
+        tracing::warn!(quota.limit = limit, quota.used = month.used, quota.threshold = highest, "warned of the quota");
         Ok(Some(*highest))
+    }
+
+    /// The state that the figures of now are looked at under.
+    async fn state(&self, month: Month, now: OffsetDateTime) -> Result<State, WarningError> {
+        for _ in 0..3 {
+            let kept = self.reports.document(STATE).await?;
+            let state: Option<State> = kept.as_deref().and_then(|state| serde_json::from_str(state).ok());
+            match state {
+                Some(state) if state.month == name_of(now) && state.limit == month.limit => return Ok(state),
+                _ => {}
+            }
+            let state = State { month: name_of(now), limit: month.limit, since: now.unix_timestamp() };
+            let document = json!(state).to_string();
+            if self.reports.replace(STATE, kept.as_deref(), &document).await? {
+                tracing::info!(quota.limit = month.limit, month = state.month, "the quota has changed");
+                return Ok(state);
+            }
+        }
+        Err(WarningError::Contended)
     }
 }
 
 /// LINE's month.
-fn month(now: OffsetDateTime) -> String {
+fn name_of(now: OffsetDateTime) -> String {
     let day = line_day(now);
     format!("{}-{:02}", day.year(), u8::from(day.month()))
 }
 
-fn mail(share: u64, limit: u64, used: u64, now: OffsetDateTime, language: Language) -> Mail {
-    let month = u8::from(line_day(now).month());
-    let left = limit.saturating_sub(used);
+fn mail(share: u64, limit: u64, month: Month, now: OffsetDateTime, language: Language, may_be_a_repeat: bool) -> Mail {
+    let (today, used, left) = (line_day(now), month.used, month.remaining().unwrap_or_default());
+    let percent = month.used_per_mille().map_or(0, |share| share / 10);
+    let runs_out = month.used_up_on(today).filter(|_| left > 0);
     let (subject, lines) = match language {
-        Language::ZhCn => (
-            format!("【预警】LINE 消息额度已用 {share}%"),
-            vec![
-                format!("{month}月份消息额度：{limit}"),
-                format!("{month}月份消息发送数量：{used}（LINE 统计，为近似值）"),
-                format!("{month}月份消息余额：{left}"),
-                if left == 0 {
-                    "额度用尽后，订单消息不再发送（记录为 quota_exhausted），直至下月、升级套餐或提高上限。".to_owned()
-                } else {
-                    "额度用尽后订单消息将无法发送。请升级套餐或提高附加消息上限。".to_owned()
-                },
-            ],
-        ),
-        _ => (
-            format!("[Warning] {share}% of LINE's messages are used"),
-            vec![
-                format!("Quota of month {month}: {limit}"),
-                format!("Sent in month {month}: {used} (LINE's count, approximate)"),
-                format!("Left: {left}"),
-                "Without messages left orders are not told to customers (quota_exhausted), until next month, another plan or a \
-                 higher cap."
-                    .to_owned(),
-            ],
-        ),
+        Language::ZhCn => {
+            let number = u8::from(today.month());
+            (
+                format!("【预警】LINE 消息额度已达 {share}% 预警线"),
+                vec![
+                    Some(format!("{number}月份消息额度：{limit}")),
+                    Some(format!("{number}月份消息发送数量：{used}（已用 {percent}%，LINE 统计，为近似值）")),
+                    Some(format!("{number}月份消息余额：{left}")),
+                    runs_out.map(|day| format!("按本月速度，预计用尽日期：{day}")),
+                    Some(if left == 0 {
+                        "额度用尽后，订单消息不再发送（原因记为“额度用尽”），直至下月、升级套餐或提高上限。".to_owned()
+                    } else {
+                        "额度用尽后订单消息将无法发送。请升级套餐或提高附加消息上限。".to_owned()
+                    }),
+                    may_be_a_repeat
+                        .then(|| "本邮件可能重复：上一次发送后 SES 没有答复，无法确认是否已送出。".to_owned()),
+                ],
+            )
+        }
+        _ => {
+            let name = today.month();
+            (
+                format!("[Warning] LINE quota has reached {share}%"),
+                vec![
+                    Some(format!("Quota of {name}: {limit}")),
+                    Some(format!("Sent in {name}: {used} ({percent}% used; LINE's count, approximate)")),
+                    Some(format!("Left: {left}")),
+                    runs_out.map(|day| format!("At this pace the quota runs out on {day}")),
+                    Some(if left == 0 {
+                        "Customers are no longer notified of finished orders (recorded as “quota used up”) until next \
+                         month, or until you upgrade the plan or raise the cap."
+                            .to_owned()
+                    } else {
+                        "Once the quota is used up, customers are not notified of finished orders. Upgrade the plan or \
+                         raise the cap in time."
+                            .to_owned()
+                    }),
+                    may_be_a_repeat.then(|| {
+                        "This mail may be a repeat: SES did not answer when it was first sent, so nobody knows whether \
+                         it went out."
+                            .to_owned()
+                    }),
+                ],
+            )
+        }
     };
+    let lines: Vec<String> = lines.into_iter().flatten().collect();
     let text = lines.join("\n") + "\n";
     let paragraphs: String = lines.iter().map(|line| format!("<p>{line}</p>")).collect();
     let html = format!(
@@ -174,13 +230,13 @@ mod tests {
     #[test]
     fn a_threshold_is_reached_exactly_at_its_share() {
         let thresholds: Thresholds = "100, 70,90,70".parse().unwrap();
-        let reached = |used| thresholds.reached(Quota::Limited(1000), used);
+        let reached = |used| thresholds.reached(Month { limit: Some(1000), used });
         assert_eq!(reached(699), [] as [u64; 0]);
         assert_eq!(reached(700), [70]);
         assert_eq!(reached(999), [70, 90]);
         assert_eq!(reached(1200), [70, 90, 100]);
-        assert!(thresholds.reached(Quota::Unlimited, 1_000_000).is_empty());
-        assert_eq!(thresholds.reached(Quota::Limited(0), 0), [70, 90, 100]);
+        assert!(thresholds.reached(Month { limit: None, used: 1_000_000 }).is_empty());
+        assert_eq!(thresholds.reached(Month { limit: Some(0), used: 0 }), [70, 90, 100]);
         for bad in ["", "0", "101", "70;90", "-1"] {
             assert!(bad.parse::<Thresholds>().is_err(), "{bad:?}");
         }
@@ -188,13 +244,23 @@ mod tests {
 
     #[test]
     fn the_month_is_lines() {
-        assert_eq!(month(datetime!(2026-12-31 14:59:59 UTC)), "2026-12");
-        assert_eq!(month(datetime!(2026-12-31 15:00:00 UTC)), "2027-01");
+        assert_eq!(name_of(datetime!(2026-12-31 14:59:59 UTC)), "2026-12");
+        assert_eq!(name_of(datetime!(2026-12-31 15:00:00 UTC)), "2027-01");
     }
 
     #[test]
     fn the_mail_has_the_figures() {
-        let mail = mail(90, 1000, 912, datetime!(2026-09-08 01:00:00 UTC), Language::ZhCn);
-        assert!(mail.subject.starts_with("【预警】") && mail.text.contains("9月份消息余额：88"), "{mail:?}");
+        let month = Month { limit: Some(1000), used: 972 };
+        let now = datetime!(2026-09-08 01:00:00 UTC);
+        let chinese = mail(90, 1000, month, now, Language::ZhCn, false);
+        assert_eq!(chinese.subject, "【预警】LINE 消息额度已达 90% 预警线");
+        for part in ["9月份消息余额：28", "已用 97%", "预计用尽日期：2026-09-08"] {
+            assert!(chinese.text.contains(part), "{part}: {chinese:?}");
+        }
+        assert!(!chinese.text.contains("可能重复"), "{chinese:?}");
+        let english = mail(100, 1000, Month { limit: Some(1000), used: 1001 }, now, Language::En, true);
+        for part in ["Quota of September: 1000", "Left: 0", "no longer notified", "may be a repeat"] {
+            assert!(english.text.contains(part), "{part}: {english:?}");
+        }
     }
 }

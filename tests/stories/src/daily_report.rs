@@ -2,6 +2,7 @@
 //!
 //! Reports are asked for by date, as the schedule does with its time, so no story depends on the day it is told.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
     line::{Behaviour, Endpoint, Person},
@@ -151,7 +152,7 @@ fn each_source_may_fail_alone() {
         stand.line.revoke_all_tokens();
         crate::tokens::make_the_token_old(&stand).await;
         let answer = report(&stand, json!({ "scheduledTime": "2026-09-01T01:00:00Z" })).await;
-        assert!(answer["errorMessage"].is_string(), "the quota could not be watched: {answer}");
+        assert_eq!(answer["report"], "sent", "{answer}");
         let mail = reports(&stand).await.pop().expect("a mail all the same");
         assert!(mail.subject.ends_with("0901") && mail.text.contains("LINE 已接收: 0"), "{}", mail.text);
         assert!(
@@ -240,7 +241,7 @@ fn corrected_figures_are_marked_and_the_first_of_a_month_has_both() {
         let mail = reports(&stand).await.pop().expect("a mail");
         assert_eq!(mail.subject, "LINE 消息日报 0101");
         let lines: Vec<_> = mail.text.lines().take(4).collect();
-        let of_december = "（以上次日报为准）";
+        let of_december = "（截至上次日报）";
         assert_eq!(
             lines,
             [
@@ -263,8 +264,8 @@ fn broadcasts_that_the_operator_registered_are_told() {
             .dynamodb
             .put_item()
             .table_name(stand.aws.output("ReportsTableName"))
-            .item("id", aws_sdk_dynamodb::types::AttributeValue::S("broadcasts".to_owned()))
-            .item("document", aws_sdk_dynamodb::types::AttributeValue::S(r#"["request-1","request-2"]"#.to_owned()))
+            .item("id", AttributeValue::S("broadcasts".to_owned()))
+            .item("document", AttributeValue::S(r#"["request-1","request-2"]"#.to_owned()))
             .send()
             .await
             .expect("written");
@@ -293,24 +294,135 @@ fn a_wrong_date_is_named() {
 }
 
 #[test]
-fn each_threshold_warns_once_a_month() {
+fn each_share_warns_once_a_month_and_ceiling() {
     story_alone(&[], async |stand| {
-        stand.line.set_quota(Some(1000));
-        let run = async |usage, expected: Value| {
+        let look = async |limit, usage, expected: Value| {
+            stand.line.set_quota(limit);
             stand.line.set_usage(usage);
-            stand.line.begin_an_hour();
-            let answer = report(&stand, json!({ "date": "2026-09-08", "resend": true })).await;
-            assert_eq!(answer["warned"], expected, "{usage}: {answer}");
+            let look = json!({ "scheduledTime": "2026-09-08T01:15:00Z" });
+            let answer = stand.invoke("QuotaWarningFunctionName", &look).await.expect("an answer");
+            assert_eq!(answer, json!({ "warned": expected }), "{usage} of {limit:?}");
         };
-        run(699, Value::Null).await;
-        run(700, json!(70)).await;
-        run(710, Value::Null).await;
-        run(1000, json!(100)).await;
-        run(1001, Value::Null).await;
+        look(None, 699, Value::Null).await;
+        look(Some(1000), 699, Value::Null).await;
+        look(Some(1000), 700, json!(70)).await;
+        look(Some(1000), 710, Value::Null).await;
+        look(Some(1000), 1000, json!(100)).await;
+        look(Some(1000), 1001, Value::Null).await;
+        // The cap is raised, used up again, and lowered by mistake: each is news.
+        look(Some(1500), 1001, Value::Null).await;
+        look(Some(1500), 1400, json!(90)).await;
+        look(Some(1000), 1400, json!(100)).await;
         let warnings = warnings(&stand).await;
         let subjects: Vec<_> = warnings.iter().map(|mail| mail.subject.as_str()).collect();
-        assert_eq!(subjects, ["【预警】LINE 消息额度已用 70%", "【预警】LINE 消息额度已用 100%"]);
+        let expected = [70, 100, 90, 100].map(|share| format!("【预警】LINE 消息额度已达 {share}% 预警线"));
+        assert_eq!(subjects, expected);
         assert!(warnings[0].text.contains("月份消息余额：300"), "{}", warnings[0].text);
+    });
+}
+
+#[test]
+fn a_look_at_the_quota_that_fails_is_logged_and_the_next_one_looks_again() {
+    story_alone(&[], async |stand| {
+        stand.line.set_quota(Some(10));
+        stand.line.set_usage(7);
+        stand.line.script(Endpoint::Quota, [Behaviour::answer(500, "")]);
+        let look = json!({ "scheduledTime": "2026-09-08T01:15:00Z" });
+        let looked = async || stand.invoke("QuotaWarningFunctionName", &look).await.expect("an answer");
+        assert!(looked().await["error"].as_str().is_some_and(|error| error.contains("LINE answered 500")));
+        assert_eq!(looked().await, json!({ "warned": 70 }));
+    });
+}
+
+/// How a mail says that an earlier one may have gone out.
+const MAY_BE_A_REPEAT: &str = "本邮件可能重复";
+
+#[test]
+fn a_mail_whose_sending_was_not_answered_is_sent_once_more_and_says_so() {
+    for (fault, went_out) in [(Fault::ForwardThenHangUp, true), (Fault::HangUp, false)] {
+        story_alone(&[], async |stand| {
+            let event = json!({ "scheduledTime": "2026-09-08T01:00:00Z" });
+            let lost = stand.aws.tap().inject(fault, "POST /v2/email/outbound-emails", "", 1);
+            assert!(report(&stand, event.clone()).await["errorMessage"].is_string(), "Lambda tries again");
+            assert_eq!((lost.hits(), reports(&stand).await.len()), (1, usize::from(went_out)));
+            assert_eq!(report(&stand, event.clone()).await["report"], "sent");
+            assert_eq!(report(&stand, event).await["report"], "already_sent");
+            let mails = reports(&stand).await;
+            let marked: Vec<_> = mails.iter().map(|mail| mail.text.contains(MAY_BE_A_REPEAT)).collect();
+            assert_eq!(marked, if went_out { vec![false, true] } else { vec![true] });
+            assert!(
+                mails.iter().all(|mail| mail.html.contains(MAY_BE_A_REPEAT) == mail.text.contains(MAY_BE_A_REPEAT))
+            );
+        });
+    }
+}
+
+#[test]
+fn a_mail_that_is_never_answered_goes_out_twice_at_most() {
+    story_alone(&[], async |stand| {
+        let event = json!({ "scheduledTime": "2026-09-08T01:00:00Z" });
+        let lost = stand.aws.tap().inject(Fault::ForwardThenHangUp, "POST /v2/email/outbound-emails", "", ALWAYS);
+        assert!(report(&stand, event.clone()).await["errorMessage"].is_string());
+        assert_eq!(report(&stand, event.clone()).await["report"], "not_known", "it counts as sent");
+        assert_eq!(report(&stand, event.clone()).await["report"], "already_sent");
+        assert_eq!((lost.hits(), reports(&stand).await.len()), (2, 2));
+        drop(lost);
+        // An operator may insist.
+        let again = json!({ "date": "2026-09-08", "resend": true });
+        assert_eq!(report(&stand, again).await["report"], "sent");
+    });
+}
+
+#[test]
+fn a_worker_that_died_while_sending_leaves_a_mail_that_says_it_may_be_a_repeat() {
+    story_alone(&[], async |stand| {
+        let event = json!({ "scheduledTime": "2026-09-08T01:00:00Z" });
+        let held = stand.aws.tap().inject(Fault::Hold, "POST /v2/email/outbound-emails", "", 1);
+        let dies = async {
+            let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+            while held.hits() == 0 {
+                assert!(tokio::time::Instant::now() < deadline, "SES was not asked");
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            assert_eq!(stand.aws.kill("daily-report").expect("killed"), 1);
+        };
+        let (died, ()) = tokio::join!(stand.invoke("DailyReportFunctionName", &event), dies);
+        assert!(died.is_err() || died.is_ok_and(|answer| answer["errorMessage"].is_string()));
+        // Its lease stands: the check at a quarter past nine knows nothing yet, and a later one sends.
+        let check = json!({ "scheduledTime": "2026-09-08T01:15:00Z", "check": true });
+        assert!(report(&stand, check.clone()).await["errorMessage"].is_string(), "somebody may be at it");
+        end_the_lease(&stand, "report#2026-09-08").await;
+        assert_eq!(report(&stand, check).await["report"], "sent");
+        let mails = reports(&stand).await;
+        let marked: Vec<_> = mails.iter().map(|mail| mail.text.contains(MAY_BE_A_REPEAT)).collect();
+        assert_eq!(marked, [true], "nobody knows that the first never came to SES");
+    });
+}
+
+/// As if the worker that holds it had died long ago.
+async fn end_the_lease(stand: &Stand, id: &str) {
+    let update = stand.dynamodb.update_item().table_name(stand.aws.output("ReportsTableName"));
+    let update = update.key("id", AttributeValue::S(id.to_owned())).update_expression("SET lease_until = :past");
+    let update = update.expression_attribute_values(":past", AttributeValue::N("1".to_owned()));
+    update.send().await.expect("written");
+}
+
+#[test]
+fn a_mail_names_the_days_that_had_none() {
+    story_alone(&[], async |stand| {
+        let mail_of = async |date: &str| {
+            stand.line.begin_an_hour();
+            assert_eq!(report(&stand, json!({ "date": date })).await["report"], "sent");
+            reports(&stand).await.pop().expect("a mail")
+        };
+        let first = mail_of("2026-09-01").await;
+        assert!(!first.text.contains("没有发出日报"), "before the first there was no stack: {}", first.text);
+        let later = mail_of("2026-09-05").await;
+        let line = "以下日期没有发出日报（可由运维按日期补发）：2026-09-02、2026-09-03、2026-09-04";
+        assert!(later.text.contains(line) && later.html.contains(line), "{}", later.text);
+        mail_of("2026-09-03").await;
+        let last = mail_of("2026-09-06").await;
+        assert!(last.text.contains("：2026-09-02、2026-09-04"), "{}", last.text);
     });
 }
 

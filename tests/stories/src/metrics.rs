@@ -133,39 +133,43 @@ fn each_process_counts_its_cold_start_and_each_issuer_its_tokens() {
 }
 
 #[test]
-fn the_quota_is_told_by_the_report_and_by_a_push_that_met_it() {
+fn the_quota_is_told_by_the_schedule_and_by_a_push_that_met_it() {
     story_alone(&[], async |stand| {
         stand.line.set_quota(Some(1000));
         stand.line.set_usage(750);
-        let report = json!({ "scheduledTime": "2026-09-09T01:00:00Z" });
-        let answer = stand.invoke("DailyReportFunctionName", &report).await.expect("an answer");
-        assert_eq!(answer["report"], "sent", "{answer}");
+        let look = json!({ "scheduledTime": "2026-09-09T01:00:00Z" });
+        let answer = stand.invoke("QuotaWarningFunctionName", &look).await.expect("an answer");
+        assert_eq!(answer["warned"], 70, "{answer}");
         let quota = |line: &Value| (line["QuotaLeft"].clone(), line["QuotaThreshold"].clone());
-        let [line] = &told(&stand, "daily-report", Metric::QuotaLeft)[..] else { panic!("one look") };
+        let [line] = &told(&stand, "quota-warning", Metric::QuotaLeft)[..] else { panic!("one look") };
         assert_eq!(quota(line), (json!(250), json!(70)));
         stand.line.set_usage(1001);
         let order = order_with(json!({}));
         assert_eq!(stand.post(&order).await.body["reason"], "quota_exhausted");
         assert_eq!(told(&stand, "order-finished", Metric::Failed)[0]["reason"], "quota_exhausted");
-        let line = wait_for(&stand, "quota-warning", Metric::QuotaLeft, 1).await.remove(0);
+        let line = wait_for(&stand, "quota-warning", Metric::QuotaLeft, 2).await.remove(1);
         assert_eq!(quota(&line), (json!(-1), json!(100)));
     });
 }
 
 #[test]
-fn a_report_that_is_missing_at_a_quarter_past_nine_is_told() {
+fn a_report_that_cannot_be_sent_at_a_quarter_past_nine_is_told() {
     story_alone(&[], async |stand| {
         let invoke = async |event: Value| stand.invoke("DailyReportFunctionName", &event).await.expect("an answer");
         let check = json!({ "scheduledTime": "2026-09-09T01:15:00Z", "check": true });
-        assert_eq!(invoke(check.clone()).await["report"], "missing");
-        assert_eq!(invoke(json!({ "scheduledTime": "2026-09-09T01:00:00Z" })).await["report"], "sent");
+        let refused = Fault::Error(400, "MessageRejected");
+        let fault = stand.aws.tap().inject(refused, "POST /v2/email/outbound-emails", "", 1);
+        assert!(invoke(check.clone()).await["errorMessage"].is_string(), "Lambda tries again");
+        assert_eq!(fault.hits(), 1);
+        assert_eq!(invoke(check.clone()).await["report"], "sent");
+        assert_eq!(invoke(json!({ "scheduledTime": "2026-09-09T01:00:00Z" })).await["report"], "already_sent");
         assert_eq!(invoke(check).await["report"], "already_sent");
-        assert_eq!(stand.mails().await.expect("mails").len(), 1, "to look sends nothing");
+        assert_eq!(stand.mails().await.expect("mails").len(), 1, "sent once");
         let values: Vec<_> = told(&stand, "daily-report", Metric::ReportMissing)
             .iter()
             .map(|line| line["ReportMissing"].clone())
             .collect();
-        assert_eq!(values, [1, 0]);
+        assert_eq!(values, [1, 0, 0]);
         assert_eq!(told(&stand, "daily-report", Metric::ReportSent).len(), 1);
     });
 }

@@ -131,6 +131,8 @@ async fn drive_quota_warning(stand: &Stand) {
     let told: Value = serde_json::from_str(include_str!("../../../events/quota-warning.json")).expect("JSON");
     let answer = stand.invoke("QuotaWarningFunctionName", &told).await.expect("an answer");
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    let answer = stand.invoke("QuotaWarningFunctionName", &json!({ "scheduledTime": "2026-09-08T01:15:00Z" })).await;
+    assert_eq!(answer.expect("an answer"), json!({ "warned": null }));
 }
 
 async fn drive_daily_report(stand: &Stand) {

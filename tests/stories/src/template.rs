@@ -49,8 +49,10 @@ const OBSERVE: &str = "observe";
 /// What CloudWatch takes into one alarm.
 const MAX_METRICS_OF_AN_ALARM: usize = 10;
 
-/// A start of it that fails is followed by the next minutes later; `SweepMissingAlarm` rings where none follows.
-const MISSED_BY_AN_ALARM: &str = "DeliverySweepFunctionEveryTenMinutes";
+/// A start of these that fails is followed by the next minutes later; `SweepMissingAlarm` and `QuotaWatchMissingAlarm`
+/// ring where none follows.
+const MISSED_BY_AN_ALARM: [&str; 2] =
+    ["DeliverySweepFunctionEveryTenMinutes", "QuotaWarningFunctionEveryQuarterOfAnHour"];
 
 /// Read once, for all stories.
 pub fn template() -> &'static Template {
@@ -258,12 +260,25 @@ fn every_queue_is_encrypted_and_every_dead_letter_rings() {
     }
     for (name, schedule) in template.deployed("AWS::Scheduler::Schedule") {
         let target = &schedule["Properties"]["Target"];
-        if name == MISSED_BY_AN_ALARM {
+        if MISSED_BY_AN_ALARM.contains(&name) {
             continue;
         }
         let queue = target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0].as_str().expect("a queue of the template");
         assert!(alarmed.contains(queue), "{name}: {queue}");
         assert!(target["RetryPolicy"]["MaximumRetryAttempts"].is_u64(), "{name}");
+    }
+}
+
+/// Else a second run begins a mail that the first is still about to send.
+#[test]
+fn what_sends_mails_runs_shorter_than_it_has_a_mail_to_itself() {
+    let functions = template().deployed("AWS::Lambda::Function");
+    let sends = |function: &&Value| !function["Properties"]["Environment"]["Variables"]["REPORT_SENDER"].is_null();
+    let senders: Vec<_> = functions.values().copied().filter(sends).collect();
+    assert_eq!(senders.len(), 2);
+    for function in senders {
+        let timeout = function["Properties"]["Timeout"].as_u64().expect("seconds");
+        assert!(timeout < shared::report::reports::LEASE.as_secs(), "{function}");
     }
 }
 

@@ -82,7 +82,9 @@ const EN = {
   "quota.reached": "The warning at {reached}% is reached",
   "quota.ended": "Used up: new messages fail",
   "quota.marks": "Warnings at {all}",
-  "quota.unlimited": "No limit. {used} sent this month.",
+  "quota.runs_out": "At this pace the quota runs out on {day}",
+  "quota.unlimited":
+    "No ceiling, {used} sent this month. Set a target limit in LINE Official Account Manager: without one there is no warning.",
   "quota.source": "LINE's figures of this moment, approximate.",
 
   "switches": "Sending",

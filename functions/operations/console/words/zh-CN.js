@@ -82,7 +82,8 @@ const ZH_CN = {
   "quota.reached": "已达到 {reached}% 预警线",
   "quota.ended": "额度已用尽：新的消息会失败",
   "quota.marks": "预警线：{all}",
-  "quota.unlimited": "不限额度。本月已发送 {used} 条。",
+  "quota.runs_out": "按本月速度，预计用尽日期：{day}",
+  "quota.unlimited": "未设上限，本月已发送 {used} 条。请在 LINE Official Account Manager 设定目标限制，否则没有预警。",
   "quota.source": "由 LINE 即时提供，近似值。",
 
   "switches": "发送开关",

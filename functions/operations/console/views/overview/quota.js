@@ -32,6 +32,7 @@ const quotaPart = part("quota", {
       el("p", { class: "big" }, t("quota.left", { left: number(left) })),
       bar,
       el("p", {}, t("quota.used", { used: number(quota.used), limit: number(quota.limit), percent })),
+      quota.usedUpOn && left > 0 ? el("p", {}, t("quota.runs_out", { day: quota.usedUpOn })) : null,
       level === "fine" && marks.length === 0 ? null : el(
         "p",
         { class: `level ${level}` },

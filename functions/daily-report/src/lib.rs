@@ -23,7 +23,7 @@ use shared::{
     language::Language,
     metric,
     report::{
-        mail::Mailer,
+        mail::{MailError, Mailer},
         quota_warning::QuotaWarning,
         reports::{Begun, Reports},
     },
@@ -135,14 +135,14 @@ impl DailyReport {
     }
 
     async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Value, Error> {
-        let kept = match self.reports.begin(&id_of(date), LEASE, resend).await? {
-            Begun::Claimed(kept) => kept,
+        let claimed = match self.reports.begin(&id_of(date), LEASE, resend).await? {
+            Begun::Claimed(claimed) => claimed,
             Begun::Completed => return Ok(json!({ "date": date.to_string(), "report": "already_sent" })),
             Begun::InProgress => return Err("another run is at this report".into()),
         };
         // A document of another version is as good as none: the figures are read again.
         let figures = |document: Option<String>| serde_json::from_str::<Figures>(&document?).ok();
-        let kept = figures(kept);
+        let kept = figures(claimed.document);
         let known = async {
             Ok::<_, AwsError>(Known {
                 month_then: kept.as_ref().map(|figures| figures.month.clone()),
@@ -154,7 +154,7 @@ impl DailyReport {
                 is_today,
             })
         };
-        let sent = async { self.read_and_send(&id_of(date), &known.await?, date).await }.await;
+        let sent = async { self.read_and_send(&known.await?, date, claimed.may_be_out).await }.await;
         match sent {
             Ok(message_id) => {
                 metric::report_sent();
@@ -162,7 +162,8 @@ impl DailyReport {
                 Ok(json!({ "date": date.to_string(), "report": "sent", "messageId": message_id }))
             }
             Err(error) => {
-                if let Err(problem) = self.reports.release(&id_of(date)).await {
+                let may_be_out = error.downcast_ref::<MailError>().is_some_and(|error| error.may_be_out);
+                if let Err(problem) = self.reports.release(&id_of(date), claimed.may_be_out || may_be_out).await {
                     tracing::warn!(error = %problem, "the lease ends by itself");
                 }
                 Err(error)
@@ -170,10 +171,10 @@ impl DailyReport {
         }
     }
 
-    async fn read_and_send(&self, id: &str, known: &Known, date: Date) -> Result<String, Error> {
+    async fn read_and_send(&self, known: &Known, date: Date, may_be_repeat: bool) -> Result<String, Error> {
         let figures = self.sources.read(date, self.clock.now(), known).await;
-        self.reports.store(id, &serde_json::to_string(&figures)?).await?;
-        let mail = mail::mail(&figures, known.yesterday.as_ref(), date, self.language);
+        self.reports.sending(&id_of(date), Some(&serde_json::to_string(&figures)?)).await?;
+        let mail = mail::mail(&figures, known.yesterday.as_ref(), date, may_be_repeat, self.language);
         Ok(self.mailer.send(&mail).await?)
     }
 

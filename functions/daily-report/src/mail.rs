@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use shared::{
     language::Language,
     line::statistics::{DayFigure, Interaction},
-    report::mail::Mail,
+    report::mail::{Mail, may_be_a_repeat},
 };
 use time::{Date, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
@@ -31,12 +31,20 @@ struct Row {
     bar: u64,
 }
 
-/// Makes the mail of `date`. `yesterday` is the report of the day before, for what changed since.
-pub fn mail(figures: &Figures, yesterday: Option<&Figures>, date: Date, language: Language) -> Mail {
+/// Makes the mail of `date`. `yesterday` is the report of the day before, for what changed since. `may_be_repeat`: an
+/// earlier attempt's mail may have gone out.
+pub fn mail(
+    figures: &Figures,
+    yesterday: Option<&Figures>,
+    date: Date,
+    may_be_repeat: bool,
+    language: Language,
+) -> Mail {
     let words = words(language);
     let month_day = date.format(format_description!("[month][day]")).unwrap_or_default();
     let subject = format!("{}{month_day}", words.subject);
-    let headline = headline(figures, date, words);
+    let mut headline = headline(figures, date, words);
+    headline.extend(may_be_repeat.then(|| may_be_a_repeat(language).to_owned()));
     let sections: Vec<Section> =
         [quota(figures, date, words), own(figures, words), days(figures, yesterday, words), followers(figures, words)]
             .into_iter()
@@ -451,7 +459,7 @@ mod tests {
         let mut before = figures();
         before.days[3].delivered = Source::Known(DayFigure::Ready(1));
         for (language, name) in [(Language::ZhCn, "zh-CN"), (Language::En, "en")] {
-            let mail = mail(&figures(), Some(&before), date!(2026 - 09 - 08), language);
+            let mail = mail(&figures(), Some(&before), date!(2026 - 09 - 08), false, language);
             for (part, extension) in [(&mail.text, "txt"), (&mail.html, "html")] {
                 let path = format!("{}/expected/{name}.{extension}", env!("CARGO_MANIFEST_DIR"));
                 // After a change that is meant: UPDATE_EXPECTED=1 cargo test -p daily-report, then read the difference.
@@ -466,7 +474,7 @@ mod tests {
 
     #[test]
     fn the_html_says_what_the_text_says_and_is_escaped() {
-        let mail = mail(&figures(), None, date!(2026 - 09 - 08), Language::ZhCn);
+        let mail = mail(&figures(), None, date!(2026 - 09 - 08), false, Language::ZhCn);
         assert_eq!(mail.subject, "LINE 消息日报 0908");
         assert!(mail.html.contains("LINE answered 500: &lt;oops&gt;") && !mail.html.contains("<oops>"));
         for line in
@@ -478,8 +486,9 @@ mod tests {
 
     #[test]
     fn without_sobot_nothing_is_said_of_it_and_each_of_its_lists_may_fail_alone() {
-        let text =
-            |mass_sends| mail(&Figures { mass_sends, ..figures() }, None, date!(2026 - 09 - 08), Language::En).text;
+        let text = |mass_sends| {
+            mail(&Figures { mass_sends, ..figures() }, None, date!(2026 - 09 - 08), false, Language::En).text
+        };
         assert!(!text(None).contains("Sobot"));
         let (tasks, failures) = (Source::Known(Tasks::default()), Source::Known(Failures::default()));
         fn why<T>() -> Source<T> {
@@ -507,7 +516,7 @@ mod tests {
     #[test]
     fn the_html_is_well_formed() {
         for language in [Language::ZhCn, Language::En] {
-            let html = mail(&figures(), None, date!(2026 - 09 - 08), language).html;
+            let html = mail(&figures(), None, date!(2026 - 09 - 08), false, language).html;
             // Written so that it is XML as well: every element is closed, every attribute
             // quoted, nothing nested wrongly.
             let xml = html.strip_prefix("<!DOCTYPE html>\n").expect("a doctype");
@@ -533,12 +542,18 @@ mod tests {
     fn a_balance_is_never_negative_and_may_be_unlimited() {
         let mut figures = figures();
         figures.month = Source::Known(Month { limit: Some(10), used: 12 });
-        assert!(mail(&figures, None, date!(2026 - 09 - 08), Language::ZhCn).text.starts_with("9月份消息余额：0\n"));
+        assert!(
+            mail(&figures, None, date!(2026 - 09 - 08), false, Language::ZhCn).text.starts_with("9月份消息余额：0\n")
+        );
         figures.month = Source::Known(Month { limit: None, used: 12 });
-        assert!(mail(&figures, None, date!(2026 - 09 - 08), Language::ZhCn).text.starts_with("9月份消息余额：不限\n"));
+        assert!(
+            mail(&figures, None, date!(2026 - 09 - 08), false, Language::ZhCn)
+                .text
+                .starts_with("9月份消息余额：不限\n")
+        );
         figures.month = Source::Missing("LINE answered 503: ".to_owned());
         assert!(
-            mail(&figures, None, date!(2026 - 09 - 08), Language::En)
+            mail(&figures, None, date!(2026 - 09 - 08), false, Language::En)
                 .text
                 .starts_with("Messages left in month 9: missing: LINE")
         );

@@ -13,6 +13,7 @@ use crate::{
     aws::error::Cause,
     invalid::Invalid,
     lambda::environment::{SettingError, parsed, required},
+    language::Language,
 };
 
 /// Longer than SES takes on a bad day, shorter than any lease of who sends.
@@ -73,6 +74,8 @@ pub struct Mailer {
 pub struct MailError {
     advice: &'static str,
     what: Cause,
+    /// Whether it may have gone out all the same: only a refusal is certain.
+    pub may_be_out: bool,
 }
 
 impl Mailer {
@@ -99,7 +102,10 @@ impl Mailer {
             let message = Message::builder().subject(content(&mail.subject)?).body(body).build();
             Ok::<_, aws_sdk_sesv2::error::BuildError>(EmailContent::builder().simple(message).build())
         };
-        let content = result.await.map_err(|error| MailError { advice: "it has no content", what: error.into() })?;
+        let content = result.await.map_err(|error| {
+            let advice = "it has no content";
+            MailError { advice, what: error.into(), may_be_out: false }
+        })?;
         let destination = Destination::builder().set_to_addresses(Some(self.recipients.0.clone())).build();
         let sending =
             self.client.send_email().from_email_address(&self.sender).destination(destination).content(content);
@@ -107,9 +113,19 @@ impl Mailer {
             Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
             Err(error) => {
                 let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-                Err(MailError { advice: advice(code, message), what: error.into() })
+                let is_refused = error.as_service_error().is_some()
+                    && error.raw_response().is_some_and(|answer| answer.status().is_client_error());
+                Err(MailError { advice: advice(code, message), may_be_out: !is_refused, what: error.into() })
             }
         }
+    }
+}
+
+/// What a mail says that follows one of which nobody knows whether it went out.
+pub fn may_be_a_repeat(language: Language) -> &'static str {
+    match language {
+        Language::ZhCn => "可能重复：无法确认上一封邮件是否已发出。",
+        _ => "May be a repeat: nobody knows whether the mail before this one went out.",
     }
 }
 

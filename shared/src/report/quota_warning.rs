@@ -14,8 +14,8 @@ use crate::{
     line::{client::Quota, day::line_day},
     metric,
     report::{
-        mail::{Mail, MailError, Mailer},
-        reports::{Begun, Reports},
+        mail::{self, Mail, MailError, Mailer},
+        reports::{Begun, Claimed, Reports},
     },
 };
 
@@ -100,13 +100,16 @@ impl QuotaWarning {
         metric::quota(quota.limit(), used, reached.last().copied().unwrap_or(0));
         let (Some(highest), Some(limit)) = (reached.last(), quota.limit()) else { return Ok(None) };
         let id = |share: &u64| format!("warning#{}#{share}", month(now));
-        match self.reports.begin(&id(highest), LEASE, false).await? {
+        let may_be_repeat = match self.reports.begin(&id(highest), LEASE, false).await? {
             Begun::Completed => return Ok(None),
             Begun::InProgress => return Err(WarningError::Busy),
-            Begun::Claimed(_) => {}
-        }
-        if let Err(error) = self.mailer.send(&mail(*highest, limit, used, now, self.language)).await {
-            if let Err(problem) = self.reports.release(&id(highest)).await {
+            Begun::Claimed(Claimed { may_be_out, .. }) => may_be_out,
+        };
+        self.reports.sending(&id(highest), None).await?;
+        let mail = mail(*highest, limit, used, now, may_be_repeat, self.language);
+        if let Err(error) = self.mailer.send(&mail).await {
+            let may_be_out = may_be_repeat || error.may_be_out;
+            if let Err(problem) = self.reports.release(&id(highest), may_be_out).await {
                 tracing::warn!(error = %problem, "the lease ends by itself");
             }
             return Err(error.into());
@@ -126,10 +129,10 @@ fn month(now: OffsetDateTime) -> String {
     format!("{}-{:02}", day.year(), u8::from(day.month()))
 }
 
-fn mail(share: u64, limit: u64, used: u64, now: OffsetDateTime, language: Language) -> Mail {
+fn mail(share: u64, limit: u64, used: u64, now: OffsetDateTime, may_be_repeat: bool, language: Language) -> Mail {
     let month = u8::from(line_day(now).month());
     let left = limit.saturating_sub(used);
-    let (subject, lines) = match language {
+    let (subject, mut lines) = match language {
         Language::ZhCn => (
             format!("【预警】LINE 消息额度已用 {share}%"),
             vec![
@@ -155,6 +158,7 @@ fn mail(share: u64, limit: u64, used: u64, now: OffsetDateTime, language: Langua
             ],
         ),
     };
+    lines.extend(may_be_repeat.then(|| mail::may_be_a_repeat(language).to_owned()));
     let text = lines.join("\n") + "\n";
     let paragraphs: String = lines.iter().map(|line| format!("<p>{line}</p>")).collect();
     let html = format!(
@@ -194,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_mail_has_the_figures() {
-        let mail = mail(90, 1000, 912, datetime!(2026-09-08 01:00:00 UTC), Language::ZhCn);
+        let mail = mail(90, 1000, 912, datetime!(2026-09-08 01:00:00 UTC), false, Language::ZhCn);
         assert!(mail.subject.starts_with("【预警】") && mail.text.contains("9月份消息余额：88"), "{mail:?}");
     }
 }

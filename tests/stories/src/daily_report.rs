@@ -122,6 +122,28 @@ fn a_failed_mail_is_sent_later_without_asking_line_twice() {
 }
 
 #[test]
+fn a_mail_after_one_of_which_nobody_knows_says_that_it_may_be_a_repeat() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        set_figures(&stand, date);
+        let event = json!({ "scheduledTime": format!("{date}T01:00:00Z") });
+        let ends = async |fault| {
+            let fault = stand.aws.tap().inject(fault, "POST /v2/email/outbound-emails", "", 1);
+            assert!(report(&stand, event.clone()).await["errorMessage"].is_string());
+            assert_eq!(fault.hits(), 1);
+        };
+        // What SES refused is not out; what it was asked without an answer may be.
+        ends(Fault::Error(400, "MessageRejected")).await;
+        ends(Fault::ForwardThenHangUp).await;
+        ends(Fault::Error(400, "MessageRejected")).await;
+        assert_eq!(report(&stand, event).await["report"], "sent");
+        let mails = reports(&stand).await;
+        let says_so = mails.iter().map(|mail| mail.text.contains("可能重复") && mail.html.contains("可能重复"));
+        assert_eq!(says_so.collect::<Vec<_>>(), [false, true]);
+    });
+}
+
+#[test]
 fn each_source_may_fail_alone() {
     story_alone(&[], async |stand| {
         let mut date = today();

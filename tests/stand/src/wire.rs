@@ -2,7 +2,6 @@
 //! picks go wrong - or take their caller's process with them.
 
 use std::{
-    collections::BTreeSet,
     fmt,
     future::Future,
     process::Command,
@@ -267,11 +266,6 @@ impl Wire {
         look(&self.lock().calls)
     }
 
-    /// The names of the functions that have called.
-    pub fn functions(&self) -> BTreeSet<String> {
-        self.look(|calls| calls.iter().map(|call| call.caller.function.clone()).collect())
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -340,4 +334,61 @@ fn aws_answer(status: u16, body: String, query_error: &'static str) -> Response<
         response.headers_mut().insert("x-amzn-query-error", HeaderValue::from_static(query_error));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(what: &str, invocation: Option<&str>) -> Call {
+        let caller = Caller { function: "inbox".to_owned(), process: None };
+        Call { invocation: invocation.map(str::to_owned), ..Call::new(what.to_owned(), what.to_owned(), caller, b"") }
+    }
+
+    async fn passes(wire: &Wire, call: Call) -> bool {
+        wire.pass(call, false, || async { Ok(Response::default()) }).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn one_call_of_a_name_is_struck_with_each_of_its_attempts() {
+        let wire = Wire::default();
+        let name = CallName { function: "inbox".to_owned(), what: "GET /a".to_owned() };
+        let fault = wire.inject_at(Fault::HangUp, &name, 2);
+        let attempts = [("GET /a", "1"), ("GET /b", "2"), ("GET /a", "3"), ("GET /a", "1"), ("GET /a", "3")];
+        let mut passed = Vec::new();
+        for (what, invocation) in attempts {
+            passed.push(passes(&wire, call(what, Some(invocation))).await);
+        }
+        assert_eq!((passed, fault.hits()), (vec![true, true, false, true, false], 2));
+        drop(fault);
+        let fault = wire.inject_at(Fault::HangUp, &name, 2);
+        let requests = [passes(&wire, call("GET /a", None)).await, passes(&wire, call("GET /a", None)).await];
+        assert_eq!((requests, fault.hits()), ([true, false], 1), "without an invocation each is a call");
+    }
+
+    #[tokio::test]
+    async fn a_late_call_takes_effect_after_its_caller_has_left() {
+        let (wire, executed) = (Wire::default(), watch::Sender::new(false));
+        let _fault = wire.inject(Fault::Delay(Duration::from_millis(50)), "GET /a", "", 1);
+        let effect = executed.clone();
+        let execute = move || async move {
+            effect.send_replace(true);
+            Ok(Response::default())
+        };
+        let left =
+            tokio::time::timeout(Duration::from_millis(5), wire.pass(call("GET /a", None), false, execute)).await;
+        assert!(left.is_err() && !*executed.borrow());
+        executed.subscribe().wait_for(|executed| *executed).await.unwrap();
+    }
+
+    #[test]
+    fn a_caller_is_taken_out_of_the_path() {
+        let taken = |path: &str| {
+            let mut request = Request::builder().uri(path).body(()).unwrap();
+            let Caller { function, process } = take_caller(&mut request);
+            (function, process, request.uri().to_string())
+        };
+        assert_eq!(taken("/as/inbox/7/a/b?c=%20d"), ("inbox".to_owned(), Some(7), "/a/b?c=%20d".to_owned()));
+        assert_eq!(taken("/a/b"), (String::new(), None, "/a/b".to_owned()));
+    }
 }

@@ -1,7 +1,7 @@
 //! A report and a warning are sent once, and what they say is true.
 
 use anyhow::{Context as _, ensure};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError, types::AttributeValue};
 use local_stand::{
     line::Endpoint,
     sobot::{SendRecord, Task},
@@ -66,12 +66,12 @@ pub async fn the_quotas_end(case: &Case<'_>) -> anyhow::Result<()> {
         if case.is_idle(QUOTA_WARNING).await? {
             return Ok(true);
         }
-        age_leases(case, 30).await?;
+        let_pass(case, 30).await?;
         Ok(false)
     })
     .await?;
     // Where nobody could be told, the report at nine looks at the quota, too.
-    age_leases(case, 60).await?;
+    let_pass(case, 60).await?;
     report(case, date).await?;
     let mails = case.stand.mails().await?.split_off(before);
     let warnings: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(WARNING)).collect();
@@ -132,7 +132,7 @@ async fn report(case: &Case<'_>, date: Date) -> anyhow::Result<()> {
             return Ok(());
         }
         answers.push(answer);
-        age_leases(case, seconds).await?;
+        let_pass(case, seconds).await?;
         sleep(POLL).await;
     }
     anyhow::bail!("no report: {answers:?}")
@@ -145,13 +145,19 @@ async fn items(case: &Case<'_>) -> anyhow::Result<Vec<String>> {
     Ok(items.iter().filter_map(|item| item.get("id")?.as_s().ok().cloned()).collect())
 }
 
-/// So many seconds pass for every lease that is held.
-async fn age_leases(case: &Case<'_>, seconds: i64) -> anyhow::Result<()> {
-    for id in items(case).await? {
-        let update = case.stand.dynamodb.update_item().table_name(case.stand.aws.output("ReportsTableName"));
-        let update = update.key("id", AttributeValue::S(id)).update_expression("SET lease_until = lease_until - :s");
-        let update = update.condition_expression("attribute_exists(lease_until)");
-        let _ = update.expression_attribute_values(":s", AttributeValue::N(seconds.to_string())).send().await;
+/// So many seconds pass for every lease of a report, and for a credential that was refused.
+async fn let_pass(case: &Case<'_>, seconds: i64) -> anyhow::Result<()> {
+    let leases = items(case).await?.into_iter().map(|id| ("ReportsTableName", "id", id, "lease_until", seconds));
+    let refusals = ["line", "sobot"]
+        .map(|issuer| ("TokensTableName", "issuer", issuer.to_owned(), "refused_until_ms", seconds * 1000));
+    for (table, key, id, until, by) in leases.chain(refusals) {
+        let update = case.stand.dynamodb.update_item().table_name(case.stand.aws.output(table));
+        let update = update.key(key, AttributeValue::S(id)).update_expression(format!("SET {until} = {until} - :by"));
+        let update = update.condition_expression(format!("attribute_exists({until})"));
+        let update = update.expression_attribute_values(":by", AttributeValue::N(by.to_string())).send().await;
+        // Most are not held.
+        let failed = update.err().map(SdkError::into_service_error);
+        ensure!(failed.as_ref().is_none_or(UpdateItemError::is_conditional_check_failed_exception), "{failed:?}");
     }
     Ok(())
 }

@@ -87,6 +87,7 @@ pub async fn a_dead_letter(case: &Case<'_>) -> anyhow::Result<()> {
     case.begin().await?;
     let listed = case.operate("GET", "/dead-letters?queue=push-retry", None).await?;
     ensure!(listed.status == 200, "{listed:?}");
+    case.canaries.look_at_text(&listed.body.to_string());
     ends_well(case, &order, &answer).await
 }
 

@@ -25,6 +25,7 @@ use shared::{
     audit::{AuditKind, Entry},
     aws::error::{AwsError, Cause, Doing as _},
     delivery::{DeliveryError, bell::Ring, resend::Discarded, state},
+    ids::LineUserId,
     invalid::Invalid,
     lambda::http_api::{Problem, json_response},
     notification::{self, Notification, StatusChange},
@@ -112,6 +113,7 @@ impl Letter {
     }
 
     /// What an operator sees of it. Of an event only what it was: what a customer wrote may have been taken back since.
+    /// Of an order's user as much as a log says: whose it is, the order tells.
     fn shown(&self, queue: &str) -> String {
         let envelope = (queue == INBOX).then(|| serde_json::from_str::<Value>(&self.body).ok()).flatten();
         let text = match envelope.as_ref().map(|envelope| &envelope["events"]) {
@@ -122,7 +124,7 @@ impl Letter {
                 };
                 json!({ "events": events.iter().map(event).collect::<Vec<_>>() }).to_string()
             }
-            _ => self.body.clone(),
+            _ => with_shortened_user(&self.body).unwrap_or_else(|| self.body.clone()),
         };
         text.chars().take(MAX_BODY).collect()
     }
@@ -148,6 +150,13 @@ impl Letter {
             "body": self.shown(queue),
         }))
     }
+}
+
+fn with_shortened_user(order: &str) -> Option<String> {
+    let mut order: Value = serde_json::from_str(order).ok()?;
+    let user = order.pointer_mut("/recipient/lineUserId")?;
+    *user = json!(format!("{:?}", LineUserId::parse(user.as_str()?).ok()?));
+    Some(order.to_string())
 }
 
 /// What came of the command to move a queue's messages back.

@@ -2,6 +2,7 @@
 //!
 //! * [`stand`] - everything together, with verbs for the order system, the operator and the customer
 //! * [`aws`] - the emulated AWS with `template.yaml` deployed to it, and the tap between it and the functions
+//! * [`wire`] - what every call of a function passes through, to AWS, LINE and Sobot: it can go wrong there
 //! * [`line`] - LINE's API, refusing what LINE refuses; its webhooks; what the customer sees
 //! * [`sobot`] - Sobot's API, with the errors and the slips of its documentation
 //! * [`api`] - the stack's own HTTP API, every call held against its document
@@ -17,6 +18,7 @@ pub mod line;
 pub mod random;
 pub mod sobot;
 pub mod stand;
+pub mod wire;
 
 /// The repository: what the stand deploys and drives is read from the work tree.
 pub fn repository() -> &'static std::path::Path {

@@ -498,12 +498,17 @@ impl Stand {
         of_accounts.flat_map(|(_, mails)| mails.as_array().into_iter().flatten()).map(Mail::from_json).collect()
     }
 
-    /// How many messages a queue holds, visible or not.
+    /// How many messages the queue of this output holds, visible or not.
     pub async fn queue_depth(&self, output: &str) -> anyhow::Result<u64> {
+        self.depth_of(self.aws.output(output)).await
+    }
+
+    /// How many messages the queue at this address holds, visible or not.
+    pub async fn depth_of(&self, queue_url: &str) -> anyhow::Result<u64> {
         let answer = self
             .sqs
             .get_queue_attributes()
-            .queue_url(self.aws.output(output))
+            .queue_url(queue_url)
             .attribute_names(QueueAttributeName::All)
             .send()
             .await?;

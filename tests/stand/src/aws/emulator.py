@@ -1,7 +1,8 @@
 """The owner of the emulated AWS: starts it, deploys template.yaml to it, and takes everything down with itself.
 
     python emulator.py '{"template": .., "port": .., "endpoint_for_functions": .., "region": .., "work_dir": ..,
-                          "parameters": {..}, "binaries": {"name": "/path/of/the/executable"}}'
+                          "parameters": {..}, "binaries": {"name": "/path/of/the/executable"},
+                          "partners": ["A_VARIABLE_WITH_AN_ADDRESS"]}'
 
 stdout   one JSON line when all is up: {"outputs": {..the stack's..}, "api_url": ".." or null,
                           "routes": ["POST /orders", ..],
@@ -109,10 +110,14 @@ class Emulator:
         self.process.wait()
 
 
-def bootstrap(binary, executable, settings, functions_dir):
-    """What stands in the zip instead of the program: a script that leaves its pid and becomes the program."""
+def bootstrap(binary, executable, settings, partners, functions_dir):
+    """What stands in the zip instead of the program: a script that leaves its pid and becomes the program. So that its
+    calls can be told from those of others, they say its name and pid: to AWS in the SDK's user agent, to a partner in
+    the address, which a variable has."""
     log, pids = (shlex.quote(str(functions_dir / f"{binary}.{kind}")) for kind in ("log", "pids"))
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+    exports += f"export AWS_SDK_UA_APP_ID={binary}+$$\n"
+    exports += "".join(f'[ -z "${name}" ] || export {name}="${name}/as/{binary}/$$"\n' for name in partners)
     return f"#!/bin/sh\n{exports}echo $$ >> {pids}\nexec {shlex.quote(executable)} >> {log} 2>&1\n"
 
 
@@ -125,14 +130,14 @@ def zipped(script):
     return buffer.getvalue()
 
 
-def package(template, binaries, functions_dir, s3):
+def package(template, order, functions_dir, s3):
     """As `sam package` does: each function's code goes to S3 and its CodeUri points there."""
     logging_of_all = template.get("Globals", {}).get("Function", {}).get("LoggingConfig", {})
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
     for name, resource in template["Resources"].items():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
-        binary = resource.get("Metadata", {}).get("BuildProperties", {}).get("Binary")
+        binary, binaries = resource.get("Metadata", {}).get("BuildProperties", {}).get("Binary"), order["binaries"]
         if binary not in binaries:
             raise Failed(
                 f"{name} runs the binary {binary!r} (Metadata.BuildProperties.Binary), which was not built; "
@@ -140,11 +145,10 @@ def package(template, binaries, functions_dir, s3):
             )
         # Lambda tells a function its log format through these; the emulator does not.
         logging = {**logging_of_all, **resource["Properties"].get("LoggingConfig", {})}
-        # The SDK tells its caller's name in each request, so that a call can be held against the function's policy.
-        settings = {"AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text"), "AWS_SDK_UA_APP_ID": binary}
+        settings = {"AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text")}
         if "ApplicationLogLevel" in logging:
             settings["AWS_LAMBDA_LOG_LEVEL"] = logging["ApplicationLogLevel"]
-        script = bootstrap(binary, binaries[binary], settings, functions_dir)
+        script = bootstrap(binary, binaries[binary], settings, order["partners"], functions_dir)
         s3.put_object(Bucket=BUCKET, Key=f"{name}.zip", Body=zipped(script))
         resource["Properties"]["CodeUri"] = {"Bucket": BUCKET, "Key": f"{name}.zip"}
 
@@ -316,7 +320,7 @@ def bring_up(order, work_dir, emulator):
     functions_dir = work_dir / "functions"
     functions_dir.mkdir(exist_ok=True)
     try:
-        package(template, order["binaries"], functions_dir, clients["s3"])
+        package(template, order, functions_dir, clients["s3"])
         leave_out_what_the_emulator_refuses(template)
         stack = deploy(template, order["parameters"], clients["s3"], clients["cloudformation"])
         api_id, ids = supply_what_the_emulator_lacks(

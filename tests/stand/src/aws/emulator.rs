@@ -32,6 +32,8 @@ use crate::{
 
 /// Where the stack is.
 pub const REGION: &str = "ap-northeast-1";
+/// The functions' variables that say where LINE and Sobot answer.
+const PARTNERS: [&str; 2] = ["LINE_API_BASE", "SOBOT_API_BASE"];
 const REQUIREMENTS: &str = include_str!("../../requirements.txt");
 /// Prints the interpreter's identity, or fails where it is too old for the emulator.
 const IDENTIFY_PYTHON: &str = "import sys; assert sys.version_info >= (3, 10); print(sys.executable, sys.version)";
@@ -183,6 +185,7 @@ impl LocalAws {
             "region": REGION,
             "parameters": parameters.iter().map(|(name, value)| (*name, value)).collect::<BTreeMap<_, _>>(),
             "binaries": prepared.binaries,
+            "partners": PARTNERS,
         });
         let (stand, up) = tokio::task::spawn_blocking(move || Stand::start(&prepared, order, verbose)).await??;
         let api_url = up.api_url.context("the template has no HTTP API")?;
@@ -251,33 +254,43 @@ impl LocalAws {
     /// Kills every live process of the function as a crash would (SIGKILL), and waits until they are gone, so that the
     /// next call is not handed to one of them; returns how many there were.
     pub fn kill(&self, binary: &str) -> anyhow::Result<usize> {
-        let live = self.live(binary)?;
+        ensure!(self.stand.binaries.contains_key(binary), "there is no binary {binary}");
+        self.kill_each(&[binary])
+    }
+
+    /// [`kill`](Self::kill), every function.
+    pub fn kill_all(&self) -> anyhow::Result<usize> {
+        self.kill_each(&self.stand.binaries.keys().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn kill_each(&self, binaries: &[&str]) -> anyhow::Result<usize> {
+        let live = self.live(binaries)?;
         if !live.is_empty() {
             Command::new("kill").arg("-9").args(&live).status()?;
         }
         let deadline = Instant::now() + Duration::from_secs(10);
-        while self.live(binary)?.iter().any(|pid| live.contains(pid)) {
-            ensure!(Instant::now() < deadline, "{binary} does not die");
+        while self.live(binaries)?.iter().any(|pid| live.contains(pid)) {
+            ensure!(Instant::now() < deadline, "{binaries:?} do not die");
             thread::sleep(Duration::from_millis(10));
         }
         Ok(live.len())
     }
 
-    /// The live processes of a function. A number that was noted may belong to someone else by now: only
-    /// those that still run this program.
-    fn live(&self, binary: &str) -> anyhow::Result<Vec<String>> {
-        let noted = self.stand.read(binary, "pids");
+    /// The live processes of functions. A number that was noted may belong to someone else by now: only
+    /// those that still run one of these programs.
+    fn live(&self, binaries: &[&str]) -> anyhow::Result<Vec<String>> {
+        let noted: String = binaries.iter().map(|binary| self.stand.read(binary, "pids")).collect();
         let pids: Vec<_> = noted.lines().collect();
         if pids.is_empty() {
             return Ok(Vec::new());
         }
-        let executable = self.stand.binaries.get(binary).with_context(|| format!("there is no binary {binary}"))?;
+        let executables: Vec<_> = binaries.iter().filter_map(|binary| self.stand.binaries.get(*binary)).collect();
         let listed = Command::new("ps").args(["-o", "pid=,args=", "-p", &pids.join(",")]).output();
-        let listed = listed.context("cannot run ps, which tells the function's live processes")?;
+        let listed = listed.context("cannot run ps, which tells the functions' live processes")?;
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
         let is_ours = |line: &str| {
-            let (pid, arguments) = line.trim().split_once(' ')?;
-            (Path::new(arguments.trim()) == executable).then(|| pid.to_owned())
+            let (pid, program) = line.trim().split_once(' ')?;
+            executables.iter().any(|executable| Path::new(program.trim()) == *executable).then(|| pid.to_owned())
         };
         Ok(listed.lines().filter_map(is_ours).collect())
     }

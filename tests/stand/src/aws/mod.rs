@@ -1,7 +1,7 @@
 //! The emulated AWS.
 //!
 //! * [`emulator`] - brings it up with `template.yaml` deployed to it
-//! * [`tap`] - what the functions' calls to AWS pass through: it notes them, and can make them go wrong
+//! * [`tap`] - what the functions' calls to AWS pass through, held against their policies
 //! * [`policy`] - what each function's policy allows, held against its calls
 //! * [`template`] - `template.yaml` as data
 //! * [`sam_local`] - what `sam local invoke` needs to work with a stand

@@ -1,105 +1,49 @@
-//! A proxy between the functions and the emulated AWS: it notes every call, and can make the ones a test picks go
-//! wrong.
+//! A proxy between the functions and the emulated AWS: a [`Wire`], and the policies that AWS would hold each call
+//! against.
 //!
 //! The functions get it as `AWS_ENDPOINT_URL`. What it passes on, it passes on unchanged, both ways.
 
 use std::{
     collections::BTreeSet,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use hyper::{
-    HeaderMap, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING, USER_AGENT},
+    HeaderMap, Request, Response,
+    header::{CONNECTION, TRANSFER_ENCODING, USER_AGENT},
 };
-use tokio::sync::watch;
+use serde_json::Value;
 
+pub use crate::wire::{ALWAYS, Fault};
 use crate::{
     api::http_server::{Answer, HangUp, HttpServer},
     aws::policy::{Permissions, denied, unused},
+    wire::{Call, Caller, Wire, aws_error},
 };
 
 /// The running proxy; dropping it closes the port.
 #[derive(Debug)]
 pub struct AwsTap {
     server: HttpServer,
-    state: Arc<Mutex<State>>,
-}
-
-/// One call of a function to AWS, in flight or over.
-#[derive(Clone, Debug)]
-pub struct AwsCall {
-    /// `dynamodb.PutItem`, `sqs.SendMessage`, `secretsmanager.GetSecretValue`; without an `X-Amz-Target`, `POST /path`.
-    pub operation: String,
-    /// The function's binary.
-    pub caller: String,
-    /// The request's body: what the call is about.
-    pub body: String,
-    /// When the request was there in full.
-    pub started: Instant,
-    /// When the answer went out; none while in flight, and for ever where the caller vanished or was hung up on.
-    pub ended: Option<Instant>,
-    /// The answer's status; none where [`ended`](Self::ended) is.
-    pub status: Option<u16>,
-}
-
-/// What happens to a call instead of its way to AWS and back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Not executed; answered with this status and AWS error code. The SDK repeats a call on 5xx.
-    Error(u16, &'static str),
-    /// Not executed; answered as AWS answers what the emulator does not know: status, body, and the error's code for
-    /// those who once spoke the query protocol (`x-amzn-query-error`; "" for none).
-    Answer(u16, &'static str, &'static str),
-    /// Not executed; the connection closes without an answer.
-    HangUp,
-    /// Executed, but the caller never hears of it.
-    ForwardThenHangUp,
-    /// The first attempt of each call is executed and the caller never hears of it; what the SDK repeats goes its way.
-    LoseFirstAnswer,
-    /// Waits until the [`Injected`] is dropped, then goes its way; never does if the caller is gone by then.
-    Hold,
-}
-
-impl Fault {
-    /// AWS is having a bad day: the error that the SDK repeats.
-    pub const INTERNAL: Self = Self::Error(500, "InternalServerError");
-}
-
-/// As `times`: as long as the [`Injected`] lives.
-pub const ALWAYS: usize = usize::MAX;
-
-/// A fault in force; dropping this removes it.
-#[must_use = "dropping this removes the fault at once"]
-#[derive(Debug)]
-pub struct Injected {
-    state: Arc<Mutex<State>>,
-    id: u64,
-    /// Its end releases the calls on hold.
-    _hold: watch::Sender<()>,
+    wire: Wire,
+    policies: Arc<Mutex<Policies>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    calls: Vec<AwsCall>,
+struct Policies {
     permissions: Permissions,
     denied: Vec<String>,
-    rules: Vec<Rule>,
-    last_rule: u64,
 }
 
-#[derive(Debug)]
-struct Rule {
-    id: u64,
-    fault: Fault,
-    operation: String,
-    needle: String,
-    left: usize,
-    hits: usize,
-    hold: watch::Receiver<()>,
+impl Deref for AwsTap {
+    type Target = Wire;
+
+    fn deref(&self) -> &Wire {
+        &self.wire
+    }
 }
 
 impl AwsTap {
@@ -111,14 +55,25 @@ impl AwsTap {
             .build()
             .context("no HTTP client for the tap")?;
         let upstream = Arc::new(upstream);
-        let state = Arc::new(Mutex::new(State::default()));
-        let seen = Arc::clone(&state);
+        let (wire, policies) = (Wire::default(), Arc::new(Mutex::new(Policies::default())));
+        let (passing, holding) = (wire.clone(), Arc::clone(&policies));
         let server = HttpServer::start(move |request| {
-            let (client, upstream, state) = (client.clone(), Arc::clone(&upstream), Arc::clone(&seen));
-            async move { answer(&client, &upstream, &state, request).await }
+            let (client, upstream) = (client.clone(), Arc::clone(&upstream));
+            let (wire, policies) = (passing.clone(), Arc::clone(&holding));
+            async move {
+                let (call, repeated) = (call(&request), is_repeated(&request));
+                let is_denied = lock(&policies).deny(&call);
+                let execute = move || async move {
+                    if is_denied {
+                        return Ok(aws_error(400, "AccessDeniedException"));
+                    }
+                    forward(&client, &upstream, request).await
+                };
+                wire.pass(call, repeated, execute).await
+            }
         })
         .await?;
-        Ok(Self { server, state })
+        Ok(Self { server, wire, policies })
     }
 
     /// What the functions get as `AWS_ENDPOINT_URL`.
@@ -128,124 +83,69 @@ impl AwsTap {
 
     /// From now on a call that its function's policy does not allow is answered as AWS answers it.
     pub fn enforce(&self, permissions: Permissions) {
-        lock(&self.state).permissions = permissions;
+        lock(&self.policies).permissions = permissions;
     }
 
     /// The calls that were not allowed.
     pub fn denied(&self) -> Vec<String> {
-        lock(&self.state).denied.clone()
+        lock(&self.policies).denied.clone()
     }
 
     /// What the policies allow and no call so far needed.
     pub fn unused_permissions(&self) -> BTreeSet<String> {
-        let state = lock(&self.state);
-        let calls = state.calls.iter();
-        unused(
-            &state.permissions,
-            calls.map(|call| (call.caller.as_str(), call.operation.as_str(), call.body.as_str())),
-        )
-    }
-
-    /// Every call so far, in order of arrival.
-    pub fn calls(&self) -> Vec<AwsCall> {
-        lock(&self.state).calls.clone()
-    }
-
-    /// The calls whose body contains `needle`, such as an order's id.
-    pub fn calls_about(&self, needle: &str) -> Vec<AwsCall> {
-        lock(&self.state).calls.iter().filter(|call| call.body.contains(needle)).cloned().collect()
-    }
-
-    /// The next `times` calls of `operation` (as in [`AwsCall::operation`]) whose body contains `needle` suffer
-    /// `fault`. Of several that match, the oldest one in force applies.
-    pub fn inject(&self, fault: Fault, operation: &str, needle: &str, times: usize) -> Injected {
-        let (sender, hold) = watch::channel(());
-        let mut state = lock(&self.state);
-        state.last_rule += 1;
-        let id = state.last_rule;
-        let (operation, needle) = (operation.to_owned(), needle.to_owned());
-        state.rules.push(Rule { id, fault, operation, needle, left: times, hits: 0, hold });
-        Injected { state: Arc::clone(&self.state), id, _hold: sender }
+        let policies = lock(&self.policies);
+        let call = |call: &Call| (call.caller.function.clone(), call.operation.clone(), call.body.clone());
+        let calls: Vec<_> = self.calls().iter().map(call).collect();
+        let calls = calls.iter().map(|(caller, operation, body)| (&**caller, &**operation, &**body));
+        unused(&policies.permissions, calls)
     }
 }
 
-impl Injected {
-    /// How many calls it has struck; for [`Fault::Hold`], how many have come to wait.
-    pub fn hits(&self) -> usize {
-        lock(&self.state).rules.iter().find(|rule| rule.id == self.id).map_or(0, |rule| rule.hits)
-    }
-}
-
-impl Drop for Injected {
-    fn drop(&mut self) {
-        lock(&self.state).rules.retain(|rule| rule.id != self.id);
-    }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn answer(client: &reqwest::Client, upstream: &str, state: &Mutex<State>, request: Request<Bytes>) -> Answer {
-    let (call, strike) = note(state, &request);
-    let answered = match strike {
-        _ if is_denied(state, call) => Ok(aws_error(400, "AccessDeniedException")),
-        None => forward(client, upstream, request).await,
-        Some((Fault::Error(status, code), _)) => Ok(aws_error(status, code)),
-        Some((Fault::Answer(status, body, query_error), _)) => Ok(aws_answer(status, body.to_owned(), query_error)),
-        Some((Fault::HangUp, _)) => Err(HangUp),
-        Some((Fault::ForwardThenHangUp | Fault::LoseFirstAnswer, _)) => {
-            forward(client, upstream, request).await.and(Err(HangUp))
+impl Policies {
+    /// Holds a call against its function's policy.
+    fn deny(&mut self, call: &Call) -> bool {
+        if self.permissions.is_empty() {
+            return false;
         }
-        Some((Fault::Hold, mut hold)) => {
-            // Ends with an error when the other half is dropped, and only then: nothing is ever sent.
-            let _ = hold.changed().await;
-            forward(client, upstream, request).await
-        }
-    }?;
-    let mut state = lock(state);
-    state.calls[call].ended = Some(Instant::now());
-    state.calls[call].status = Some(answered.status().as_u16());
-    Ok(answered)
+        let denied = denied(&self.permissions, &call.caller.function, &call.operation, &call.body);
+        self.denied.extend(denied.clone());
+        denied.is_some()
+    }
 }
 
-/// Records the call; returns its index and the fault that strikes it, if one does.
-fn note(state: &Mutex<State>, request: &Request<Bytes>) -> (usize, Option<(Fault, watch::Receiver<()>)>) {
+fn lock(policies: &Mutex<Policies>) -> MutexGuard<'_, Policies> {
+    policies.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn call(request: &Request<Bytes>) -> Call {
+    let header = |name| Some(request.headers().get(name)?.to_str().ok()?.to_owned());
     let operation = operation(request);
-    let body = String::from_utf8_lossy(request.body()).into_owned();
-    let repeated = is_repeated(request);
-    let mut state = lock(state);
-    let rule = state
-        .rules
-        .iter_mut()
-        .filter(|rule| !(repeated && rule.fault == Fault::LoseFirstAnswer))
-        .find(|rule| rule.left > 0 && rule.operation == operation && body.contains(&rule.needle))
-        .map(|rule| {
-            rule.left = rule.left.saturating_sub(usize::from(rule.left != ALWAYS));
-            rule.hits += 1;
-            (rule.fault, rule.hold.clone())
-        });
-    state.calls.push(AwsCall {
-        operation,
-        caller: caller(request),
-        body,
-        started: Instant::now(),
-        ended: None,
-        status: None,
-    });
-    (state.calls.len() - 1, rule)
+    let what = what(&operation, &serde_json::from_slice(request.body()).unwrap_or_default());
+    let mut call = Call::new(operation, what, caller(request), request.body());
+    call.invocation = header("amz-sdk-invocation-id");
+    call
 }
 
-/// Holds a call against its function's policy.
-fn is_denied(state: &Mutex<State>, call: usize) -> bool {
-    let mut state = lock(state);
-    if state.permissions.is_empty() {
-        return false;
-    }
-    let AwsCall { caller, operation, body, .. } = &state.calls[call];
-    let denied = denied(&state.permissions, caller, operation, body);
-    state.denied.extend(denied.clone());
-    denied.is_some()
+/// What a call is beside its values: the operation, what it is about as the template calls that, and what it demands.
+fn what(operation: &str, body: &Value) -> String {
+    let texts = |part: &Value| {
+        let about =
+            ["TableName", "IndexName", "QueueUrl", "SecretId", "SourceArn"].map(|name| template_name(&part[name]));
+        let demands = ["ConditionExpression", "UpdateExpression", "KeyConditionExpression"]
+            .map(|name| part[name].as_str().unwrap_or_default().to_owned());
+        about.into_iter().chain(demands).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    let steps = body["TransactItems"].as_array().into_iter().flatten();
+    let steps = steps.flat_map(|step| step.as_object().into_iter().flatten());
+    let steps: Vec<_> = steps.map(|(kind, part)| format!("{kind} {}", texts(part))).collect();
+    let what = if steps.is_empty() { texts(body) } else { steps.join(", ") };
+    format!("{operation} {what}").trim_end().to_owned()
+}
+
+/// `local-LinksTable-1A2B` and what ends in it, as a URL or an ARN does → `LinksTable`.
+fn template_name(physical: &Value) -> String {
+    let name = physical.as_str().unwrap_or_default().rsplit(['/', ':']).next().unwrap_or_default();
+    name.split('-').nth(1).unwrap_or(name).to_owned()
 }
 
 /// The SDK numbers the attempts of a call: `attempt=2; max=3`.
@@ -254,10 +154,12 @@ fn is_repeated(request: &Request<Bytes>) -> bool {
     attempt.is_some_and(|attempt| !attempt.starts_with("attempt=1"))
 }
 
-/// The SDK's user agent ends in the name that `emulator.py` gives each function.
-fn caller(request: &Request<Bytes>) -> String {
+/// The SDK's user agent ends in what `emulator.py` calls each process: `app/order-finished+1234`.
+fn caller(request: &Request<Bytes>) -> Caller {
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    agent.split(' ').find_map(|part| part.strip_prefix("app/")).unwrap_or_default().to_owned()
+    let app = agent.split(' ').find_map(|part| part.strip_prefix("app/")).unwrap_or_default();
+    let (function, process) = app.split_once('+').unwrap_or((app, ""));
+    Caller { function: function.to_owned(), process: process.parse().ok() }
 }
 
 /// `DynamoDB_20120810.PutItem` → `dynamodb.PutItem`, `AmazonSQS.SendMessage` → `sqs.SendMessage`.
@@ -294,20 +196,6 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
     headers.remove(CONNECTION);
     headers.remove(TRANSFER_ENCODING);
     headers
-}
-
-fn aws_error(status: u16, code: &str) -> Response<Bytes> {
-    aws_answer(status, format!(r#"{{"__type":"{code}","message":"injected on purpose"}}"#), "")
-}
-
-fn aws_answer(status: u16, body: String, query_error: &'static str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
-    if !query_error.is_empty() {
-        response.headers_mut().insert("x-amzn-query-error", HeaderValue::from_static(query_error));
-    }
-    response
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ use crate::{
     api::http_server::{Answer, HttpServer},
     line::channel_key::ChannelKey,
     random::{random_bytes, random_uuid},
+    wire::{Wire, partner_call, take_caller},
 };
 
 const RATE_LIMIT: &str = "The API rate limit has been exceeded. Try again later.";
@@ -204,6 +205,7 @@ pub struct Received {
 pub struct LineStandIn {
     inner: Arc<Inner>,
     server: Arc<HttpServer>,
+    wire: Wire,
     key: Arc<ChannelKey>,
 }
 
@@ -276,13 +278,23 @@ impl LineStandIn {
             }),
             changes: watch::Sender::new(0),
         });
-        let serving = Arc::clone(&inner);
-        let server = HttpServer::start(move |request| {
-            let inner = Arc::clone(&serving);
-            async move { inner.serve(request).await }
+        let wire = Wire::default();
+        let (serving, passing) = (Arc::clone(&inner), wire.clone());
+        let server = HttpServer::start(move |mut request| {
+            let (inner, wire) = (Arc::clone(&serving), passing.clone());
+            async move {
+                let caller = take_caller(&mut request);
+                let call = partner_call(&request, caller);
+                wire.pass(call, false, move || async move { inner.serve(request).await }).await
+            }
         })
         .await?;
-        Ok(Self { inner, server: Arc::new(server), key: Arc::new(key) })
+        Ok(Self { inner, server: Arc::new(server), wire, key: Arc::new(key) })
+    }
+
+    /// What the calls to it pass through.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
     }
 
     /// `http://127.0.0.1:port`, to be used for `https://api.line.me`.

@@ -23,6 +23,7 @@ use time::{
 use crate::{
     api::http_server::{Answer, HangUp, HttpServer},
     random::{random_bytes, random_uuid},
+    wire::{Wire, partner_call, take_caller},
 };
 
 /// What the page shows as the answer of get_media_content. It is no JSON.
@@ -122,6 +123,7 @@ fn fifteen() -> usize {
 pub struct SobotStandIn {
     state: Arc<Mutex<State>>,
     server: Arc<HttpServer>,
+    wire: Wire,
 }
 
 struct State {
@@ -162,13 +164,23 @@ impl SobotStandIn {
             list_behaviours: HashMap::new(),
             lists_asked: Vec::new(),
         }));
-        let serving = Arc::clone(&state);
-        let server = HttpServer::start(move |request| {
-            let answer: Answer = lock(&serving).answer(&request);
-            async move { answer }
+        let wire = Wire::default();
+        let (serving, passing) = (Arc::clone(&state), wire.clone());
+        let server = HttpServer::start(move |mut request| {
+            let (state, wire) = (Arc::clone(&serving), passing.clone());
+            async move {
+                let caller = take_caller(&mut request);
+                let call = partner_call(&request, caller);
+                wire.pass(call, false, move || async move { lock(&state).answer(&request) }).await
+            }
         })
         .await?;
-        Ok(Self { state, server: Arc::new(server) })
+        Ok(Self { state, server: Arc::new(server), wire })
+    }
+
+    /// What the calls to it pass through.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
     }
 
     /// `http://127.0.0.1:port`, to be used for `https://sg.sobot.com`.

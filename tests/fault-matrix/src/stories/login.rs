@@ -1,0 +1,112 @@
+//! Two members log in at once, each with a LINE user: whatever comes in between, no login links the wrong two.
+
+use anyhow::{Context as _, ensure};
+use local_stand::{
+    line::{Choice, Person},
+    stand::{POLL, random_key, random_user},
+};
+use reqwest::{Client, redirect::Policy};
+use shared::{
+    customer::link::Links,
+    ids::{LineUserId, MemberId},
+};
+use tokio::time::sleep;
+
+use crate::case::Case;
+
+/// One member takes another LINE user than before, which is no friend; the other logs in for the first time.
+pub async fn two_members_at_once(case: &Case<'_>) -> anyhow::Result<()> {
+    let [former, user, other_user] = [random_user(), random_user(), random_user()];
+    let [member, other_member] = [format!("member-{}", random_key()), format!("member-{}", random_key())];
+    case.canaries.plant([&former, &user, &other_user]);
+    case.stand.log_in(&member, &former).await?;
+    case.stand.line.mark(&user, Person::Blocked);
+    case.begin().await?;
+    let (one, two) =
+        tokio::join!(logs_in(case, &member, &user, Some(&former)), logs_in(case, &other_member, &other_user, None));
+    one.and(two)?;
+    for (user, member) in [(&user, &member), (&other_user, &other_member)] {
+        let linked = (user_of(case, member).await?, member_of(case, user).await?);
+        ensure!(linked == (Some(user.clone()), Some(member.clone())), "not {user} and {member}, but {linked:?}");
+    }
+    ensure!(member_of(case, &former).await?.is_none(), "the former LINE user is still linked");
+    // What LINE did not tell is not known; what is known is true.
+    for (user, friend) in [(&user, false), (&other_user, true)] {
+        let state = case.stand.friend_state(user).await;
+        ensure!(state.as_ref().is_none_or(|(is, _)| *is == friend), "friend is {friend}, kept as {state:?}");
+    }
+    Ok(())
+}
+
+/// A customer tries until the last page says that it is done: loads it again where none came, and then begins again
+/// with the app's link. Meanwhile the member is linked to nobody but these.
+async fn logs_in(case: &Case<'_>, member: &str, user: &str, former: Option<&str>) -> anyhow::Result<()> {
+    let http = Client::builder().no_proxy().redirect(Policy::none()).build()?;
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        let (status, page) = tries(case, &http, member, user).await?;
+        let linked = user_of(case, member).await?;
+        ensure!(
+            linked.as_ref().is_none_or(|linked| linked == user || Some(linked.as_str()) == former),
+            "{member} is linked to {linked:?}"
+        );
+        if status == 200 {
+            let title = ["You are connected", "One step left"].into_iter().find(|title| page.contains(*title));
+            ensure!(title.is_some(), "an unknown page: {page}");
+            ensure!(linked.as_deref() == Some(user), "{title:?} is told, and linked is {linked:?}");
+            return Ok(());
+        }
+        seen.push(status);
+        sleep(POLL).await;
+    }
+    anyhow::bail!("the login never ends well: {seen:?}")
+}
+
+/// One login in one browser: the status and the page at its end.
+async fn tries(case: &Case<'_>, http: &Client, member: &str, user: &str) -> anyhow::Result<(u16, String)> {
+    let link = case.stand.login_url(member);
+    case.canaries.plant(link.split_once("token=").map(|(_, token)| token));
+    let begun = http.get(&link).header("accept-language", "en").send().await?;
+    if begun.status().as_u16() != 302 {
+        let (status, page) = (begun.status().as_u16(), begun.text().await?);
+        ensure!(status >= 400, "the app's link shows {status}: {page}");
+        case.canaries.look_at_text(&page);
+        return Ok((status, page));
+    }
+    let header = |name: &str| {
+        let value = begun.headers().get(name).with_context(|| format!("no {name}"))?.to_str()?;
+        Ok::<_, anyhow::Error>(value.to_owned())
+    };
+    let cookie = header("set-cookie")?.split(';').next().unwrap_or_default().to_owned();
+    let callback = case.stand.line.authorize(&header("location")?, user, Choice::Consent);
+    let callback = callback.map_err(anyhow::Error::msg)?;
+    let code = callback.split_once("code=").map(|(_, rest)| rest.split('&').next().unwrap_or_default());
+    case.canaries.plant(code);
+    case.canaries.plant(cookie.split_once('=').map(|(_, value)| value));
+    let mut end = (0, String::new());
+    for _ in 0..2 {
+        let shown = http.get(&callback).header("cookie", &cookie).header("accept-language", "en").send().await?;
+        end = (shown.status().as_u16(), shown.text().await?);
+        case.canaries.look_at_text(&end.1);
+        if end.0 < 500 {
+            break;
+        }
+    }
+    Ok(end)
+}
+
+fn links(case: &Case<'_>) -> Links {
+    Links::new(case.stand.dynamodb.clone(), case.stand.aws.output("LinksTableName").to_owned())
+}
+
+async fn user_of(case: &Case<'_>, member: &str) -> anyhow::Result<Option<String>> {
+    let member = MemberId::parse(member).map_err(anyhow::Error::msg)?;
+    let user = links(case).line_user_of(&member).await.map_err(anyhow::Error::msg)?;
+    Ok(user.map(|user| user.as_str().to_owned()))
+}
+
+async fn member_of(case: &Case<'_>, user: &str) -> anyhow::Result<Option<String>> {
+    let user = LineUserId::parse(user).map_err(anyhow::Error::msg)?;
+    let member = links(case).member_of(&user).await.map_err(anyhow::Error::msg)?;
+    Ok(member.map(|member| member.as_str().to_owned()))
+}

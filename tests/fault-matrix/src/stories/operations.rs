@@ -1,0 +1,77 @@
+//! An operator's morning: each call is answered with the truth, or not at all.
+
+use anyhow::ensure;
+use local_stand::{
+    sobot::{SendRecord, Task},
+    stand::{order_with, random_key, random_user},
+};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use crate::case::Case;
+
+/// Reads what there is to read, turns the switch, unlinks a member, discards a dead letter.
+pub async fn a_morning(case: &Case<'_>) -> anyhow::Result<()> {
+    let (member, customer) = (format!("member-{}", random_key()), random_user());
+    case.canaries.plant([&customer]);
+    case.stand.log_in(&member, &customer).await?;
+    let order = order_with(json!({ "recipient": { "memberId": member } }));
+    let id = order["orderId"].as_str().unwrap_or_default();
+    ensure!(case.stand.post(&order).await.body["delivery"] == "sent", "not sent before it began");
+    case.stand.line.set_quota(Some(200_000));
+    let start = OffsetDateTime::now_utc();
+    let (task_id, task_name) = ("1".to_owned(), "群发".to_owned());
+    case.stand.sobot.set_tasks([Task { id: task_id.clone(), name: task_name.clone(), start, counts: [7, 1, 6] }]);
+    let record = SendRecord { task_id, task_name, time: start, status: "9", error_code: "999999" };
+    case.stand.sobot.set_records([record]);
+    let letter = "not a message of ours";
+    let queue = case.stand.aws.output("InboxDeadLetterQueueUrl");
+    case.stand.sqs.send_message().queue_url(queue).message_body(letter).send().await?;
+    case.begin().await?;
+
+    let reads = [
+        (format!("/orders/{}", id), "delivery", json!("sent")),
+        ("/quota".to_owned(), "limit", json!(200_000)),
+        ("/sobot/tasks".to_owned(), "total", json!(1)),
+        ("/sobot/records".to_owned(), "total", json!(1)),
+    ];
+    for (path, field, right) in reads {
+        let told = case.operate("GET", &path, None).await?;
+        ensure!(told.status == 200 && told.body[field] == right, "{path}: {told:?}");
+    }
+    let listed = case.operate("GET", "/deliveries?state=sent&limit=100", None).await?;
+    ensure!(listed.body.to_string().contains(id), "not in the list: {listed:?}");
+    let messages = case.operate("GET", &format!("/users/{customer}/messages"), None).await?;
+    ensure!(messages.status == 200, "{messages:?}");
+
+    for enabled in [false, true] {
+        let body = json!({ "enabled": enabled, "reason": "a try" });
+        let turned = case.operate("PUT", "/switches/all", Some(body)).await?;
+        ensure!(turned.status == 200, "{turned:?}");
+        let told = case.operate("GET", "/switches", None).await?;
+        let all = told.body["switches"].as_array().into_iter().flatten().find(|one| one["status"] == "all");
+        ensure!(all.is_some_and(|all| all["enabled"] == enabled), "turned to {enabled}: {told:?}");
+        let audit = case.operate("GET", "/audit?kind=switch", None).await?;
+        ensure!(audit.body["entries"][0]["detail"]["enabled"] == enabled, "{audit:?}");
+    }
+
+    let unlinked = case.operate("DELETE", &format!("/links/{member}?reason=a%20try"), None).await?;
+    // After an answer that was lost there is nothing to unlink.
+    ensure!([200, 404].contains(&unlinked.status), "{unlinked:?}");
+    let again = order_with(json!({ "recipient": { "memberId": member } }));
+    let told = case.until_answered(async || case.stand.post(&again).await).await?;
+    ensure!(told.body["reason"] == "not_linked", "unlinked, and {told:?}");
+
+    // A listing that died keeps its letters from others for half a minute.
+    case.until("the dead letter is discarded", async || {
+        let letters = case.operate("GET", "/dead-letters?queue=inbox", None).await?;
+        let letters = letters.body["deadLetters"].as_array().cloned().unwrap_or_default();
+        ensure!(letters.iter().all(|one| one["body"] == letter), "others than {letter}: {letters:?}");
+        if let Some(id) = letters.first().and_then(|one| one["id"].as_str()) {
+            let discarded = case.operate("DELETE", &format!("/dead-letters/{id}?reason=a%20try"), None).await?;
+            ensure!([200, 404].contains(&discarded.status), "{discarded:?}");
+        }
+        case.holds("InboxDeadLetterQueueUrl", 0).await
+    })
+    .await
+}

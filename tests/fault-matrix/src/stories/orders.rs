@@ -1,0 +1,189 @@
+//! An order is received once, or is visibly not - whoever asks is told the truth.
+
+use anyhow::{Context as _, ensure};
+use aws_sdk_dynamodb::types::AttributeValue;
+use local_stand::{
+    line::{Behaviour, Outcome},
+    stand::{Reply, order_with, random_key},
+};
+use serde_json::{Value, json};
+use shared::{
+    customer::friend::Source,
+    delivery::{
+        record::DeliveryRecord,
+        state::{Reason, State},
+    },
+};
+use time::Duration;
+
+use crate::{case::Case, trouble::Trouble};
+
+/// An order, as the order system posts it.
+pub struct Order {
+    body: Value,
+    /// Whom it reaches.
+    pub user: String,
+}
+
+impl Order {
+    /// An order with these fields; LINE behaves so when it is pushed.
+    pub fn new(case: &Case<'_>, fields: Value, behaviours: impl IntoIterator<Item = Behaviour>) -> Self {
+        let body = order_with(fields);
+        let user = body["recipient"]["lineUserId"].as_str().expect("a recipient").to_owned();
+        case.canaries.plant([&user]);
+        case.stand.line.script(&user, behaviours);
+        Self { body, user }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        self.body["orderId"].as_str().expect("an order id")
+    }
+
+    /// Posts it as the order system does: again, until it is taken. Returns the answer that took it.
+    pub async fn post(&self, case: &Case<'_>) -> anyhow::Result<Reply> {
+        let answer = case.until_answered(async || case.stand.post(&self.body).await).await?;
+        ensure!([200, 202].contains(&answer.status), "a good order was answered {answer:?}");
+        Ok(answer)
+    }
+
+    /// Its record.
+    pub async fn record(&self, case: &Case<'_>) -> anyhow::Result<DeliveryRecord> {
+        case.stand.record(self.id()).await.context("an order that was taken has no record")
+    }
+}
+
+fn fails() -> Behaviour {
+    Behaviour::answer(500, "")
+}
+
+/// To a member whose LINE user was no friend some hours ago; LINE fails the first push, so a retry follows.
+pub async fn an_order(case: &Case<'_>) -> anyhow::Result<()> {
+    let mut order = Order::new(case, json!({}), [fails()]);
+    let member = format!("member-{}", random_key());
+    case.stand.link(&member, &order.user).await?;
+    case.stand.believe(&order.user, false, Duration::hours(2), Source::LineEvent).await?;
+    order.body["recipient"] = json!({ "memberId": member });
+    case.begin().await?;
+    let answer = order.post(case).await?;
+    ends_well(case, &order, &answer).await
+}
+
+/// Its bell was lost hours ago: the sweep rings.
+pub async fn a_lost_bell(case: &Case<'_>) -> anyhow::Result<()> {
+    let order = Order::new(case, json!({}), [fails()]);
+    let answer = order.post(case).await?;
+    case.empty("PushRetryQueueUrl").await?;
+    case.stand.age_record(order.id(), Duration::hours(3)).await?;
+    case.begin().await?;
+    ends_well(case, &order, &answer).await
+}
+
+/// Every attempt failed: an operator looks at the dead letters and moves them back.
+pub async fn a_dead_letter(case: &Case<'_>) -> anyhow::Result<()> {
+    let order = Order::new(case, json!({}), [fails(), fails()]);
+    let answer = order.post(case).await?;
+    case.until("it is a dead letter", async || case.holds("PushRetryDeadLetterQueueUrl", 1).await).await?;
+    case.begin().await?;
+    let listed = case.operate("GET", "/dead-letters?queue=push-retry", None).await?;
+    ensure!(listed.status == 200, "{listed:?}");
+    case.canaries.look_at_text(&listed.body.to_string());
+    ends_well(case, &order, &answer).await
+}
+
+/// LINE refused it: an operator sends it again.
+pub async fn a_refused_order(case: &Case<'_>) -> anyhow::Result<()> {
+    let refuses = Behaviour::answer(400, r#"{"message":"Failed to send messages"}"#);
+    let order = Order::new(case, json!({}), [refuses]);
+    let refused = order.post(case).await?;
+    ensure!(refused.body["reason"] == "refused_by_line", "{refused:?}");
+    case.begin().await?;
+    let body = json!({ "reason": "the account was repaired" });
+    let resent = case.operate("POST", &format!("/orders/{}/resend", order.id()), Some(body)).await?;
+    // After an answer that was lost it may be on its way, or have arrived.
+    ensure!([200, 202, 409].contains(&resent.status), "{resent:?}");
+    let audit = case.operate("GET", "/audit?kind=resend", None).await?;
+    ensure!(audit.body.to_string().contains(order.id()), "not in the audit: {audit:?}");
+    ends_well(case, &order, &resent).await
+}
+
+/// LINE refuses its button: it goes out without.
+pub async fn a_refused_button(case: &Case<'_>) -> anyhow::Result<()> {
+    let order = Order::new(case, json!({ "detailUrl": "https://example.com/app/latest.apk" }), []);
+    case.begin().await?;
+    let answer = order.post(case).await?;
+    ends_well(case, &order, &answer).await
+}
+
+/// Goes on to the end, and looks at what must hold there.
+async fn ends_well(case: &Case<'_>, order: &Order, answer: &Reply) -> anyhow::Result<()> {
+    settles(case, order).await?;
+    case.is_over();
+    is_true(case, order, answer).await
+}
+
+/// Goes on until the order is settled: the queue rings; where it does not, the sweep does, every ten minutes; and an
+/// operator redrives what is exhausted. Then nothing is left in the queue.
+pub async fn settles(case: &Case<'_>, order: &Order) -> anyhow::Result<()> {
+    case.until("the order is settled", async || {
+        let record = order.record(case).await?;
+        if record.progress.state().is_settled() {
+            return Ok(true);
+        }
+        if record.progress.is_exhausted() && !case.holds("PushRetryDeadLetterQueueUrl", 0).await? {
+            let body = json!({ "queue": "push-retry", "reason": "LINE is well again" });
+            let redriven = case.operate("POST", "/dead-letters/redrive", Some(body)).await?;
+            ensure!(redriven.status == 202, "{redriven:?}");
+        } else if case.is_idle("PushRetryQueueUrl").await? && record.progress.is_open() {
+            // Nobody will ring: hours go by, and the sweep comes.
+            case.stand.age_record(order.id(), Duration::hours(3)).await?;
+            case.stand.invoke("DeliverySweepFunctionName", &json!({})).await?;
+        }
+        Ok(false)
+    })
+    .await?;
+    case.until("no bell is left", async || case.holds("PushRetryQueueUrl", 0).await).await
+}
+
+/// What must hold of a settled order.
+async fn is_true(case: &Case<'_>, order: &Order, answer: &Reply) -> anyhow::Result<()> {
+    let record = order.record(case).await?;
+    let (state, received) = (record.progress.state(), case.stand.line.received_by(&order.user).len());
+    let pushes: Vec<_> = case.stand.line.pushes_to(&order.user).into_iter().map(|push| push.outcome).collect();
+    ensure!(received <= 1, "received {received} times: {pushes:?} {record:#?}");
+    if state == State::Sent {
+        ensure!(received == 1, "sent, and not received: {pushes:?} {record:#?}");
+    } else {
+        // Only LINE may refuse an order that nothing is wrong with.
+        let on_the_wire = matches!(case.trouble_at(), Some((what, Trouble::Refused)) if what.contains("/message/"));
+        let refused = on_the_wire || pushes.contains(&Outcome::Answered(400));
+        ensure!(refused && record.progress.reason() == Some(Reason::RefusedByLine), "{pushes:?} {record:#?}");
+        ensure!(received == 0 || record.progress.customer_may_have_it(), "failed, and received: {record:#?}");
+    }
+    let told_as_sent = answer.status == 200 && answer.body["delivery"] == "sent";
+    ensure!(received == 1 || !told_as_sent, "told as sent, and not received: {answer:?}");
+    let told = case.operate("GET", &format!("/orders/{}", order.id()), None).await?;
+    ensure!(told.body["delivery"] == state.name(), "the operator is told {told:?}, it is {record:#?}");
+    counts_are_true(case, &record).await
+}
+
+/// The day's counts are what its records say.
+async fn counts_are_true(case: &Case<'_>, record: &DeliveryRecord) -> anyhow::Result<()> {
+    let day = shared::line::day::line_day(record.progress.created_at());
+    let scan = case.stand.dynamodb.scan().table_name(case.stand.aws.output("DeliveriesTableName"));
+    let scan = scan.filter_expression("#day = :day").expression_attribute_names("#day", "day");
+    let scan = scan.expression_attribute_values(":day", AttributeValue::S(day.to_string())).consistent_read(true);
+    let items = scan.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await?;
+    let state = |item: &std::collections::HashMap<_, AttributeValue>| item.get("state")?.as_s().ok().cloned();
+    let count = |name: &str| items.iter().filter(|item| state(item).as_deref() == Some(name)).count();
+    let told = case.operate("GET", &format!("/days/{day}"), None).await?;
+    let failed: u64 = told.body["failed"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+    let told_counts = (told.body["sent"].as_u64(), told.body["open"].as_u64(), failed);
+    let counts = (
+        Some(count("sent") as u64),
+        Some((count("pending") + count("retrying")) as u64),
+        (count("failed") + count("expired")) as u64,
+    );
+    ensure!(told_counts == counts, "the day is told as {told:?}, it has {counts:?}");
+    Ok(())
+}

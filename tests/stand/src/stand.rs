@@ -464,6 +464,25 @@ impl Stand {
         Ok(())
     }
 
+    /// Waits until so many messages of the retry queue can be received.
+    ///
+    /// # Panics
+    /// After a minute.
+    pub async fn wait_for_visible_retries(&self, count: usize) {
+        let (visible, count) = (QueueAttributeName::ApproximateNumberOfMessages, count.to_string());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let url = self.aws.output("PushRetryQueueUrl");
+            let asked = self.sqs.get_queue_attributes().queue_url(url).attribute_names(visible.clone()).send().await;
+            let counts = asked.expect("the queue can be looked at").attributes.unwrap_or_default();
+            if counts.get(&visible) == Some(&count) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not {count} messages: {counts:?}");
+            sleep(POLL).await;
+        }
+    }
+
     /// Receives an order's message until the next receive is the last that the retry queue allows, and leaves it
     /// visible. The mapping must be off.
     pub async fn leave_one_receive(&self, order_id: &str) -> anyhow::Result<()> {

@@ -324,6 +324,21 @@ fn every_table_is_encrypted_and_backed_up() {
     assert!(NOT_BACKED_UP.iter().all(|name| tables.contains_key(name)));
 }
 
+/// A table that is warm throttles all the same where one of its indexes is not.
+#[test]
+fn the_deliveries_are_warmed_with_all_their_indexes_or_not_at_all() {
+    let deliveries = &template().deployed("AWS::DynamoDB::Table")["DeliveriesTable"]["Properties"];
+    let indexes = deliveries["GlobalSecondaryIndexes"].as_array().expect("indexes");
+    assert_eq!(indexes.len(), 2);
+    let warm = json!({ "WriteUnitsPerSecond": { "Ref": "WarmWriteUnits" } });
+    let warm = json!({ "Fn::If": ["WarmsTheDeliveries", warm, { "Ref": "AWS::NoValue" }] });
+    for one in indexes.iter().chain([deliveries]) {
+        assert_eq!(one["WarmThroughput"], warm, "{}", one["IndexName"]);
+    }
+    let not_zero = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "WarmWriteUnits" }, "0"] }] });
+    assert_eq!(template().deployed["Conditions"]["WarmsTheDeliveries"], not_zero);
+}
+
 #[test]
 fn what_holds_data_says_what_becomes_of_it_with_the_stack() {
     let template = template();

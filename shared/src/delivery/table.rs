@@ -33,11 +33,12 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
 use time::OffsetDateTime;
+use tokio::task::JoinSet;
 
 use crate::{
     audit::{Audit, Entry},
     aws::{
-        error::{AwsError, Doing as _},
+        error::{AwsError, Cause, Doing as _},
         table::{Item, Put, Table, Write, WriteOutcome, key, number, string},
     },
     delivery::record::DeliveryRecord,
@@ -45,6 +46,8 @@ use crate::{
 
 /// Into how many partitions a value of an index is divided.
 pub const SHARDS: u8 = 16;
+/// How many of them are asked at a time.
+const ASKED_AT_ONCE: usize = 8;
 
 const READ: &str = "read the record";
 const WRITE: &str = "write the record";
@@ -131,6 +134,29 @@ pub(super) fn shard(order_id: &str) -> u8 {
     digest(&SHA256, order_id.as_bytes()).as_ref()[0] % SHARDS
 }
 
+/// What each partition of a value has, a few asked at a time, in no order. The first error ends it.
+pub(super) async fn from_every_shard<T, F>(ask: impl Fn(u8) -> F) -> Result<Vec<T>, Cause>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Cause>> + Send + 'static,
+{
+    let (mut asked, mut answers) = (JoinSet::new(), Vec::new());
+    for shard in 0..SHARDS {
+        if asked.len() == ASKED_AT_ONCE {
+            answers.extend(next(&mut asked).await?);
+        }
+        asked.spawn(ask(shard));
+    }
+    while let Some(answer) = next(&mut asked).await? {
+        answers.push(answer);
+    }
+    Ok(answers)
+}
+
+async fn next<T: 'static>(asked: &mut JoinSet<Result<T, Cause>>) -> Result<Option<T>, Cause> {
+    asked.join_next().await.map(|answer| answer.map_err(|_| Cause::NotMade)?).transpose()
+}
+
 fn to_item(record: &DeliveryRecord) -> Result<Item, AwsError> {
     let mut item: Item = serde_dynamo::to_item(record).doing(WRITE)?;
     let (shard, progress) = (shard(&record.order_id), &record.progress);
@@ -164,6 +190,11 @@ pub(super) fn from_item(item: Item) -> Result<DeliveryRecord, AwsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
     use aws_sdk_dynamodb::types::AttributeValue;
     use serde_json::json;
     use time::macros::datetime;
@@ -197,6 +228,27 @@ mod tests {
     fn units(item: &Item, names: &[&str]) -> usize {
         let all = item.iter().filter(|(name, _)| names.is_empty() || names.contains(&name.as_str()));
         all.map(|(name, value)| name.len() + size(value)).sum::<usize>().div_ceil(1024)
+    }
+
+    #[tokio::test]
+    async fn every_shard_is_asked_once_and_no_more_than_a_few_at_a_time() {
+        let (asking, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut answers = from_every_shard(|shard| {
+            let (asking, most) = (Arc::clone(&asking), Arc::clone(&most));
+            async move {
+                most.fetch_max(asking.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                asking.fetch_sub(1, Ordering::Relaxed);
+                Ok(shard)
+            }
+        })
+        .await
+        .unwrap();
+        answers.sort_unstable();
+        assert_eq!(answers, (0..SHARDS).collect::<Vec<_>>());
+        assert_eq!(most.load(Ordering::Relaxed), ASKED_AT_ONCE);
+        let failed = from_every_shard(async |shard| if shard == 3 { Err(Cause::TimedOut) } else { Ok(shard) }).await;
+        assert_eq!(failed, Err(Cause::TimedOut));
     }
 
     /// The arithmetic of the header stands on this.

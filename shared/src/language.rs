@@ -34,13 +34,22 @@ impl Language {
         }
     }
 
-    /// The nearest language for a BCP 47 tag such as `ja-JP` or `zh-Hant-HK`; `None` where there is no wording for it.
+    /// The nearest language for a BCP 47 tag such as `ja-JP` or `zh-Hant-HK`, whatever its case, with underscores, too;
+    /// `None` where there is no wording for it. Which Chinese is read its script says, and its region only where no
+    /// script is named: `zh-Hans-HK` is Simplified. What follows a single letter is an extension (RFC 5646, 2.2.6).
     pub fn nearest(tag: &str) -> Option<Self> {
         let tag = tag.to_ascii_lowercase();
-        let mut subtags = tag.split('-');
+        let mut subtags = tag.split(['-', '_']);
         match subtags.next()? {
-            "zh" if subtags.any(|subtag| matches!(subtag, "hant" | "tw" | "hk" | "mo")) => Some(Self::ZhTw),
-            "zh" => Some(Self::ZhCn),
+            "zh" => {
+                let named: Vec<_> = subtags.take_while(|subtag| subtag.len() > 1).collect();
+                let script = named.iter().find(|subtag| matches!(**subtag, "hans" | "hant"));
+                let traditional = match script {
+                    Some(script) => *script == "hant",
+                    None => named.iter().any(|subtag| matches!(*subtag, "tw" | "hk" | "mo")),
+                };
+                Some(if traditional { Self::ZhTw } else { Self::ZhCn })
+            }
             "ja" => Some(Self::Ja),
             "th" => Some(Self::Th),
             "en" => Some(Self::En),
@@ -73,6 +82,16 @@ mod tests {
             ("zh", Some(Language::ZhCn)),
             ("zh-Hant-HK", Some(Language::ZhTw)),
             ("ZH-tw", Some(Language::ZhTw)),
+            ("zh-MO", Some(Language::ZhTw)),
+            ("zh-Hans-HK", Some(Language::ZhCn)),
+            ("zh-hANS-tw", Some(Language::ZhCn)),
+            ("zh-Hant-CN", Some(Language::ZhTw)),
+            ("zh-cmn-Hans-TW", Some(Language::ZhCn)),
+            ("zh_Hans_HK", Some(Language::ZhCn)),
+            ("zh_TW", Some(Language::ZhTw)),
+            ("zh-CN-x-tw", Some(Language::ZhCn)),
+            ("zh-SG", Some(Language::ZhCn)),
+            ("ja_JP", Some(Language::Ja)),
             ("ja-JP", Some(Language::Ja)),
             ("en-US", Some(Language::En)),
             ("fr", None),

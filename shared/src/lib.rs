@@ -14,6 +14,7 @@
 //! * [`aws`] - what every use of AWS has in common
 //! * [`lambda`] - what every function stands on: environment, log, HTTP, callers
 //! * [`ids`], [`invalid`], [`language`], [`clock`], [`metric`] - words that every room uses
+//! * [`single_flight`] - what many tasks need is read once, and fails once
 
 pub mod audit;
 pub mod aws;
@@ -31,5 +32,6 @@ pub mod metric;
 pub mod notification;
 pub mod order;
 pub mod report;
+pub mod single_flight;
 pub mod sobot;
 pub mod token;

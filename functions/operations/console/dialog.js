@@ -86,15 +86,16 @@ const dialog = {
 
   close() {
     const focus = this.wanted?.focus;
-    this.wanted = null;
-    $("dialog").close();
+    this.abandon();
     focus?.()?.focus();
   },
 
-  /** The key is gone, and with it whatever was asked. */
+  /** Nothing of what was asked stays in the page. */
   abandon() {
     this.wanted = null;
     this.busy = false;
+    $("dialog-title").textContent = "";
+    $("dialog-text").replaceChildren();
     $("dialog").close();
   },
 };

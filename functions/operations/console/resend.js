@@ -1,20 +1,61 @@
-// An order's message is sent again.
+// An order's message is sent again, corrected where somebody wrote something wrong.
 
-function askResend(order, button) {
-  const id = order.orderId;
+/** What operators may correct: what people write. An empty field takes it away. */
+const CORRECTABLE = ["startShop", "endShop", "detailUrl"];
+
+/** Fields with what the order says now. */
+function correctionFields(posted) {
+  const field = (name) => [
+    el("label", { for: `correction-${name}` }, t(`field.${name}`)),
+    el("input", { type: "text", id: `correction-${name}`, autocomplete: "off", value: posted[name] ?? "" }),
+  ];
+  return el(
+    "details",
+    { class: "correction" },
+    el("summary", {}, t("correction")),
+    el("p", { class: "hint" }, t("correction.hint")),
+    CORRECTABLE.map(field),
+  );
+}
+
+/** The fields that were changed, as the API takes them; undefined where none was. */
+function correction(posted) {
+  const written = CORRECTABLE.map((name) => [name, $(`correction-${name}`)?.value.trim() || null]);
+  const changed = written.filter(([name, value]) => value !== (posted[name] ?? null));
+  return changed.length > 0 ? Object.fromEntries(changed) : undefined;
+}
+
+async function askResend(found, button) {
+  const id = found.orderId;
   const path = `/orders/${encodeURIComponent(id)}`;
+  let order = found;
+  if (!order.order) {
+    // A list does not say what was posted. Where that cannot be had, the message can be sent again as it is.
+    try {
+      order = await get(path);
+    } catch (trouble) {
+      if (trouble instanceof Gone) {
+        return;
+      }
+    }
+  }
+  const posted = order.order;
   dialog.ask({
     title: () => t("resend.ask", { id }),
     text: () =>
-      [el("p", {}, t("resend.text")), order.reason === "retries_exhausted" ? el("p", {}, t("resend.dead")) : null]
-        .filter(Boolean),
+      [
+        el("p", {}, t("resend.text")),
+        order.reason === "retries_exhausted" ? el("p", {}, t("resend.dead")) : null,
+        posted ? correctionFields(posted) : null,
+      ].filter(Boolean),
     confirm: "resend.do",
     forced: "resend.force",
     twice: order.resend === "needs_force",
     send: async (reason, force) => {
+      const body = { reason, force: force || undefined, correction: posted && correction(posted) };
       let answer;
       try {
-        answer = await call(`${path}/resend`, { method: "POST", body: force ? { reason, force } : { reason } });
+        answer = await call(`${path}/resend`, { method: "POST", body });
       } catch (trouble) {
         // A conflict is a delivery in flight, or one that wants a second decision: the order says which.
         if (trouble.status === 409 && !force && (await get(path)).resend === "needs_force") {

@@ -7,9 +7,8 @@ use std::{sync::Arc, time::Duration};
 use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
 use serde::Deserialize;
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
 
-use crate::{aws::error::Cause, clock::Clock, invalid::Invalid};
+use crate::{aws::error::Cause, clock::Clock, invalid::Invalid, single_flight::SingleFlight};
 
 /// Failed authentications read a secret again at most this often, so that a guesser cannot make us call all day.
 const MIN_AGE: Duration = Duration::from_secs(2);
@@ -62,13 +61,13 @@ pub struct Secret<T> {
     client: Client,
     id: String,
     clock: Clock,
-    cached: Mutex<Option<(Arc<T>, OffsetDateTime)>>,
+    cached: SingleFlight<Option<(Arc<T>, OffsetDateTime)>, SecretError>,
 }
 
 impl<T: SecretContent> Secret<T> {
     /// Nothing is read yet.
     pub fn new(client: Client, id: String, clock: Clock) -> Self {
-        Self { client, id, clock, cached: Mutex::new(None) }
+        Self { client, id, clock, cached: SingleFlight::new(None) }
     }
 
     /// The content, from memory where it is young enough. If it cannot be read again, the old content serves on.
@@ -91,12 +90,13 @@ impl<T: SecretContent> Secret<T> {
     }
 
     async fn get_younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
-        let mut cached = self.cached.lock().await;
+        let mut cached = self.cached.turn().await;
         if let Some((content, read_at)) = &*cached
             && self.clock.is_within(*read_at, age)
         {
             return Ok(Arc::clone(content));
         }
+        cached.may_read()?;
         match self.read().await {
             Ok(content) => {
                 let content = Arc::new(content);
@@ -109,7 +109,7 @@ impl<T: SecretContent> Secret<T> {
                     *read_at = self.clock.now();
                     Ok(Arc::clone(content))
                 }
-                None => Err(error),
+                None => Err(cached.fail(error)),
             },
         }
     }

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::TransactWriteItem};
 use serde::{Deserialize, Serialize};
 use time::{Date, Duration, OffsetDateTime};
-use tokio::task::JoinSet;
 
 use crate::{
     aws::{
@@ -17,7 +16,7 @@ use crate::{
     },
     delivery::{
         state::{Reason, State},
-        table::{Deliveries, SHARDS},
+        table::{Deliveries, from_every_shard},
     },
     ids::random_name,
     line::day::line_day,
@@ -150,14 +149,9 @@ impl Deliveries {
         if let Some(count) = kept.as_ref().and_then(still_true) {
             return Ok(count);
         }
-        let mut counts = JoinSet::new();
-        for shard in 0..SHARDS {
-            counts.spawn(count_shard(self.table.clone(), format!("{day}#{shard:02}")));
-        }
+        let counts = from_every_shard(|shard| count_shard(self.table.clone(), format!("{day}#{shard:02}"))).await;
         let mut total = DayCount::default();
-        while let Some(count) = counts.join_next().await {
-            total.merge(count.map_err(|_| Cause::NotMade).doing(READ)?.doing(READ)?);
-        }
+        counts.doing(READ)?.into_iter().for_each(|count| total.merge(count));
         if is_over && total.open == 0 {
             let json = serde_json::to_string(&total).unwrap_or_default();
             let update = self
@@ -193,8 +187,7 @@ impl Deliveries {
     ) -> Result<DeliveryPage, AwsError> {
         let prefix = state.map_or(String::new(), |state| format!("{}#", state.name()));
         let first = after.map_or_else(|| prefix.clone(), |position| format!("{} ", position.listed));
-        let mut parts = JoinSet::new();
-        for shard in 0..SHARDS {
+        let parts = from_every_shard(|shard| {
             let query = of_shard(&self.table, &format!("{day}#{shard:02}"))
                 .key_condition_expression("day_shard = :shard AND listed BETWEEN :first AND :last")
                 // No key is empty, and none begins with a space.
@@ -206,11 +199,10 @@ impl Deliveries {
                     .filter_expression("reason = :reason")
                     .expression_attribute_values(":reason", string(reason.name())),
             };
-            parts.spawn(read_part(query, limit + 1, reason.is_some()));
-        }
+            read_part(query, limit + 1, reason.is_some())
+        });
         let (mut deliveries, mut read_to) = (Vec::new(), None::<String>);
-        while let Some(part) = parts.join_next().await {
-            let part: Part = part.map_err(|_| Cause::NotMade).doing(READ)?.doing(READ)?;
+        for part in parts.await.doing(READ)? {
             deliveries.extend(part.deliveries);
             read_to = read_to.into_iter().chain(part.read_to).min();
         }

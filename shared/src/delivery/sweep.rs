@@ -7,7 +7,10 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::{
-    aws::error::{AwsError, Doing as _},
+    aws::{
+        error::{AwsError, Cause, Doing as _},
+        table::{Table, string},
+    },
     delivery::{
         Delivery, DeliveryError,
         attempt::count,
@@ -15,7 +18,7 @@ use crate::{
         pace::Pace,
         queue::RetryQueue,
         state::OnSweep,
-        table::{Deliveries, SHARDS},
+        table::{Deliveries, from_every_shard},
     },
 };
 
@@ -52,7 +55,7 @@ pub struct Swept {
 }
 
 /// A record as the index of open ones has it.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Found {
     order_id: String,
     status: String,
@@ -81,55 +84,48 @@ impl Found {
 }
 
 impl Waiting {
-    fn add(&mut self, since: OffsetDateTime) {
-        self.count += 1;
-        self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));
+    fn of(found: &[Found]) -> Self {
+        Self { count: found.len() as u64, oldest: found.iter().map(Found::since).min() }
     }
 }
 
 impl Deliveries {
-    /// The records of a kind and shard that are not settled, the longest waiting first.
-    async fn not_settled(&self, kind: &str, shard: u8) -> Result<Vec<Found>, AwsError> {
-        const READ: &str = "read the open deliveries";
-        let mut items = self
-            .table
-            .query()
-            .index_name("by_open")
-            .key_condition_expression("open_shard = :shard")
-            .expression_attribute_values(":shard", crate::aws::table::string(format!("{kind}#{shard:02}")))
-            .into_paginator()
-            .items()
-            .send();
-        let mut found = Vec::new();
-        while let Some(item) = items.next().await {
-            found.push(serde_dynamo::from_item(item.doing(READ)?).doing(READ)?);
-            if found.len() == MAX_LOOKED_AT {
-                tracing::warn!(kind, shard, "more are open than one run looks at");
-                break;
-            }
-        }
-        Ok(found)
+    /// The records of a kind that are not settled.
+    async fn not_settled(&self, kind: &'static str) -> Result<Vec<Found>, AwsError> {
+        let found = from_every_shard(|shard| longest_waiting(self.table.clone(), kind, shard)).await;
+        Ok(found.doing("read the open deliveries")?.concat())
     }
+}
+
+/// Those of a partition, the longest waiting first.
+async fn longest_waiting(table: Table, kind: &'static str, shard: u8) -> Result<Vec<Found>, Cause> {
+    let mut items = table
+        .query()
+        .index_name("by_open")
+        .key_condition_expression("open_shard = :shard")
+        .expression_attribute_values(":shard", string(format!("{kind}#{shard:02}")))
+        .into_paginator()
+        .items()
+        .send();
+    let mut found = Vec::new();
+    while let Some(item) = items.next().await {
+        found.push(serde_dynamo::from_item(item?)?);
+        if found.len() == MAX_LOOKED_AT {
+            tracing::warn!(kind, shard, "more are open than one run looks at");
+            break;
+        }
+    }
+    Ok(found)
 }
 
 impl Delivery {
     /// Looks at every record that is not settled: rings for the overdue ones, the longest waiting first, and gives up
     /// what has come to no end. An error of one record is logged and costs no other.
     pub async fn sweep(&self, queue: &RetryQueue) -> Result<Swept, DeliveryError> {
-        let mut swept = Swept::default();
-        let mut found = Vec::new();
-        for kind in ["open", "exhausted"] {
-            for shard in 0..SHARDS {
-                for one in self.deliveries.not_settled(kind, shard).await? {
-                    if kind == "open" {
-                        swept.open.add(one.since())
-                    } else {
-                        swept.exhausted.add(one.since())
-                    }
-                    found.push(one);
-                }
-            }
-        }
+        let (open, exhausted) =
+            (self.deliveries.not_settled("open").await?, self.deliveries.not_settled("exhausted").await?);
+        let mut swept = Swept { open: Waiting::of(&open), exhausted: Waiting::of(&exhausted), ..Swept::default() };
+        let mut found = [open, exhausted].concat();
         found.sort_by_key(Found::since);
         let (now, pace) = (self.clock.now(), &self.settings.pace);
         let ending = |one: &&Found| now >= one.since() + pace.patience - LAST_CALL;

@@ -8,7 +8,6 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::Client;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
 
 use crate::{
     audit::{Audit, Entry},
@@ -18,6 +17,7 @@ use crate::{
     },
     clock::Clock,
     notification::NotificationKind,
+    single_flight::SingleFlight,
 };
 
 /// A change takes effect everywhere within this time.
@@ -66,24 +66,25 @@ pub struct Switches {
     table: Table,
     max_age: Duration,
     clock: Clock,
-    memory: Mutex<HashMap<String, (bool, OffsetDateTime)>>,
+    memory: SingleFlight<HashMap<String, (bool, OffsetDateTime)>, AwsError>,
 }
 
 impl Switches {
     /// Reads from this table, and again after `max_age`.
     pub fn new(client: Client, name: String, max_age: Duration, clock: Clock) -> Self {
-        Self { table: Table::new(client, name), max_age, clock, memory: Mutex::new(HashMap::new()) }
+        Self { table: Table::new(client, name), max_age, clock, memory: SingleFlight::new(HashMap::new()) }
     }
 
     /// Whether customers are told about this status now. An error means that nobody knows: push later.
     pub async fn enabled(&self, status: &str) -> Result<bool, AwsError> {
-        let mut memory = self.memory.lock().await;
+        let mut memory = self.memory.turn().await;
         if let Some((enabled, read_at)) = memory.get(status)
             && self.clock.is_within(*read_at, self.max_age)
         {
             return Ok(*enabled);
         }
-        let (all, own) = tokio::try_join!(self.get(ALL), self.get(status))?;
+        memory.may_read()?;
+        let (all, own) = tokio::try_join!(self.get(ALL), self.get(status)).map_err(|error| memory.fail(error))?;
         let enabled = all.enabled && own.enabled;
         memory.insert(status.to_owned(), (enabled, self.clock.now()));
         Ok(enabled)

@@ -3,18 +3,42 @@
 //!
 //! Two indexes are made of attributes that are written with the record and mean nothing else: `by_day` (a day's
 //! deliveries by state and time) and `by_open` (those that are not settled, by how long they wait). Both have
-//! [`SHARDS`] partitions a value, so that no day and no outage makes one of them hot: at LINE's own ceiling of 2,000
-//! pushes a second an order writes its record three times (created, claimed or attempted, settled), and each write
-//! reaches an index as one or two units, which is 12,000 units a second over sixteen partitions of 1,000 each.
+//! [`SHARDS`] partitions a value, so that no day and no outage makes one of them hot.
+//!
+//! # What it takes
+//! A write takes a unit for each KB of the item, a partition 1,000 units a second (DynamoDB: "Best practices for
+//! designing partition keys"). A record with a buttons template has 1.7 KB, with a Flex Message 2.9 KB; an index has
+//! less than one of it, because its projections are short. Where the sort key changes, as that of `by_day` does with
+//! the state, an entry is deleted and another put.
+//!
+//! | units of an order | table | `by_day` | `by_open` |
+//! | --- | --- | --- | --- |
+//! | created with its claim | 2 or 3 | 1 | 1 |
+//! | pushed at once, settled | 2 or 3 | 2 | 1, the deletion |
+//! | a retry instead: claimed, not accepted again | 4 or 6 | 2 | 1 |
+//!
+//! At LINE's own ceiling of 2,000 pushes a second that is 8,000 or 12,000 units a second of the table, whose keys are
+//! as many as the orders; 6,000 of `by_day`, 375 a partition; 4,000 of `by_open`, 250 a partition.
+//!
+//! On demand DynamoDB begins with 4,000 units a second for the table and for each index, and doubles within half an
+//! hour what it has met (DynamoDB: "On-demand capacity mode"). That is 1,000 orders a second at once, 660 in Flex; the
+//! API lets 500 in. While LINE is down, 500 a second with three retries each need 8,000 or 12,000; what is throttled
+//! then is repeated by the SDK, by the caller or by the bell. `WarmWriteUnits` in the template has it all at once.
+//!
+//! In SQS 120,000 messages may be in flight: received, and hidden until their record is due. What waits for its first
+//! delay is not, nor what was delivered at once and is deleted when it rings. While LINE is down, a bell is in flight
+//! for three delays, 540 seconds: that is 222 orders a second. Beyond it SQS hands out none until one returns; bells
+//! ring late, and the sweep rings for those that it finds overdue.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
 use time::OffsetDateTime;
+use tokio::task::JoinSet;
 
 use crate::{
     audit::{Audit, Entry},
     aws::{
-        error::{AwsError, Doing as _},
+        error::{AwsError, Cause, Doing as _},
         table::{Item, Put, Table, Write, WriteOutcome, key, number, string},
     },
     delivery::record::DeliveryRecord,
@@ -22,6 +46,8 @@ use crate::{
 
 /// Into how many partitions a value of an index is divided.
 pub const SHARDS: u8 = 16;
+/// How many of them are asked at a time.
+const ASKED_AT_ONCE: usize = 8;
 
 const READ: &str = "read the record";
 const WRITE: &str = "write the record";
@@ -108,6 +134,29 @@ pub(super) fn shard(order_id: &str) -> u8 {
     digest(&SHA256, order_id.as_bytes()).as_ref()[0] % SHARDS
 }
 
+/// What each partition of a value has, a few asked at a time, in no order. The first error ends it.
+pub(super) async fn from_every_shard<T, F>(ask: impl Fn(u8) -> F) -> Result<Vec<T>, Cause>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Cause>> + Send + 'static,
+{
+    let (mut asked, mut answers) = (JoinSet::new(), Vec::new());
+    for shard in 0..SHARDS {
+        if asked.len() == ASKED_AT_ONCE {
+            answers.extend(next(&mut asked).await?);
+        }
+        asked.spawn(ask(shard));
+    }
+    while let Some(answer) = next(&mut asked).await? {
+        answers.push(answer);
+    }
+    Ok(answers)
+}
+
+async fn next<T: 'static>(asked: &mut JoinSet<Result<T, Cause>>) -> Result<Option<T>, Cause> {
+    asked.join_next().await.map(|answer| answer.map_err(|_| Cause::NotMade)?).transpose()
+}
+
 fn to_item(record: &DeliveryRecord) -> Result<Item, AwsError> {
     let mut item: Item = serde_dynamo::to_item(record).doing(WRITE)?;
     let (shard, progress) = (shard(&record.order_id), &record.progress);
@@ -137,4 +186,113 @@ fn open_kind(record: &DeliveryRecord) -> Option<&'static str> {
 
 pub(super) fn from_item(item: Item) -> Result<DeliveryRecord, AwsError> {
     serde_dynamo::from_item(item).doing(READ)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::{
+        delivery::{
+            bell::Bell,
+            pace::Pace,
+            record::ListedAttempt,
+            retry_key::KeySpace,
+            state::{Progress, State, claim::End},
+        },
+        ids::LineUserId,
+        language::Language,
+        line::client::LineAnswer,
+        message::{MessageStyle, PushRequest},
+        order::tests::finished_with,
+    };
+
+    /// As DynamoDB counts it: names and values in UTF-8, lists and maps with a little more.
+    fn size(value: &AttributeValue) -> usize {
+        match value {
+            AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+            AttributeValue::L(list) => 3 + list.iter().map(|one| size(one) + 1).sum::<usize>(),
+            AttributeValue::M(map) => 3 + map.iter().map(|(name, one)| name.len() + size(one) + 1).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    fn units(item: &Item, names: &[&str]) -> usize {
+        let all = item.iter().filter(|(name, _)| names.is_empty() || names.contains(&name.as_str()));
+        all.map(|(name, value)| name.len() + size(value)).sum::<usize>().div_ceil(1024)
+    }
+
+    #[tokio::test]
+    async fn every_shard_is_asked_once_and_no_more_than_a_few_at_a_time() {
+        let (asking, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut answers = from_every_shard(|shard| {
+            let (asking, most) = (Arc::clone(&asking), Arc::clone(&most));
+            async move {
+                most.fetch_max(asking.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                asking.fetch_sub(1, Ordering::Relaxed);
+                Ok(shard)
+            }
+        })
+        .await
+        .unwrap();
+        answers.sort_unstable();
+        assert_eq!(answers, (0..SHARDS).collect::<Vec<_>>());
+        assert_eq!(most.load(Ordering::Relaxed), ASKED_AT_ONCE);
+        let failed = from_every_shard(async |shard| if shard == 3 { Err(Cause::TimedOut) } else { Ok(shard) }).await;
+        assert_eq!(failed, Err(Cause::TimedOut));
+    }
+
+    /// The arithmetic of the header stands on this.
+    #[test]
+    fn a_record_takes_two_write_units_or_three_and_what_an_index_has_of_it_one() {
+        let (now, pace) =
+            (datetime!(2026-09-01 00:00:00.123456789 UTC), Pace::new(std::time::Duration::from_secs(180), 3));
+        let user = LineUserId::parse("U0123456789abcdef0123456789abcdef").unwrap();
+        for (style, expected) in [(MessageStyle::Buttons, 2), (MessageStyle::Flex, 3)] {
+            let order = finished_with(json!({}));
+            let message = order.message(style, Language::ZhCn, true).unwrap();
+            let body = serde_json::to_string(&PushRequest::new(&user, message, order.kind().unit(now.date()))).unwrap();
+            let space = KeySpace {
+                account: "123456789012".to_owned(),
+                region: "ap-northeast-1".to_owned(),
+                stack: "line-notifications".to_owned(),
+                environment: "prod".to_owned(),
+            };
+            let claim = Progress::first(Bell::new(now), now, &pace, space.keys("R20200714-0001", "finish"));
+            let mut record = DeliveryRecord::new(&order, Some(&user), body, *claim.next(), now);
+            let mut claimed = claim.won();
+            claimed.ask(space.keys("R20200714-0001", "finish"));
+            record.progress = *claimed.ended(End::Accepted, &pace).next();
+            let answer = LineAnswer {
+                status: 200,
+                request_id: Some("ba240b38-0312-43fb-b941-6d4107ebe41b".to_owned()),
+                accepted_request_id: None,
+                body: r#"{"sentMessages":[{"id":"561230966842064897"}]}"#.to_owned(),
+            };
+            record.note_answer(Some(&answer), None);
+            record.list_attempt(ListedAttempt {
+                at: now,
+                generation: 1,
+                state: State::Sent,
+                line_status: Some(200),
+                line_request_id: answer.request_id,
+                despite: None,
+                error: None,
+            });
+            let item = to_item(&record).unwrap();
+            assert_eq!(units(&item, &[]), expected, "{style:?}");
+            let by_day =
+                ["day_shard", "listed", "order_id", "status", "state", "reason", "attempt_count", "created_at"];
+            assert_eq!(units(&item, &by_day), 1);
+        }
+    }
 }

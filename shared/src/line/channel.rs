@@ -30,7 +30,7 @@ const MAX_LIVE_TOKENS: usize = 28;
 pub struct LineChannel {
     /// The wire.
     pub client: LineClient,
-    credential: Credential<LineChannelSecret>,
+    credential: Credential<LineChannelSecret, LineError>,
     token_life: Duration,
     clock: Clock,
 }

@@ -349,6 +349,28 @@ mod tests {
         assert_eq!(answer(&"字".repeat(9999)).error_text().chars().count(), MAX_ERROR_TEXT);
     }
 
+    /// Where the kernel's queue of a listener is full, connecting hangs, as it does where packets are dropped.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_connection_that_takes_too_long_never_carried_the_request() {
+        use tokio::{
+            net::{TcpSocket, TcpStream},
+            time::timeout,
+        };
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(connected) = timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
+            waiting.push(connected.unwrap());
+            assert!(waiting.len() < 99, "connecting does not hang");
+        }
+        let client = LineClient::new(&format!("http://{address}"), Duration::from_millis(800)).unwrap();
+        let failure = client.push(&AccessToken::new("t".to_owned()), Uuid::nil(), "{}").await.unwrap_err();
+        assert!(!failure.may_have_reached_line && !failure.connection_broke, "{failure:?}");
+    }
+
     #[test]
     fn message_ids_are_strings_whatever_they_arrive_as() {
         assert_eq!(

@@ -186,7 +186,9 @@ mod tests {
 
     #[test]
     fn what_no_template_can_carry_goes_out_as_flex() {
-        for changes in [json!({ "detailUrl": null }), json!({ "startShop": "店".repeat(100) })] {
+        // These emoji are 45 characters as people count them, and 90 as LINE may.
+        let emoji = json!({ "startShop": "🔋".repeat(45) });
+        for changes in [json!({ "detailUrl": null }), json!({ "startShop": "店".repeat(100) }), emoji] {
             let message = rendered(changes, MessageStyle::Buttons);
             assert_eq!(message["type"], "flex");
             assert!(!message.to_string().contains('…'));

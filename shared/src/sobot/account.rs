@@ -27,7 +27,7 @@ const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 pub struct SobotAccount {
     client: SobotClient,
-    credential: Credential<SobotSecret>,
+    credential: Credential<SobotSecret, SobotError>,
     clock: Clock,
 }
 

@@ -16,9 +16,9 @@ use crate::{
 
 /// The credential.
 #[derive(Debug)]
-pub struct Credential<S> {
+pub struct Credential<S, E> {
     secret: Secret<S>,
-    token: SharedToken,
+    token: SharedToken<E>,
 }
 
 /// No token could be had. The request that needed it was not made.
@@ -43,9 +43,9 @@ pub enum AskError<E> {
     Call(E),
 }
 
-impl<S: IssuerSecret> Credential<S> {
+impl<S: IssuerSecret, E: Refusal> Credential<S, E> {
     /// Nothing is read yet.
-    pub fn new(secret: Secret<S>, token: SharedToken) -> Self {
+    pub fn new(secret: Secret<S>, token: SharedToken<E>) -> Self {
         Self { secret, token }
     }
 
@@ -55,15 +55,14 @@ impl<S: IssuerSecret> Credential<S> {
     }
 
     /// Reads secret and token into memory, as far as they are there.
-    pub async fn warm_up<E>(&self) -> Result<(), CredentialError<E>> {
+    pub async fn warm_up(&self) -> Result<(), CredentialError<E>> {
         let secret = self.secret.get().await?;
-        Ok(self.token.warm_up(secret.sealing_key()).await.map_err(TokenError::Store)?)
+        Ok(self.token.warm_up(secret.sealing_key()).await?)
     }
 
     /// Renews the token if its end is near; nobody waits for it.
-    pub async fn renew_ahead<E, F>(&self, issue: impl Fn(Arc<S>) -> F)
+    pub async fn renew_ahead<F>(&self, issue: impl Fn(Arc<S>) -> F)
     where
-        E: Refusal,
         F: Future<Output = Result<IssuedToken, E>>,
     {
         if let Ok(secret) = self.secret.get().await {
@@ -72,9 +71,8 @@ impl<S: IssuerSecret> Credential<S> {
     }
 
     /// A token. If the issuer refuses the credential, the secret is read again: it may be a new one.
-    pub async fn token<E, F>(&self, issue: impl Fn(Arc<S>) -> F) -> Result<AccessToken, CredentialError<E>>
+    pub async fn token<F>(&self, issue: impl Fn(Arc<S>) -> F) -> Result<AccessToken, CredentialError<E>>
     where
-        E: Refusal,
         F: Future<Output = Result<IssuedToken, E>>,
     {
         let secret = self.secret.get().await?;
@@ -91,13 +89,12 @@ impl<S: IssuerSecret> Credential<S> {
     }
 
     /// Another token, after the partner did not accept this one.
-    pub async fn token_instead_of<E, F>(
+    pub async fn token_instead_of<F>(
         &self,
         refused: &AccessToken,
         issue: impl Fn(Arc<S>) -> F,
     ) -> Result<AccessToken, CredentialError<E>>
     where
-        E: Refusal,
         F: Future<Output = Result<IssuedToken, E>>,
     {
         let secret = self.secret.get_again().await?;
@@ -105,13 +102,12 @@ impl<S: IssuerSecret> Credential<S> {
     }
 
     /// Asks with the token. One that the partner does not accept any more is replaced once.
-    pub async fn ask<T, E, F, C>(
+    pub async fn ask<T, F, C>(
         &self,
         issue: impl Fn(Arc<S>) -> F,
         call: impl Fn(AccessToken) -> C,
     ) -> Result<T, AskError<E>>
     where
-        E: Refusal,
         F: Future<Output = Result<IssuedToken, E>>,
         C: Future<Output = Result<T, E>>,
     {

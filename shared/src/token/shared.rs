@@ -28,7 +28,6 @@ use std::{fmt, time::Duration};
 
 use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
 
 use crate::{
     aws::{
@@ -38,6 +37,7 @@ use crate::{
     clock::Clock,
     ids::random_name,
     metric,
+    single_flight::SingleFlight,
     token::{
         access::{AccessToken, IssuedToken},
         sealing::SealingKey,
@@ -64,7 +64,7 @@ const MAX_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
 const POLL: Duration = Duration::from_millis(150);
 
 /// No token could be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum TokenError<E> {
     /// The issuer refused, or did not answer.
     #[error("no token was issued: {0}")]
@@ -98,7 +98,7 @@ impl<E: Refusal> TokenError<E> {
 }
 
 /// What a partner's error says of the credential and of the token.
-pub trait Refusal: fmt::Display {
+pub trait Refusal: Clone + fmt::Display {
     /// A request for a token certainly brought none.
     fn issued_nothing(&self) -> bool;
     /// The credential was not accepted: another one may be.
@@ -212,32 +212,32 @@ pub struct Issuer {
 
 /// The shared token of one issuer.
 #[derive(Debug)]
-pub struct SharedToken {
+pub struct SharedToken<E> {
     table: Table,
     issuer: Issuer,
     clock: Clock,
-    memory: Mutex<Option<CachedToken>>,
+    memory: SingleFlight<Option<CachedToken>, TokenError<E>>,
 }
 
-impl SharedToken {
+impl<E: Refusal> SharedToken<E> {
     /// The token of this issuer, shared through this table.
     pub fn new(client: Client, table_name: String, issuer: Issuer, clock: Clock) -> Self {
-        Self { table: Table::new(client, table_name), issuer, clock, memory: Mutex::new(None) }
+        Self { table: Table::new(client, table_name), issuer, clock, memory: SingleFlight::new(None) }
     }
 
     /// Reads a usable token into memory, if there is one. Asks the issuer for nothing.
-    pub async fn warm_up(&self, key: &SealingKey) -> Result<(), AwsError> {
-        let mut memory = self.memory.lock().await;
+    pub async fn warm_up(&self, key: &SealingKey) -> Result<(), TokenError<E>> {
+        let mut memory = self.memory.turn().await;
         if memory.is_none() {
-            *memory = self.read(key).await?.known;
+            memory.may_read()?;
+            *memory = self.read(key).await.map_err(|error| memory.fail(error.into()))?.known;
         }
         Ok(())
     }
 
     /// A usable token: from memory, from the table, or from `issue`. Waits while another instance asks.
-    pub async fn get<E, F, A>(&self, secret: &impl IssuerSecret, issue: F) -> Result<AccessToken, TokenError<E>>
+    pub async fn get<F, A>(&self, secret: &impl IssuerSecret, issue: F) -> Result<AccessToken, TokenError<E>>
     where
-        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
@@ -245,14 +245,13 @@ impl SharedToken {
     }
 
     /// A usable token other than `refused`, which the issuer's server did not accept.
-    pub async fn get_instead_of<E, F, A>(
+    pub async fn get_instead_of<F, A>(
         &self,
         refused: &AccessToken,
         secret: &impl IssuerSecret,
         issue: F,
     ) -> Result<AccessToken, TokenError<E>>
     where
-        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
@@ -261,13 +260,12 @@ impl SharedToken {
 
     /// Renews the token if its end is near and nobody else is at it. Nobody waits for this: a failure is
     /// logged, and the token serves on.
-    pub async fn renew_ahead<E, F, A>(&self, secret: &impl IssuerSecret, issue: F)
+    pub async fn renew_ahead<F, A>(&self, secret: &impl IssuerSecret, issue: F)
     where
-        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
-        let known = self.memory.lock().await.clone();
+        let known = self.memory.turn().await.clone();
         if known.is_some_and(|known| !known.due(self.clock.now())) {
             return;
         }
@@ -286,7 +284,7 @@ impl SharedToken {
             }
         };
         match renewed.await {
-            Ok(Some(known)) => *self.memory.lock().await = Some(known),
+            Ok(Some(known)) => *self.memory.turn().await = Some(known),
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(issuer = self.issuer.name, %error, "the token could not be renewed in time, it serves on");
@@ -294,29 +292,47 @@ impl SharedToken {
         }
     }
 
-    async fn obtain<E, F, A>(
+    async fn obtain<F, A>(
         &self,
         secret: &impl IssuerSecret,
         refused: Option<&AccessToken>,
         issue: F,
     ) -> Result<AccessToken, TokenError<E>>
     where
-        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {
         // One task of this instance looks, the others wait for what it finds.
-        let mut memory = self.memory.lock().await;
-        let is_refused = |known: &CachedToken| refused.is_some_and(|token| *token == known.token);
-        let good = |known: &CachedToken, now| known.usable(now) && !is_refused(known);
-        if let Some(known) = memory.as_ref().filter(|known| good(known, self.clock.now())) {
+        let mut memory = self.memory.turn().await;
+        let wanted = |known: &CachedToken| refused.is_none_or(|refused| *refused != known.token);
+        if let Some(known) = memory.as_ref().filter(|known| wanted(known) && known.usable(self.clock.now())) {
             return Ok(known.token.clone());
         }
+        memory.may_read()?;
+        match self.look(&mut memory, secret, refused, issue).await {
+            Err(error @ (TokenError::Store(_) | TokenError::Issuer(_))) => Err(memory.fail(error)),
+            result => result,
+        }
+    }
+
+    /// Reads the table into memory until a token is there, or asks for it.
+    async fn look<F, A>(
+        &self,
+        memory: &mut Option<CachedToken>,
+        secret: &impl IssuerSecret,
+        refused: Option<&AccessToken>,
+        issue: F,
+    ) -> Result<AccessToken, TokenError<E>>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<IssuedToken, E>>,
+    {
+        let is_refused = |known: &CachedToken| refused.is_some_and(|token| *token == known.token);
         loop {
             let item = self.read(secret.sealing_key()).await?;
             let now = self.clock.now();
-            *memory = item.known.clone();
-            if let Some(known) = item.known.as_ref().filter(|known| good(known, now)) {
+            memory.clone_from(&item.known);
+            if let Some(known) = item.known.as_ref().filter(|known| known.usable(now) && !is_refused(known)) {
                 return Ok(known.token.clone());
             }
             let is_new = |known: &CachedToken| now - known.issued_at < MIN_AGE_OF_A_REFUSED_TOKEN;
@@ -339,7 +355,7 @@ impl SharedToken {
     }
 
     /// Asks the issuer, with the lease held. If this future is dropped half-way, the request stays counted.
-    async fn ask<E, F, A>(
+    async fn ask<F, A>(
         &self,
         secret: &impl IssuerSecret,
         item: &Item,
@@ -347,7 +363,6 @@ impl SharedToken {
         issue: &F,
     ) -> Result<CachedToken, TokenError<E>>
     where
-        E: Refusal,
         F: Fn() -> A,
         A: Future<Output = Result<IssuedToken, E>>,
     {

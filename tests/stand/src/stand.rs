@@ -450,6 +450,62 @@ impl Stand {
         Ok(())
     }
 
+    /// Turns the mapping between the retry queue and its function off or on.
+    pub async fn map_the_retry_queue(&self, enabled: bool) -> anyhow::Result<()> {
+        let mappings = format!("{}/2015-03-31/event-source-mappings", self.aws.endpoint());
+        let function = self.aws.output("PushRetryFunctionName");
+        let all: Value = self.http.get(format!("{mappings}?FunctionName={function}")).send().await?.json().await?;
+        let [mapping] = all["EventSourceMappings"].as_array().map(Vec::as_slice).unwrap_or_default() else {
+            anyhow::bail!("one mapping of {function}, not {all}")
+        };
+        let id = mapping["UUID"].as_str().context("a mapping without an id")?;
+        let answer = self.http.put(format!("{mappings}/{id}")).json(&json!({ "Enabled": enabled })).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
+    /// Waits until so many messages of the retry queue can be received.
+    ///
+    /// # Panics
+    /// After a minute.
+    pub async fn wait_for_visible_retries(&self, count: usize) {
+        let (visible, count) = (QueueAttributeName::ApproximateNumberOfMessages, count.to_string());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let url = self.aws.output("PushRetryQueueUrl");
+            let asked = self.sqs.get_queue_attributes().queue_url(url).attribute_names(visible.clone()).send().await;
+            let counts = asked.expect("the queue can be looked at").attributes.unwrap_or_default();
+            if counts.get(&visible) == Some(&count) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not {count} messages: {counts:?}");
+            sleep(POLL).await;
+        }
+    }
+
+    /// Receives an order's message until the next receive is the last that the retry queue allows, and leaves it
+    /// visible. The mapping must be off.
+    pub async fn leave_one_receive(&self, order_id: &str) -> anyhow::Result<()> {
+        use aws_sdk_sqs::types::MessageSystemAttributeName::ApproximateReceiveCount;
+        let queue = self.aws.output("PushRetryQueueUrl");
+        let asked = self.sqs.get_queue_attributes().queue_url(queue).attribute_names(QueueAttributeName::RedrivePolicy);
+        let policy = asked.send().await?.attributes.unwrap_or_default().remove(&QueueAttributeName::RedrivePolicy);
+        let policy: Value = serde_json::from_str(&policy.context("no redrive policy")?)?;
+        let allowed = policy["maxReceiveCount"].to_string().trim_matches('"').parse::<u64>()?;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let receive = self.sqs.receive_message().queue_url(queue).visibility_timeout(0).wait_time_seconds(1);
+            let received = receive.message_system_attribute_names(ApproximateReceiveCount).send().await?;
+            for message in received.messages().iter().filter(|one| one.body().unwrap_or_default().contains(order_id)) {
+                let count = message.attributes().and_then(|all| all.get(&ApproximateReceiveCount)?.parse::<u64>().ok());
+                if count.context("no receive count")? + 1 == allowed {
+                    return Ok(());
+                }
+            }
+            ensure!(Instant::now() < deadline, "no message about {order_id}");
+        }
+    }
+
     /// Waits until the dead-letter queue holds a message that contains `needle`, takes it out and returns its body.
     pub async fn take_dead_letter(&self, needle: &str) -> anyhow::Result<String> {
         self.take_dead_letter_from("PushRetryDeadLetterQueueUrl", needle).await

@@ -193,6 +193,76 @@ fn an_operator_turns_the_switch_and_sends_a_failed_order_again_by_clicks() {
 }
 
 #[test]
+fn an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks() {
+    const EMPTY: &str = "\u{E009}a\u{E000}\u{E003}"; // all of it, deleted
+    let Some(installed) = installed("an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks") else {
+        return;
+    };
+    story(async |stand| {
+        let order = order_with(json!({ "endShop": "新宿", "detailUrl": "https://example.com/wrong" }));
+        let refusal = || Behaviour::answer(400, r#"{"message":"Failed to send messages"}"#);
+        stand.line.script(user(&order), [refusal(), refusal()]);
+        assert_eq!(stand.post(&order).await.body["delivery"], "failed");
+        let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let tour = async {
+            let browser = Browser::start_on(&installed, "en-US", Screen::DESK).await?;
+            open(stand, &browser, &format!("#order={}", id(&order))).await?;
+            unlock(&browser, &stand.operator_key).await?;
+            browser.press("button", "Send again…").await?;
+            browser.click("#dialog summary").await?;
+            browser.screenshot(&pictures.join("console-correction.png")).await?;
+
+            // What the API refuses is told by field, and what was written stays.
+            browser.write("Shop where it began", EMPTY).await?;
+            browser.write("Shop where it ended", "東口").await?;
+            browser.write("Why?", "the shop's name").await?;
+            browser.press("button", "Send again").await?;
+            browser.wait_for_text("#dialog-error", "startShop").await?;
+            browser.write("Shop where it began", "渋谷").await?;
+            browser.press("button", "Send again").await?;
+            browser.wait_until("!document.querySelector('dialog').open").await?;
+            browser.wait_for_text("#found .timeline", "Sent again by mei").await?;
+            let told = stand.operate("GET", &format!("/orders/{}", id(&order)), None).await.body;
+            assert_eq!((&told["order"]["startShop"], &told["order"]["endShop"]), (&json!("渋谷"), &json!("新宿東口")));
+
+            // From the list, in the other language, as the order says it now; without the button LINE takes it.
+            browser.choose("Language", "zh-CN").await?;
+            browser.press("link", "未送出").await?;
+            browser.press("button", &format!("重新发送… {}", id(&order))).await?;
+            browser.click("#dialog summary").await?;
+            browser.wait_until("document.querySelector('#correction-startShop').value === '渋谷'").await?;
+            browser.write("按钮链接", EMPTY).await?;
+            browser.write("原因", "按钮").await?;
+            browser.press("button", "重新发送").await?;
+            browser.wait_for_text("#status", "LINE 已接收").await?;
+
+            // LINE has it: once more only with a second decision, and nothing is corrected that was not touched.
+            browser.run(&format!("location.hash = '#order={}'", id(&order))).await?;
+            browser.press("button", "重新发送…").await?;
+            browser.wait_for_text("#dialog-twice", "客户可能会收到两次").await?;
+            browser.write("原因", "又一次").await?;
+            browser.press("checkbox", "我知道客户可能收到两次，仍要发送").await?;
+            browser.press("button", "仍然重新发送").await?;
+            browser.wait_until("!document.querySelector('dialog').open").await?;
+            complains_of_nothing(&browser).await
+        };
+        tour.await.expect("the operator gets through");
+        let received = stand.line.received_by(user(&order));
+        let text = |number: usize| received[number].messages[0].to_string();
+        assert_eq!(received.len(), 2);
+        assert!(text(0).contains("渋谷") && text(0).contains("新宿東口") && !text(0).contains("/wrong"), "{}", text(0));
+        let audit = stand.operate("GET", "/audit?kind=resend&limit=100", None).await.body;
+        let entries = audit["entries"].as_array().expect("entries").iter().filter(|one| one["subject"] == id(&order));
+        let noted: Vec<_> =
+            entries.map(|one| (one["detail"]["force"].clone(), one["detail"]["corrected"].clone())).collect();
+        let [forced, second, first] = &noted[..] else { panic!("three entries: {noted:?}") };
+        assert_eq!(first, &(json!(false), json!(["endShop", "startShop"])));
+        assert_eq!(second, &(json!(false), json!(["detailUrl"])));
+        assert_eq!(forced, &(json!(true), json!(null)));
+    });
+}
+
+#[test]
 fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
     let Some(installed) = installed("the_console_fits_a_phone_in_both_languages_and_locks_itself") else { return };
     story(async |stand| {

@@ -10,7 +10,10 @@ use local_stand::{
 use serde_json::{Value, json};
 use shared::delivery::state::State;
 
-use crate::{id, posting, story, story_alone, user};
+use crate::{
+    dead_letters::{redrive, wait_for_letter},
+    id, posting, story, story_alone, user,
+};
 
 async fn settles_as_one_message(stand: &Stand, order: &Value) {
     stand.wait_for_record(id(order), "sent", |record| record.progress.state() == State::Sent).await;
@@ -73,6 +76,57 @@ fn killed_after_line_took_it_and_before_it_was_written() {
         settles_as_one_message(&stand, &order).await;
         let record = stand.record(id(&order)).await.expect("a record");
         assert_eq!(record.attempts.last().and_then(|attempt| attempt.line_status), Some(409));
+    });
+}
+
+/// The worker that hears an order's bell at its last receive claims, asks LINE, and is killed; SQS moves the bell.
+async fn kill_at_the_last_receive(stand: &Stand, order: &Value) {
+    stand.leave_one_receive(id(order)).await.expect("received");
+    stand.line.script(user(order), [Behaviour::Hold]);
+    stand.map_the_retry_queue(true).await.expect("mapped");
+    let held = |line: &LineStandIn| line.is_held(user(order));
+    stand.line.wait_until("the retry's push is held", Duration::from_secs(30), held).await;
+    assert!(stand.aws.kill("push-retry").expect("killed") > 0);
+    let letter = wait_for_letter(stand, "push-retry", id(order)).await;
+    assert_eq!(letter["letter"], "on_its_way", "the order is open: {letter}");
+}
+
+#[test]
+fn killed_at_the_last_receive_and_redriven_at_once() {
+    story_alone(&[], async |stand| {
+        assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+        stand.wait_for_an_empty_retry_queue().await;
+        stand.map_the_retry_queue(false).await.expect("not mapped");
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), [Behaviour::answer(500, "")]);
+        assert_eq!(stand.post(&order).await.status, 202);
+        kill_at_the_last_receive(&stand, &order).await;
+        assert_eq!(redrive(&stand, "push-retry").await.body["moved"], 1);
+        settles_as_one_message(&stand, &order).await;
+        stand.wait_for_an_empty_retry_queue().await;
+    });
+}
+
+#[test]
+fn killed_at_the_first_push_and_at_the_last_receive_and_called_again_before_the_redrive() {
+    story_alone(&[], async |stand| {
+        assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+        stand.wait_for_an_empty_retry_queue().await;
+        stand.map_the_retry_queue(false).await.expect("not mapped");
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), [Behaviour::Hold]);
+        assert!(kill_when_held(&stand, &order, user(&order).into()).await >= 500);
+        kill_at_the_last_receive(&stand, &order).await;
+        // The order system repeats its call until one finds the record due; its push fails, too.
+        stand.line.script(user(&order), [Behaviour::answer(500, "")]);
+        while stand.line.pushes_to(user(&order)).len() < 3 {
+            assert_eq!(stand.post_until_taken(&order).await.status, 202);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        assert_eq!(redrive(&stand, "push-retry").await.body["moved"], 1);
+        settles_as_one_message(&stand, &order).await;
+        stand.wait_for_an_empty_retry_queue().await;
+        assert_eq!(stand.queue_depth("PushRetryDeadLetterQueueUrl").await.expect("a depth"), 0, "no bell is left over");
     });
 }
 

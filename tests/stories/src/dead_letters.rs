@@ -23,7 +23,8 @@ async fn list(stand: &Stand, query: &str) -> Value {
     reply.body
 }
 
-async fn redrive(stand: &Stand, queue: &str) -> Reply {
+/// Redrives a queue's dead letters.
+pub async fn redrive(stand: &Stand, queue: &str) -> Reply {
     let body = json!({ "queue": queue, "reason": "LINE is well again" });
     stand.operate("POST", "/dead-letters/redrive", Some(body)).await
 }
@@ -37,7 +38,7 @@ fn letters(body: &Value) -> &Vec<Value> {
 }
 
 /// Waits until a dead letter contains `needle`; returns it as it is listed.
-async fn wait_for_letter(stand: &Stand, queue: &str, needle: &str) -> Value {
+pub async fn wait_for_letter(stand: &Stand, queue: &str, needle: &str) -> Value {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let body = list(stand, &format!("?queue={queue}&limit=100")).await;

@@ -5,6 +5,7 @@
 //! * [`recipients`] - whom an order reaches: members, friends, and those who are neither
 //! * [`retries`] - the queue, the dead-letter queue, redrive, the switch, the key's 24 hours
 //! * [`bells`] - the record delivers, the queue only rings: lost, late and moved bells, the sweep
+//! * [`days`] - how a day's deliveries are counted
 //! * [`crashes`] - processes killed, AWS failing at each step
 //! * [`writes`] - what may come between a store and its table: a lost answer, a transaction, an error
 //! * [`daily_report`] - the mail at nine, and the warning before the quota is gone
@@ -39,6 +40,7 @@ mod contract;
 mod costs;
 mod crashes;
 mod daily_report;
+mod days;
 mod dead_letters;
 mod dependencies;
 mod documents;

@@ -16,7 +16,7 @@ use shared::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::{id, story_alone, user};
+use crate::{bells::sweep, dead_letters::wait_for_letter, id, story_alone, user};
 
 const STACK: &str = "local";
 
@@ -90,6 +90,45 @@ fn every_outcome_of_a_push_is_measured_once() {
             }
             assert!(!text.contains(&stand.order_key), "{text}");
         }
+    });
+}
+
+#[test]
+fn an_order_whose_retries_are_used_up_is_measured_once_and_again_a_day_before_it_is_given_up() {
+    story_alone(&[("MaxRetries", "1")], async |stand| {
+        let exhausted = async || {
+            let order = order_with(json!({}));
+            stand.line.script(user(&order), vec![Behaviour::RateLimited; 2]);
+            assert_eq!(stand.post(&order).await.status, 202);
+            stand.wait_for_record(id(&order), "exhausted", |record| record.progress.is_exhausted()).await;
+            wait_for_letter(&stand, "push-retry", id(&order)).await;
+            order
+        };
+        // Each one that is new, and not how many there are: a level that stays up rings once.
+        let first = exhausted().await;
+        exhausted().await;
+        let lines = told(&stand, "push-retry", Metric::RetriesExhausted);
+        assert_eq!(lines.iter().map(|line| &line["RetriesExhausted"]).collect::<Vec<_>>(), [1, 1], "{lines:?}");
+
+        let swept = async |metrics: [Metric; 3]| {
+            sweep(&stand).await;
+            let last = |metric: Metric| {
+                told(&stand, "delivery-sweep", metric).last().map(|line| line[metric.name()].as_u64().expect("a value"))
+            };
+            metrics.map(last)
+        };
+        let metrics = [Metric::ExhaustedDeliveries, Metric::ExhaustedDeliveriesAge, Metric::EndingDeliveries];
+        let [count, age, ending] = swept(metrics).await;
+        assert!(count == Some(2) && age < Some(600) && ending == Some(0), "{count:?} {age:?} {ending:?}");
+        stand.age_record(id(&first), time::Duration::days(12)).await.expect("written");
+        let [count, age, ending] = swept(metrics).await;
+        assert!(count == Some(2) && age >= Some(12 * 86_400) && ending == Some(1), "{count:?} {age:?} {ending:?}");
+        stand.age_record(id(&first), time::Duration::DAY).await.expect("written");
+        swept(metrics).await;
+        let [count, age, ending] = swept(metrics).await;
+        assert!(count == Some(1) && age < Some(600) && ending == Some(0), "{count:?} {age:?} {ending:?}");
+        let reasons: Vec<_> = told(&stand, "delivery-sweep", Metric::Failed);
+        assert_eq!(reasons.iter().map(|line| &line["reason"]).collect::<Vec<_>>(), ["unattended"]);
     });
 }
 

@@ -121,6 +121,38 @@ fn a_connection_that_breaks_is_asked_again_at_once_and_one_that_breaks_twice_is_
 }
 
 #[test]
+fn a_line_that_cannot_be_reached_leaves_no_doubt_and_a_new_key_is_allowed() {
+    story_alone(&[("MaxRetries", "1")], async |stand| {
+        assert_eq!(stand.post(&order_with(json!({}))).await.body["delivery"], "sent");
+        stand.line.go_offline().await;
+        let [redriven, resent] = [(); 2].map(|()| order_with(json!({})));
+        for order in [&redriven, &resent] {
+            let reply = stand.post(order).await;
+            assert_eq!((reply.status, &reply.body["mayHaveReachedLine"]), (202, &json!(false)), "{}", reply.body);
+            let record = stand.record(id(order)).await.expect("a record");
+            assert_eq!(record.attempts[0].error.as_deref(), Some("no connection"));
+            assert_eq!(record.progress.attempt_count(), 0, "no request went out");
+        }
+        for order in [&redriven, &resent] {
+            stand.wait_for_record(id(order), "exhausted", |record| record.progress.is_exhausted()).await;
+            crate::dead_letters::wait_for_letter(&stand, "push-retry", id(order)).await;
+            stand.age_record(id(order), time::Duration::hours(25)).await.expect("written");
+        }
+        stand.line.come_online().await.expect("online");
+        let resend = format!("/orders/{}/resend", id(&resent));
+        let reply = stand.operate("POST", &resend, Some(json!({ "reason": "LINE is back" }))).await;
+        assert_eq!((reply.status, &reply.body["delivery"]), (200, &json!("sent")), "without force: {reply:?}");
+        assert_eq!(crate::dead_letters::redrive(&stand, "push-retry").await.status, 202);
+        let record =
+            stand.wait_for_record(id(&redriven), "sent", |record| record.progress.state() == State::Sent).await;
+        assert_eq!(record.progress.generation(), 2, "the old key is replaced");
+        for order in [&redriven, &resent] {
+            assert_eq!(stand.line.received_by(user(order)).len(), 1);
+        }
+    });
+}
+
+#[test]
 fn the_rate_limit_is_retried_without_asking_for_the_quota() {
     story(async |stand| {
         let record = is_retried_once(stand, Behaviour::RateLimited).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use local_stand::{
+    aws::tap::{ALWAYS, Fault},
     line::Behaviour,
     stand::{Stand, order_with},
 };
@@ -83,6 +84,33 @@ fn a_bad_message_fails_alone() {
         stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         assert_eq!(stand.take_dead_letter(&marker).await.expect("kept, not lost"), garbage);
         assert_eq!(stand.line.received_by(user(&order)).len(), 1);
+    });
+}
+
+#[test]
+fn ten_bells_that_wait_for_one_failing_read_do_not_repeat_it_one_after_the_other() {
+    story_alone(&[], async |stand| {
+        stand.map_the_retry_queue(false).await.expect("not mapped");
+        let orders = [(); 10].map(|()| order_with(json!({})));
+        for order in &orders {
+            stand.enqueue(&order.to_string()).await.expect("queued");
+        }
+        stand.wait_for_visible_retries(orders.len()).await;
+        // The SDK gives a read up after four seconds.
+        let hangs =
+            stand.aws.tap().inject(Fault::Hold, "dynamodb.GetItem", stand.aws.output("SwitchesTableName"), ALWAYS);
+        stand.map_the_retry_queue(true).await.expect("mapped");
+        let begun = tokio::time::Instant::now();
+        for order in &orders {
+            let record = stand.wait_for_record(id(order), "attempted", |record| !record.attempts.is_empty()).await;
+            let error = record.attempts[0].error.as_deref().unwrap_or_default();
+            assert!(error.contains("could not read the switch"), "{error}");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(15), "one after the other: {:?}", begun.elapsed());
+        drop(hangs);
+        for order in &orders {
+            stand.wait_for_record(id(order), "sent", |record| record.progress.state() == State::Sent).await;
+        }
     });
 }
 

@@ -282,6 +282,35 @@ fn what_sends_mails_runs_shorter_than_it_has_a_mail_to_itself() {
     }
 }
 
+/// A bell that waits, and a letter, are told of long before SQS deletes them; and every order that joins the letters is
+/// told of, not only the first.
+#[test]
+fn nothing_that_an_order_waits_for_ends_unseen() {
+    const DAY: u64 = 86_400;
+    let template = template();
+    let (queues, alarms) = (template.deployed("AWS::SQS::Queue"), template.deployed("AWS::CloudWatch::Alarm"));
+    let watching = |metric: &str| {
+        let of_it = alarms.values().map(|alarm| &alarm["Properties"]).filter(|alarm| alarm["MetricName"] == metric);
+        of_it.map(|alarm| (*alarm).clone()).collect::<Vec<_>>()
+    };
+    let ages = watching("ApproximateAgeOfOldestMessage");
+    for queue in ["PushRetryQueue", "PushRetryDeadLetterQueue"] {
+        let kept = queues[queue]["Properties"]["MessageRetentionPeriod"].as_u64().expect("seconds");
+        assert_eq!(kept, 14 * DAY, "{queue}");
+        let name = json!([{ "Name": "QueueName", "Value": { "Fn::GetAtt": [queue, "QueueName"] } }]);
+        let [alarm] = ages.iter().filter(|alarm| alarm["Dimensions"] == name).collect::<Vec<_>>()[..] else {
+            panic!("one alarm on the age of {queue}")
+        };
+        let rings = alarm["Threshold"].as_u64().expect("seconds") + alarm["Period"].as_u64().expect("seconds");
+        assert!(alarm["ComparisonOperator"] == "GreaterThanThreshold" && rings + 2 * DAY < kept, "{queue}: {alarm}");
+    }
+    for (metric, statistic) in [(Metric::RetriesExhausted, "Sum"), (Metric::EndingDeliveries, "Maximum")] {
+        let [alarm] = &watching(metric.name())[..] else { panic!("one alarm on {metric:?}") };
+        let how = ["Statistic", "Threshold", "EvaluationPeriods", "ComparisonOperator"].map(|name| &alarm[name]);
+        assert_eq!(how, [&json!(statistic), &json!(0), &json!(1), &json!("GreaterThanThreshold")], "{metric:?}");
+    }
+}
+
 #[test]
 fn every_table_is_encrypted_and_backed_up() {
     let tables = template().deployed("AWS::DynamoDB::Table");
@@ -293,6 +322,21 @@ fn every_table_is_encrypted_and_backed_up() {
         assert_ne!(backed_up, NOT_BACKED_UP.contains(name), "{name}");
     }
     assert!(NOT_BACKED_UP.iter().all(|name| tables.contains_key(name)));
+}
+
+/// A table that is warm throttles all the same where one of its indexes is not.
+#[test]
+fn the_deliveries_are_warmed_with_all_their_indexes_or_not_at_all() {
+    let deliveries = &template().deployed("AWS::DynamoDB::Table")["DeliveriesTable"]["Properties"];
+    let indexes = deliveries["GlobalSecondaryIndexes"].as_array().expect("indexes");
+    assert_eq!(indexes.len(), 2);
+    let warm = json!({ "WriteUnitsPerSecond": { "Ref": "WarmWriteUnits" } });
+    let warm = json!({ "Fn::If": ["WarmsTheDeliveries", warm, { "Ref": "AWS::NoValue" }] });
+    for one in indexes.iter().chain([deliveries]) {
+        assert_eq!(one["WarmThroughput"], warm, "{}", one["IndexName"]);
+    }
+    let not_zero = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "WarmWriteUnits" }, "0"] }] });
+    assert_eq!(template().deployed["Conditions"]["WarmsTheDeliveries"], not_zero);
 }
 
 #[test]

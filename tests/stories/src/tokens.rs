@@ -272,6 +272,30 @@ fn an_issuer_that_is_down_costs_a_retry_not_a_message() {
 }
 
 #[test]
+fn a_token_that_line_was_never_asked_for_is_not_counted() {
+    story_alone(&[], async |stand| {
+        let counted = async || match token_item(&stand).await.get("live_until") {
+            Some(AttributeValue::L(ends)) => ends.len(),
+            other => panic!("a list of ends, not {other:?}"),
+        };
+        assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+        assert_eq!(counted().await, 1);
+        set_token_time(&stand, "expires_at", -1).await;
+        restart(&stand);
+        stand.line.go_offline().await;
+        let order = order_with(json!({}));
+        assert_eq!(stand.post_until_taken(&order).await.status, 202);
+        let record = stand.record(id(&order)).await.expect("a record");
+        let error = record.attempts[0].error.as_deref().expect("an error");
+        assert!(error.contains("no token was issued") && error.contains("no connection"), "{error}");
+        assert_eq!(counted().await, 1);
+        stand.line.come_online().await.expect("online");
+        stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
+        assert_eq!(counted().await, 2, "the next one was");
+    });
+}
+
+#[test]
 fn a_new_signing_key_is_read_when_line_refuses_the_old_one() {
     story_alone(&[], async |stand| {
         // A key that is in the secret and not in LINE's console: every assertion made with it is refused.

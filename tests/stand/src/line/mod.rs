@@ -302,6 +302,16 @@ impl LineStandIn {
         self.server.base_url()
     }
 
+    /// From now on nobody reaches LINE: connections end, and new ones are refused.
+    pub async fn go_offline(&self) {
+        self.server.close().await;
+    }
+
+    /// LINE can be reached again.
+    pub async fn come_online(&self) -> anyhow::Result<()> {
+        self.server.open().await
+    }
+
     /// The Messaging API channel's id.
     pub fn channel_id(&self) -> String {
         self.inner.read(|state| state.channel_id.clone())

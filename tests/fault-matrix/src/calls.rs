@@ -9,7 +9,7 @@ use local_stand::{
 
 /// Where a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Partner {
+pub enum Destination {
     /// DynamoDB, SQS, Secrets Manager, SES.
     Aws,
     /// LINE.
@@ -18,7 +18,7 @@ pub enum Partner {
     Sobot,
 }
 
-impl Partner {
+impl Destination {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Aws, Self::Line, Self::Sobot];
 
@@ -36,7 +36,7 @@ impl Partner {
 #[derive(Clone, Debug)]
 pub struct Strike {
     /// Where it goes.
-    pub wire: Partner,
+    pub to: Destination,
     /// What it is.
     pub name: CallName,
     /// Which of the calls of this name, from 1.
@@ -51,7 +51,7 @@ impl fmt::Display for Strike {
 
 /// How often each call was made.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(BTreeMap<(Partner, CallName), usize>);
+pub struct Calls(BTreeMap<(Destination, CallName), usize>);
 
 /// How many calls each wire had seen at a moment.
 pub type Mark = [usize; 3];
@@ -59,19 +59,19 @@ pub type Mark = [usize; 3];
 impl Calls {
     /// How many calls each wire has seen.
     pub fn mark(stand: &Stand) -> Mark {
-        Partner::ALL.map(|partner| partner.wire(stand).look(<[_]>::len))
+        Destination::ALL.map(|destination| destination.wire(stand).look(<[_]>::len))
     }
 
     /// The functions' calls between these marks; an attempt that the SDK repeated is no further call.
     pub fn between(stand: &Stand, from: Mark, to: Mark) -> Self {
         let mut made = BTreeMap::new();
-        for (partner, (from, to)) in Partner::ALL.into_iter().zip(from.into_iter().zip(to)) {
-            partner.wire(stand).look(|calls| {
+        for (destination, (from, to)) in Destination::ALL.into_iter().zip(from.into_iter().zip(to)) {
+            destination.wire(stand).look(|calls| {
                 let mut known = Vec::new();
                 for call in calls[from..to].iter().filter(|call| !call.caller.function.is_empty()) {
                     if call.invocation.is_none() || !known.contains(&&call.invocation) {
                         known.push(&call.invocation);
-                        *made.entry((partner, call.name.clone())).or_insert(0) += 1;
+                        *made.entry((destination, call.name.clone())).or_insert(0) += 1;
                     }
                 }
             });
@@ -81,7 +81,7 @@ impl Calls {
 
     /// The last call of this name, if there was one.
     pub fn last(&self, strike: &Strike) -> Option<Strike> {
-        let number = *self.0.get(&(strike.wire, strike.name.clone()))?;
+        let number = *self.0.get(&(strike.to, strike.name.clone()))?;
         Some(Strike { number, ..strike.clone() })
     }
 
@@ -89,8 +89,8 @@ impl Calls {
     /// index, the days of a report - is broken the first and the last time.
     pub fn strikes(&self) -> Vec<Strike> {
         let ends = |times: usize| if times == 1 { vec![1] } else { vec![1, times] };
-        let strikes = self.0.iter().flat_map(|((wire, name), times)| {
-            ends(*times).into_iter().map(|number| Strike { wire: *wire, name: name.clone(), number })
+        let strikes = self.0.iter().flat_map(|((to, name), times)| {
+            ends(*times).into_iter().map(|number| Strike { to: *to, name: name.clone(), number })
         });
         strikes.collect()
     }

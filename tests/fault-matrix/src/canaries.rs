@@ -57,11 +57,12 @@ impl Canaries {
         Ok(())
     }
 
-    /// No log says one; what LINE's tokens were, is a canary, too.
+    /// No log says one; the tokens of LINE and Sobot are canaries, too.
     pub fn are_silent(&self, stand: &Stand) -> anyhow::Result<()> {
         let requests = stand.line.requests();
         let tokens = requests.iter().filter_map(|request| request.headers.get("authorization")?.to_str().ok());
         self.plant(tokens.filter_map(|token| token.strip_prefix("Bearer ")));
+        self.plant(stand.sobot.tokens());
         let logs = stand.aws.all_logs();
         let Some(said) = self.first_in(&logs) else { return Ok(()) };
         let line = logs.lines().find(|line| line.contains(&said)).unwrap_or_default();

@@ -101,8 +101,8 @@ impl<'a> Case<'a> {
         let injected = match &self.strike {
             None => None,
             Some((strike, trouble)) => {
-                let fault = trouble.fault(strike.wire).context("no such fault on this wire")?;
-                Some(strike.wire.wire(self.stand).inject_at(fault, &strike.name, strike.number))
+                let fault = trouble.fault(strike).context("no such fault on this wire")?;
+                Some(strike.to.wire(self.stand).inject_at(fault, &strike.name, strike.number))
             }
         };
         *self.lock() = Some(Begun { from: Calls::mark(self.stand), to: None, injected });

@@ -110,7 +110,7 @@ fn tell_untroubled(lanes: &Lanes) -> (Vec<(&'static Story, Strike)>, Vec<String>
 
 /// What may befall this call.
 fn troubles(strike: &Strike) -> Vec<Trouble> {
-    let may = |trouble: &Trouble| trouble.fault(strike.wire).is_some() && is_wanted("TROUBLE", format!("{trouble:?}"));
+    let may = |trouble: &Trouble| trouble.fault(strike).is_some() && is_wanted("TROUBLE", format!("{trouble:?}"));
     Trouble::ALL.into_iter().filter(may).collect()
 }
 

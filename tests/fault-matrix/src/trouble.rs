@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local_stand::wire::Fault;
 
-use crate::calls::Partner;
+use crate::calls::{Destination, Strike};
 
 /// What may befall a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,32 +43,39 @@ impl Trouble {
         Self::KilledAfter,
     ];
 
-    /// As it looks on a wire; none where another one looks the same there.
-    pub fn fault(self, partner: Partner) -> Option<Fault> {
+    /// As it looks to this call; none where another one looks the same.
+    pub fn fault(self, strike: &Strike) -> Option<Fault> {
+        use Destination::{Aws, Line, Sobot};
         const GARBAGE: &str = "<html><body>Bad Gateway";
-        Some(match (self, partner) {
-            (Self::Refused, Partner::Aws) => Fault::Error(400, "AccessDeniedException"),
-            (Self::Refused, Partner::Line) => Fault::Answer(400, r#"{"message":"The request is refused"}"#, ""),
-            (Self::Refused, Partner::Sobot) => {
-                Fault::Answer(200, r#"{"ret_code":"999994","ret_msg":"parameter error"}"#, "")
-            }
-            (Self::LostOnce, Partner::Aws) => Fault::LoseFirstAnswer,
+        const RATE_LIMIT: &str = r#"{"message":"The API rate limit has been exceeded. Try again later."}"#;
+        Some(match (self, strike.to) {
+            (Self::Refused, Aws) => Fault::Error(400, "AccessDeniedException"),
+            (Self::Refused, Line) => Fault::Answer(400, r#"{"message":"The request is refused"}"#, ""),
+            (Self::Refused, Sobot) => Fault::Answer(200, r#"{"ret_code":"999994","ret_msg":"parameter error"}"#, ""),
+            (Self::LostOnce, Aws) => Fault::LoseFirstAnswer,
             // Nobody repeats these by itself: each request is a call.
-            (Self::LostOnce, Partner::Line | Partner::Sobot) => return None,
+            (Self::LostOnce, Line | Sobot) => return None,
             (Self::Lost, _) => Fault::ForwardThenHangUp,
-            // The SDK waits two seconds for an attempt, the clients of LINE and Sobot a quarter of the retry delay.
-            (Self::Late, Partner::Aws) => Fault::Delay(Duration::from_millis(2300)),
-            (Self::Late, Partner::Line | Partner::Sobot) => Fault::Delay(Duration::from_millis(1200)),
-            (Self::Throttled, Partner::Aws) => Fault::Error(400, "ThrottlingException"),
-            (Self::Throttled, Partner::Line) => {
-                Fault::Answer(429, r#"{"message":"The API rate limit has been exceeded. Try again later."}"#, "")
-            }
-            (Self::Throttled, Partner::Sobot) => Fault::Answer(429, "", ""),
-            (Self::ServerError, Partner::Aws) => Fault::INTERNAL,
-            (Self::ServerError, Partner::Line | Partner::Sobot) => Fault::Answer(500, "{}", ""),
+            (Self::Late, _) => Fault::Delay(longer_than_anybody_waits(strike)),
+            (Self::Throttled, Aws) => Fault::Error(400, "ThrottlingException"),
+            (Self::Throttled, Line) => Fault::Answer(429, RATE_LIMIT, ""),
+            (Self::Throttled, Sobot) => Fault::Answer(429, "", ""),
+            (Self::ServerError, Aws) => Fault::INTERNAL,
+            (Self::ServerError, Line | Sobot) => Fault::Answer(500, "{}", ""),
             (Self::Garbled, _) => Fault::ForwardThenAnswer(GARBAGE),
             (Self::KilledBefore, _) => Fault::Kill,
             (Self::KilledAfter, _) => Fault::ForwardThenKill,
         })
     }
+}
+
+/// The SDK waits two seconds for an attempt, a login five for LINE, everybody else a quarter of the retry delay for LINE
+/// and Sobot.
+fn longer_than_anybody_waits(strike: &Strike) -> Duration {
+    let of_a_login = strike.name.function == "line-login" || strike.name.what.contains("deauthorize");
+    Duration::from_millis(match strike.to {
+        Destination::Aws => 2300,
+        Destination::Line if of_a_login => 5300,
+        Destination::Line | Destination::Sobot => 1200,
+    })
 }

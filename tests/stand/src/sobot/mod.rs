@@ -133,7 +133,7 @@ struct State {
     channel_id: String,
     /// The one that is valid.
     token: Option<String>,
-    tokens_issued: usize,
+    tokens_issued: Vec<String>,
     token_item: fn(&str) -> Value,
     token_answers: VecDeque<String>,
     media_answers: HashMap<String, VecDeque<String>>,
@@ -154,7 +154,7 @@ impl SobotStandIn {
             webhook_key: random_bytes::<24>().iter().map(|byte| format!("{byte:02x}")).collect(),
             channel_id,
             token: None,
-            tokens_issued: 0,
+            tokens_issued: Vec::new(),
             token_item: |token| json!({ "token": token, "expires_in": "86400" }),
             token_answers: VecDeque::new(),
             media_answers: HashMap::new(),
@@ -201,7 +201,12 @@ impl SobotStandIn {
 
     /// How many tokens were given out.
     pub fn tokens_issued(&self) -> usize {
-        self.lock().tokens_issued
+        self.lock().tokens_issued.len()
+    }
+
+    /// The tokens that were given out.
+    pub fn tokens(&self) -> Vec<String> {
+        self.lock().tokens_issued.clone()
     }
 
     /// Somebody else fetches a token, which ends ours.
@@ -300,8 +305,8 @@ impl State {
         }
         let token = random_uuid().simple().to_string();
         let item = (self.token_item)(&token);
+        self.tokens_issued.push(token.clone());
         self.token = Some(token);
-        self.tokens_issued += 1;
         json!({ "item": item, "ret_code": "000000", "ret_msg": "操作成功" }).to_string()
     }
 

@@ -18,6 +18,7 @@
 //! * [`console_source`] - how that page is written, and that it knows what the API knows
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
+//! * [`foreign_bytes`] - what is not quite JSON or not quite Unicode, at every door
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
 //! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`metrics`] - what CloudWatch reads in the logs
@@ -43,6 +44,7 @@ mod dead_letters;
 mod dependencies;
 mod documents;
 mod events;
+mod foreign_bytes;
 mod inbox;
 mod login;
 

@@ -5,7 +5,6 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use unicode_segmentation::UnicodeSegmentation as _;
 
 /// Something is longer than LINE allows, or empty where LINE wants a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,18 +20,20 @@ fn within(what: &'static str, unit: &'static str, limit: usize, actual: usize) -
     if (1..=limit).contains(&actual) { Ok(()) } else { Err(LimitExceeded { what, unit, limit, actual }) }
 }
 
-fn graphemes(text: &str) -> usize {
-    text.graphemes(true).count()
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
 }
 
-/// The text of a buttons template without title and image: 1 to 160 grapheme clusters.
+/// The text of a buttons template without title and image: 1 to 160 UTF-16 units. LINE counts grapheme clusters here
+/// and does not say by which version of Unicode; no text has more of them than units, and what does not fit is no loss:
+/// a Flex Message says the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ButtonsText(String);
 
 impl ButtonsText {
     /// Checks the length.
     pub fn new(text: String) -> Result<Self, LimitExceeded> {
-        within("the text of a buttons template", "characters", 160, graphemes(&text))?;
+        within("the text of a buttons template", "UTF-16 units", 160, units(&text))?;
         Ok(Self(text))
     }
 }
@@ -44,19 +45,20 @@ pub struct AltText(String);
 impl AltText {
     /// Checks the length.
     pub fn new(text: String) -> Result<Self, LimitExceeded> {
-        within("altText", "UTF-16 units", 1500, text.encode_utf16().count())?;
+        within("altText", "UTF-16 units", 1500, units(&text))?;
         Ok(Self(text))
     }
 }
 
-/// The label of an action: 1 to 20 grapheme clusters, the limit in a template (a Flex button would take 40).
+/// The label of an action: 1 to 20 UTF-16 units, for the reason of [`ButtonsText`]; the limit in a template (a Flex
+/// button would take 40).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ActionLabel(String);
 
 impl ActionLabel {
     /// Checks the length.
     pub fn new(label: &str) -> Result<Self, LimitExceeded> {
-        within("an action's label", "characters", 20, graphemes(label))?;
+        within("an action's label", "UTF-16 units", 20, units(label))?;
         Ok(Self(label.to_owned()))
     }
 }
@@ -71,7 +73,7 @@ pub struct UriAction {
 impl UriAction {
     /// Checks the address's length: 1 to 1,000 characters.
     pub fn new(label: ActionLabel, uri: &str) -> Result<Self, LimitExceeded> {
-        within("an action's uri", "characters", 1000, uri.encode_utf16().count())?;
+        within("an action's uri", "characters", 1000, units(uri))?;
         Ok(Self { label, uri: uri.to_owned() })
     }
 
@@ -178,13 +180,12 @@ mod tests {
 
     #[test]
     fn a_limit_is_counted_in_its_own_unit() {
-        let family = "👨‍👩‍👧‍👦";
-        assert!(ButtonsText::new(family.repeat(160)).is_ok());
-        assert!(ButtonsText::new(family.repeat(161)).is_err());
+        assert!(ButtonsText::new("🔋".repeat(80)).is_ok());
+        assert!(ButtonsText::new("🔋".repeat(81)).is_err());
         assert!(AltText::new("🔋".repeat(750)).is_ok());
         assert!(AltText::new("🔋".repeat(751)).is_err());
-        assert!(ActionLabel::new(&family.repeat(20)).is_ok());
-        assert!(ActionLabel::new(&family.repeat(21)).is_err());
+        assert!(ActionLabel::new(&"ด".repeat(20)).is_ok());
+        assert!(ActionLabel::new(&"ด".repeat(21)).is_err());
         assert!(ButtonsText::new(String::new()).is_err());
         let label = ActionLabel::new("x").unwrap();
         assert!(UriAction::new(label.clone(), &"x".repeat(1000)).is_ok());

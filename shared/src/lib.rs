@@ -13,6 +13,7 @@
 //! * [`token`] - one access token shared by every instance of every function
 //! * [`aws`] - what every use of AWS has in common
 //! * [`lambda`] - what every function stands on: environment, log, HTTP, callers
+//! * [`foreign_json`] - what somebody else wrote, mended where it is not quite JSON or not quite Unicode
 //! * [`ids`], [`invalid`], [`language`], [`clock`], [`metric`] - words that every room uses
 //! * [`single_flight`] - what many tasks need is read once, and fails once
 
@@ -21,6 +22,7 @@ pub mod aws;
 pub mod clock;
 pub mod customer;
 pub mod delivery;
+pub mod foreign_json;
 pub mod ids;
 pub mod inbox;
 pub mod invalid;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use time::Date;
 
 use crate::{
+    foreign_json,
     ids::OrderId,
     language::Language,
     line::{
@@ -154,7 +155,8 @@ impl Notification {
 
 /// Reads a status change from the JSON that the order system posts.
 pub fn parse_bytes(body: &[u8]) -> Result<StatusChange, Vec<FieldError>> {
-    let value = serde_json::from_slice(body)
+    let body = foreign_json::utf8(body).map_err(|error| vec![error.into()])?;
+    let value = foreign_json::parse(body)
         .map_err(|error| vec![FieldError { field: String::new(), problem: format!("must be JSON: {error}") }])?;
     parse(&value)
 }

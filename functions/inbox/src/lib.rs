@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent};
 use shared::{
+    foreign_json,
     inbox::{Inbox, queue::Envelope},
     invalid::Invalid,
     lambda::batch::{Batch, MessageFate},
@@ -54,6 +55,6 @@ async fn take(inbox: Arc<Inbox>, envelope: Arc<Envelope>, number: usize) -> Mess
 fn read(message: &SqsMessage) -> Result<Envelope, Invalid> {
     let body = message.body.as_deref().unwrap_or_default();
     // serde's message would quote the body.
-    serde_json::from_str(body)
+    foreign_json::parse(body)
         .map_err(|error| format!("not from the webhooks (line {}, column {})", error.line(), error.column()).into())
 }

@@ -20,11 +20,12 @@ use aws_sdk_sqs::{
 };
 use lambda_http::{Request, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use shared::{
     audit::{AuditKind, Entry},
     aws::error::{AwsError, Cause, Doing as _},
     delivery::{DeliveryError, bell::Ring, resend::Discarded, state},
+    foreign_json,
     ids::LineUserId,
     invalid::Invalid,
     lambda::http_api::{Problem, json_response},
@@ -90,6 +91,23 @@ struct Letter {
     attributes: Option<HashMap<String, MessageAttributeValue>>,
 }
 
+fn events_shown(body: &str) -> String {
+    #[derive(Deserialize)]
+    struct Events {
+        events: Vec<Box<RawValue>>,
+    }
+    let event = |event: &RawValue| -> Value {
+        let event = foreign_json::value(event.get());
+        ["type", "webhookEventId", "timestamp"].into_iter().map(|name| (name.to_owned(), event[name].clone())).collect()
+    };
+    match foreign_json::parse::<Events>(body) {
+        Ok(Events { events }) => {
+            json!({ "events": events.iter().map(|raw| event(raw)).collect::<Vec<_>>() }).to_string()
+        }
+        Err(_) => json!({ "bytes": body.len() }).to_string(),
+    }
+}
+
 impl Letter {
     fn of(message: Message) -> Option<Self> {
         let attribute = |name| message.attributes()?.get(&name)?.parse::<i64>().ok();
@@ -115,16 +133,10 @@ impl Letter {
     /// What an operator sees of it. Of an event only what it was: what a customer wrote may have been taken back since.
     /// Of an order's user as much as a log says: whose it is, the order tells.
     fn shown(&self, queue: &str) -> String {
-        let envelope = (queue == INBOX).then(|| serde_json::from_str::<Value>(&self.body).ok()).flatten();
-        let text = match envelope.as_ref().map(|envelope| &envelope["events"]) {
-            Some(Value::Array(events)) => {
-                let event = |event: &Value| {
-                    let names = ["type", "webhookEventId", "timestamp"];
-                    names.into_iter().map(|name| (name.to_owned(), event[name].clone())).collect::<Value>()
-                };
-                json!({ "events": events.iter().map(event).collect::<Vec<_>>() }).to_string()
-            }
-            _ => with_shortened_user(&self.body).unwrap_or_else(|| self.body.clone()),
+        let text = if queue == INBOX {
+            events_shown(&self.body)
+        } else {
+            with_shortened_user(&self.body).unwrap_or_else(|| self.body.clone())
         };
         text.chars().take(MAX_BODY).collect()
     }
@@ -526,6 +538,34 @@ impl Operations {
                 all.release(queue, &[letter]).await;
                 Err(unavailable(error))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_event_nothing_is_shown_that_a_customer_wrote() {
+        let deep = format!("{}7{}", "[".repeat(500), "]".repeat(500));
+        for (body, expected) in [
+            (
+                r#"{"via":"line","events":[{"type":"message","webhookEventId":"1","timestamp":7,"message":{"text":"hunter2"}}]}"#,
+                json!({ "events": [{ "type": "message", "webhookEventId": "1", "timestamp": 7 }] }),
+            ),
+            (
+                r#"{"events":[{"type":"message","message":{"text":"hunter2 \ud83d"}}]}"#,
+                json!({ "events": [{ "type": "message", "webhookEventId": null, "timestamp": null }] }),
+            ),
+            (
+                &format!(r#"{{"events":[{{"type":"message","text":"hunter2","deep":{deep}}}]}}"#),
+                json!({ "events": [{ "type": null, "webhookEventId": null, "timestamp": null }] }),
+            ),
+            ("hunter2", json!({ "bytes": 7 })),
+            (r#"["hunter2"]"#, json!({ "bytes": 11 })),
+        ] {
+            assert_eq!(serde_json::from_str::<Value>(&events_shown(body)).unwrap(), expected, "{body}");
         }
     }
 }

@@ -5,7 +5,13 @@ use std::fmt::Display;
 use lambda_http::{Request, RequestExt as _};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use shared::{audit::Operator, invalid::Invalid, lambda::http_api::Problem, order::fields::FieldError};
+use shared::{
+    audit::Operator,
+    foreign_json,
+    invalid::Invalid,
+    lambda::http_api::{Problem, utf8_body},
+    order::fields::FieldError,
+};
 use time::{Date, format_description::BorrowedFormatItem, macros::format_description};
 
 use crate::{Caller, cursor};
@@ -148,7 +154,8 @@ impl BodyFields {
         if body.len() > MAX_BODY {
             return Err(wrong("the body is too large"));
         }
-        let Ok(Value::Object(given)) = serde_json::from_slice(body) else {
+        let body = utf8_body(request).map_err(|error| nothing_done(vec![error.into()]))?;
+        let Ok(Value::Object(given)) = foreign_json::parse(body) else {
             return Err(wrong("the body must be a JSON object"));
         };
         let unknown = given.keys().filter(|name| !known.contains(&name.as_str()));

@@ -18,7 +18,7 @@ use shared::{
     },
     lambda::{
         callers::CallerKeys,
-        http_api::{Problem, bearer, json_response},
+        http_api::{Problem, bearer, json_response, utf8_body},
     },
     notification::{self, Notification, StatusChange},
     order::MAX_BODY_BYTES,
@@ -72,7 +72,9 @@ impl OrderFinished {
         if !is_json(request) {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_JSON));
         }
-        match notification::parse_bytes(body).map_err(|errors| Problem::wrong_fields(WRONG_FIELDS, errors))? {
+        let wrong = |errors| Problem::wrong_fields(WRONG_FIELDS, errors);
+        let body = utf8_body(request).map_err(|error| wrong(vec![error.into()]))?;
+        match notification::parse_bytes(body.as_bytes()).map_err(wrong)? {
             StatusChange::Ignored { order_id } => {
                 let body = json!({ "orderId": order_id.as_str(), "delivery": "ignored" });
                 Ok(json_response(StatusCode::OK, &body))

@@ -18,7 +18,9 @@ use serde_json::value::RawValue;
 use shared::{
     aws::secret::{Secret, SecretError},
     clock::Clock,
+    foreign_json,
     inbox::queue::{InboxQueue, Via},
+    invalid::Invalid,
     line::signature::{self, Refused, SignatureKeys},
     sobot::secret::SobotWebhookKeys,
 };
@@ -119,17 +121,19 @@ impl Webhooks {
         if via == Via::Line && verified.is_err() {
             return Err(WebhookAnswer::NotSigned);
         }
-        let delivery: WebhookBody<'_> = serde_json::from_slice(body).map_err(|error| {
-            // Without the error's text, which may quote the body.
-            tracing::error!(line = error.line(), column = error.column(), "the body is no JSON object with events");
-            WebhookAnswer::NotAWebhook
-        })?;
-        // A list is read, too, as the fields one after the other.
-        if !body.trim_ascii_start().starts_with(b"{") {
-            tracing::error!("the body is a JSON list");
-            return Err(WebhookAnswer::NotAWebhook);
-        }
-        let events = delivery.events.unwrap_or_default();
+        // The signature is over the bytes; the events are text.
+        let text = foreign_json::lossy(body);
+        let mended;
+        let events = match events_of(&text) {
+            Ok(events) => events,
+            Err(_) => {
+                mended = foreign_json::mended(&text);
+                events_of(&mended).map_err(|error| {
+                    tracing::error!(%error, "the body is no JSON object with events");
+                    WebhookAnswer::NotAWebhook
+                })?
+            }
+        };
         seen.events = events.len();
         self.queue.send(via, seen.verified, self.clock.now(), &events).await.map_err(|error| {
             tracing::error!(%error, "not every event is in the queue, the sender has to deliver them again");
@@ -177,6 +181,18 @@ impl Webhooks {
         let known = self.sobot_keys.first(|keys| keys.accepts(key).then_some(())).await.map_err(unavailable)?;
         known.ok_or(WebhookAnswer::NotFound)
     }
+}
+
+/// The events, each as it came. Whatever follows the object was not LINE's.
+fn events_of(text: &str) -> Result<Vec<&RawValue>, Invalid> {
+    // serde reads a list, too, as the fields one after the other.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err("it begins with no brace".into());
+    }
+    // Without the error's text, which may quote the body.
+    let place = |error: serde_json::Error| Invalid::from(format!("line {}, column {}", error.line(), error.column()));
+    let body: WebhookBody<'_> = foreign_json::first(text).map_err(place)?;
+    Ok(body.events.unwrap_or_default())
 }
 
 fn source_ip(request: &Request) -> Option<String> {

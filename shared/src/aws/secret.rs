@@ -5,10 +5,10 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
-use crate::{aws::error::Cause, clock::Clock, invalid::Invalid, single_flight::SingleFlight};
+use crate::{aws::error::Cause, clock::Clock, foreign_json, invalid::Invalid, single_flight::SingleFlight};
 
 /// Failed authentications read a secret again at most this often, so that a guesser cannot make us call all day.
 const MIN_AGE: Duration = Duration::from_secs(2);
@@ -131,8 +131,8 @@ impl<T: SecretContent> Secret<T> {
 }
 
 /// Reads a secret's JSON. serde's message would quote the value, so only the kind of mistake and its place are told.
-pub fn from_json<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, Invalid> {
-    serde_json::from_str(json).map_err(|error| {
+pub fn from_json<T: DeserializeOwned>(json: &str) -> Result<T, Invalid> {
+    foreign_json::parse(json).map_err(|error| {
         let missing = error.to_string();
         match missing.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
             Some((field, _)) => format!("field {field} is missing").into(),

@@ -9,11 +9,10 @@
 //! so that an older version can read it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{delivery::pace::Pace, notification::Notification};
+use crate::{delivery::pace::Pace, foreign_json, notification::Notification};
 
 /// The name of a bell: random, made before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,7 +68,7 @@ pub struct Ring {
 impl Ring {
     /// Reads the bell of a message.
     pub fn read(body: &[u8], enqueued_at: OffsetDateTime) -> Self {
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let body = foreign_json::value(&foreign_json::lossy(body));
         let bell = body.get("bell").and_then(|bell| Bell::deserialize(bell).ok());
         Self { bell, enqueued_at }
     }
@@ -90,7 +89,7 @@ impl Ring {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
     use time::macros::datetime;
 
     use super::*;

@@ -7,11 +7,14 @@ use std::time::Duration;
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{json, value::RawValue};
 use time::OffsetDateTime;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::aws::error::{AwsError, Cause, Doing as _};
+use crate::{
+    aws::error::{AwsError, Cause, Doing as _},
+    foreign_json,
+};
 
 /// SQS takes at most this many messages in one call.
 const MAX_BATCH: usize = 10;
@@ -157,7 +160,7 @@ fn body(envelope: &Envelope) -> String {
 /// What an oversized event is known by; the rest of it is lost, and the item says so.
 fn cut(event: &str) -> Box<RawValue> {
     tracing::error!(event.bytes = event.len(), "an event is too large for the queue, only its ids are kept");
-    let whole: Value = serde_json::from_str(event).unwrap_or_default();
+    let whole = foreign_json::value(event);
     let mut kept = json!({ "cutFromBytes": event.len() });
     for pointer in ["/type", "/webhookEventId", "/timestamp", "/source", "/message/id", "/unsend/messageId"] {
         let Some(value) = whole.pointer(pointer).filter(|value| value.to_string().len() < 1024) else { continue };
@@ -190,6 +193,8 @@ fn batches(bodies: impl Iterator<Item = String>) -> Vec<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn body_of(event: &str) -> String {
@@ -224,6 +229,9 @@ mod tests {
             json!({ "type": "message", "webhookEventId": "01", "timestamp": 7, "source": { "userId": "U1" },
                     "message": { "id": "9" }, "cutFromBytes": event.to_string().len() })
         );
+        let half = event.to_string().replace("xx\"", r#"\ud83d""#);
+        let cut: Value = serde_json::from_str(&body_of(&half)).unwrap();
+        assert_eq!(cut["events"][0]["message"], json!({ "id": "9" }), "a text that was cut in the middle of an emoji");
         let deep = "[".repeat(MAX_EVENT_BYTES) + &"]".repeat(MAX_EVENT_BYTES);
         assert!(body_of(&deep).contains("cutFromBytes"));
     }

@@ -1,41 +1,59 @@
 //! What the functions behind the HTTP API share: a caller's key, JSON answers, and errors as problem details (RFC 9457)
 //! that say what is wrong and what to do, never a secret or another order's data.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, future::ready};
 
 use lambda_http::{
-    Adapter, Body, Error, LambdaEvent, Request, Response,
+    Adapter, Body, Error, LambdaEvent, Request, Response, Service,
+    aws_lambda_events::apigw::ApiGatewayV2httpRequest,
     http::{HeaderName, HeaderValue, StatusCode, header},
     request::LambdaRequest,
     service_fn,
-    tower::ServiceBuilder,
 };
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::order::fields::FieldError;
+use crate::{
+    foreign_json::{self, NotUtf8},
+    lambda::http_event::HttpEvent,
+    order::fields::FieldError,
+};
 
-/// What a URI may not hold as it is; whoever calls may send it all the same.
-const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
-
-/// Answers the calls of the HTTP API, until Lambda ends the process. `lambda_http::run` does the same, but for a query
-/// that is no part of a URI: that would end it.
+/// Answers the calls of the HTTP API, until Lambda ends the process. `lambda_http::run` does the same, but panics where
+/// the call's address is no address.
 pub async fn run<'a, H, F>(handler: H) -> Result<(), Error>
 where
     H: FnMut(Request) -> F,
     F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'a,
 {
-    let adapter = Adapter::from(service_fn(handler));
-    lambda_runtime::run(ServiceBuilder::new().map_request(with_a_query_of_a_uri).service(adapter)).await
+    let mut answer = Adapter::from(service_fn(handler));
+    let mut refuse = Adapter::from(service_fn(|_: Request| ready(Ok(no_address().into_response()))));
+    let service = service_fn(move |event: LambdaEvent<HttpEvent>| {
+        let (HttpEvent(request), context) = event.into_parts();
+        match request {
+            Some(request) => answer.call(LambdaEvent::new(request, context)),
+            None => {
+                let nothing = LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default());
+                refuse.call(LambdaEvent::new(nothing, context))
+            }
+        }
+    });
+    lambda_runtime::run(service).await
 }
 
-fn with_a_query_of_a_uri(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
-    if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload
-        && let Some(query) = &mut request.raw_query_string
-    {
-        *query = utf8_percent_encode(query, NOT_IN_A_QUERY).to_string();
+fn no_address() -> Problem {
+    tracing::info!("a call without an address");
+    Problem::new(StatusCode::BAD_REQUEST, "Nothing was done: host, path and query of the call are no address.")
+}
+
+/// The body as text, as its caller sent it. What API Gateway takes for text it passes on with U+FFFD in the place of
+/// each byte that is none, and so with another length than the caller said.
+pub fn utf8_body(request: &Request) -> Result<&str, NotUtf8> {
+    let text = foreign_json::utf8(request.body())?;
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    match text.find('\u{FFFD}') {
+        Some(offset) if length != Some(text.len()) => Err(NotUtf8 { offset }),
+        _ => Ok(text),
     }
-    event
 }
 
 /// Why a call was refused.
@@ -134,6 +152,22 @@ mod tests {
             assert_eq!(bearer(&request(other)), None, "{other:?}");
         }
         assert_eq!(bearer(&Request::default()), None);
+    }
+
+    #[test]
+    fn a_body_is_text_if_its_caller_sent_text() {
+        let offset = |body: &str, length: &str| {
+            let mut request = Request::new(Body::from(body));
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_str(length).unwrap());
+            utf8_body(&request).map(str::to_owned).map_err(|error| error.offset)
+        };
+        assert_eq!(offset("ab字", "5"), Ok("ab字".to_owned()));
+        assert_eq!(offset("ab字", "9"), Ok("ab字".to_owned()), "nothing in it speaks of other bytes");
+        assert_eq!(offset("ab\u{FFFD}", "5"), Ok("ab\u{FFFD}".to_owned()), "the caller's own");
+        for length in ["3", "", "x"] {
+            assert_eq!(offset("ab\u{FFFD}", length), Err(2), "{length}");
+        }
+        assert_eq!(utf8_body(&Request::new(Body::from(&b"a\xFF"[..]))), Err(NotUtf8 { offset: 1 }));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! * [`environment`] - its variables, and its configuration of the AWS SDK
 //! * [`log`] - JSON log lines
 //! * [`http_api`] - JSON answers and problem details
+//! * [`http_event`] - what of an HTTP event is taken
 //! * [`callers`] - the keys that callers come with
 //! * [`batch`] - a queue's batch, each message by itself
 
@@ -10,4 +11,5 @@ pub mod batch;
 pub mod callers;
 pub mod environment;
 pub mod http_api;
+pub mod http_event;
 pub mod log;

@@ -9,11 +9,12 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
     redirect::Policy,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    foreign_json,
     ids::LineUserId,
     metric,
     token::{
@@ -109,7 +110,7 @@ pub struct Profile {
 impl LineAnswer {
     /// LINE's error text, shortened: `message` with its details, `error_description`, or the body itself.
     pub fn error_text(&self) -> String {
-        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let body = foreign_json::value(&self.body);
         let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         let mut said = text(&body, "message")
             .or_else(|| text(&body, "error_description"))
@@ -125,7 +126,7 @@ impl LineAnswer {
     /// Whether a 400 blames the message, and not its recipient: its `details` name a property below
     /// `messages`. None where they name nothing.
     pub fn blames_the_message(&self) -> Option<bool> {
-        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let body = foreign_json::value(&self.body);
         let details = body.get("details").and_then(Value::as_array).into_iter().flatten();
         let named: Vec<_> = details.filter_map(|detail| detail.get("property")?.as_str()).collect();
         if named.is_empty() { None } else { Some(named.iter().any(|property| property.starts_with("messages"))) }
@@ -133,7 +134,7 @@ impl LineAnswer {
 
     /// The ids of the messages that were sent. The documentation also shows an empty object for a success.
     pub fn message_ids(&self) -> Vec<String> {
-        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let body = foreign_json::value(&self.body);
         let sent = body.get("sentMessages").and_then(Value::as_array).cloned().unwrap_or_default();
         let id = |message: &Value| match message.get("id")? {
             Value::String(id) => Some(id.clone()),
@@ -143,12 +144,12 @@ impl LineAnswer {
         sent.iter().filter_map(id).collect()
     }
 
-    pub(super) fn into_json<T: for<'de> Deserialize<'de>>(self) -> Result<T, LineError> {
+    pub(super) fn into_json<T: DeserializeOwned>(self) -> Result<T, LineError> {
         if !(200..300).contains(&self.status) {
             return Err(LineError::Status { status: self.status, text: self.error_text() });
         }
         // serde's text would quote a value.
-        serde_json::from_str(&self.body)
+        foreign_json::parse(&self.body)
             .map_err(|error| LineError::Malformed(format!("line {}, column {}", error.line(), error.column())))
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::ids::LineUserId;
+use crate::{foreign_json, ids::LineUserId};
 
 /// An id or a name longer than this becomes its hash: ids are parts of keys, and a key has a limit.
 const MAX_ID: usize = 100;
@@ -193,9 +193,7 @@ pub struct ImageSet {
 impl Event {
     /// Reads an event. JSON that cannot be taken apart (nested too deep) is an unknown event with its text.
     pub fn parse(raw: &str) -> Self {
-        let parsed = serde_json::from_str::<Value>(raw);
-        let parsed = parsed.or_else(|_| serde_json::from_str(&without_lone_surrogates(raw)));
-        let Ok(mut event) = parsed else {
+        let Ok(mut event) = foreign_json::parse::<Value>(raw) else {
             return Self {
                 id: hash(raw.as_bytes()),
                 type_name: String::new(),
@@ -229,28 +227,6 @@ impl Event {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.at_ms) * 1_000_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
-}
-
-/// The same JSON with U+FFFD for each escape that is half a character: a text that was cut in the middle of an emoji.
-fn without_lone_surrogates(raw: &str) -> String {
-    let unit = |at: usize| {
-        let hex = raw.get(at..at + 6)?.strip_prefix("\\u")?;
-        u16::from_str_radix(hex, 16).ok()
-    };
-    let (mut out, mut at) = (String::with_capacity(raw.len()), 0);
-    while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = match (unit(at), unit(at + 6)) {
-            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
-            (Some(0xD800..=0xDFFF), _) => 0,
-            (Some(_), _) => 6,
-            // An escaped backslash is not the beginning of what follows it.
-            (None, _) if rest.starts_with("\\\\") => 2,
-            (None, _) => rest.chars().next().map_or(1, char::len_utf8),
-        };
-        out.push_str(if length == 0 { "\u{FFFD}" } else { &rest[..length] });
-        at += if length == 0 { 6 } else { length };
-    }
-    out
 }
 
 impl EventSource {

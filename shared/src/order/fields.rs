@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
+use crate::foreign_json::NotUtf8;
+
 /// One field that is wrong, and what it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
@@ -11,6 +13,12 @@ pub struct FieldError {
     pub field: String,
     /// What it must be.
     pub problem: String,
+}
+
+impl From<NotUtf8> for FieldError {
+    fn from(problem: NotUtf8) -> Self {
+        Self { field: String::new(), problem: problem.to_string() }
+    }
 }
 
 /// Reads fields one by one and collects what is wrong with them.

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use crate::{
+    foreign_json,
     sobot::secret::SobotSecret,
     token::{
         access::{AccessToken, IssuedToken},
@@ -196,9 +197,7 @@ fn sign(app_id: &str, create_time: &str, app_key: &str) -> String {
 
 /// The answer's body, unless its `ret_code` is an error's.
 fn read(status: u16, text: &str) -> Result<Value, SobotError> {
-    let body: Value = serde_json::from_str(text)
-        .or_else(|error| repaired(text).map_or(Err(error), |text| serde_json::from_str(&text)))
-        .unwrap_or_default();
+    let body = foreign_json::value(text);
     let code = as_text(&body["ret_code"]).ok_or(SobotError::NoCode(status))?;
     let said = || -> String { body["ret_msg"].as_str().unwrap_or_default().chars().take(MAX_ERROR_TEXT).collect() };
     Err(match code.as_str() {
@@ -211,24 +210,6 @@ fn read(status: u16, text: &str) -> Result<Value, SobotError> {
     })
 }
 
-/// Sobot's page shows `"item": {"https://…"}`, which is no JSON: an object of bare strings. They are a list then.
-fn repaired(text: &str) -> Option<String> {
-    let (before, after) = text.split_once("\"item\"")?;
-    let inside = after.trim_start().strip_prefix(':')?.trim_start().strip_prefix('{')?;
-    let mut rest = inside;
-    loop {
-        // One string, read as JSON, so that a brace or a quote inside it does not count.
-        let mut strings = serde_json::Deserializer::from_str(rest).into_iter::<String>();
-        strings.next()?.ok()?;
-        rest = rest[strings.byte_offset()..].trim_start();
-        if let Some(after) = rest.strip_prefix('}') {
-            let list = &inside[..inside.len() - rest.len()];
-            return Some(format!("{before}\"item\":[{list}]{after}"));
-        }
-        rest = rest.strip_prefix(',')?;
-    }
-}
-
 /// The page's prose says `expire_in`, its table `expires_in`; the number is text there.
 fn issued_token(answer: &Value) -> Result<IssuedToken, SobotError> {
     let item = &answer["item"];
@@ -238,7 +219,8 @@ fn issued_token(answer: &Value) -> Result<IssuedToken, SobotError> {
     Ok(IssuedToken { token: AccessToken::new(token.to_owned()), life: Duration::from_secs(life) })
 }
 
-/// `item` as text, as a list, or as an object with the URL as a value or as a name.
+/// `item` as text, as a list (the `"item": {"https://…"}` of Sobot's page is read as one), or as an object with the
+/// URL as a value or as a name.
 fn first_url(item: &Value) -> Option<String> {
     let url = |text: &str| {
         let url = Url::parse(text.trim()).ok()?;

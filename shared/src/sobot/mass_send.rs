@@ -16,6 +16,7 @@ use time::{
 };
 
 use crate::{
+    foreign_json::{self, Members},
     sobot::client::{SobotClient, SobotError},
     token::access::AccessToken,
 };
@@ -198,6 +199,8 @@ impl SendRecord {
 pub struct SobotPage<T> {
     /// What is on it.
     pub items: Vec<T>,
+    /// How many are on it that are not as documented.
+    pub left_out: usize,
     /// Pages in all.
     pub page_count: Option<u64>,
     /// Items in all.
@@ -227,22 +230,23 @@ impl SobotClient {
 
 fn page<T: DeserializeOwned>(text: &str) -> Option<SobotPage<T>> {
     #[derive(Deserialize)]
+    #[serde(bound = "T: DeserializeOwned")]
     struct Body<T> {
         // An empty page may come without its list.
-        items: Option<Vec<T>>,
+        items: Option<Members<T>>,
         #[serde(default)]
         page_count: LooseScalar,
         #[serde(default)]
         total_count: LooseScalar,
     }
-    let Body { items, page_count, total_count } = serde_json::from_str(text).ok()?;
+    let Body { items, page_count, total_count } = foreign_json::parse(text).ok()?;
     let (page_count, total_count) = (page_count.count(), total_count.count());
-    let items = match items {
-        Some(items) => items,
-        None if total_count.unwrap_or(0) == 0 => Vec::new(),
+    let (items, left_out) = match items {
+        Some(Members { members, left_out }) => (members, left_out),
+        None if total_count.unwrap_or(0) == 0 => (Vec::new(), 0),
         None => return None,
     };
-    Some(SobotPage { items, page_count, total_count })
+    Some(SobotPage { items, left_out, page_count, total_count })
 }
 
 /// A text or a number as it is written, digit for digit; empty for `null`.
@@ -253,7 +257,7 @@ impl<'de> Deserialize<'de> for LooseScalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         match raw.get().as_bytes() {
-            [b'"', ..] => serde_json::from_str(raw.get()).map(Self).map_err(D::Error::custom),
+            [b'"', ..] => foreign_json::parse(raw.get()).map(Self).map_err(D::Error::custom),
             [b'-' | b'0'..=b'9', ..] => Ok(Self(raw.get().to_owned())),
             b"null" => Ok(Self::default()),
             _ => Err(D::Error::custom("neither a text nor a number")),
@@ -471,11 +475,17 @@ mod tests {
     #[test]
     fn a_page_may_be_empty_and_its_numbers_text() {
         let empty = page::<SendTask>(r#"{"items": null, "page_count": "0", "total_count": "0", "ret_code": "000000"}"#);
-        assert_eq!(empty.unwrap(), SobotPage { items: Vec::new(), page_count: Some(0), total_count: Some(0) });
+        assert_eq!(
+            empty.unwrap(),
+            SobotPage { items: Vec::new(), left_out: 0, page_count: Some(0), total_count: Some(0) }
+        );
         assert!(page::<SendTask>(r#"{"ret_code": "000000"}"#).unwrap().items.is_empty());
         for body in [r#"{"total_count": 3}"#, r#"{"items": [7]}"#, r#"{"items": {}}"#, ""] {
             assert!(page::<SendTask>(body).is_none(), "{body}");
         }
+        let one_bad = page::<SendTask>(r#"{"items": [{"taskid": "1"}, 7, {"taskid": "a\ud83d"}]}"#).unwrap();
+        assert_eq!(one_bad.items.iter().map(|task| task.id.as_str()).collect::<Vec<_>>(), ["1", "a\u{FFFD}"]);
+        assert_eq!(one_bad.left_out, 1);
     }
 
     #[test]

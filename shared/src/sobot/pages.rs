@@ -40,18 +40,19 @@ impl Progress {
     /// Counts a page that was read.
     pub fn count<T>(&mut self, page: &SobotPage<T>) {
         self.pages += 1;
-        self.items += page.items.len() as u64;
+        let items = (page.items.len() + page.left_out) as u64;
+        self.items += items;
         // The first page's: of a list that grows while it is read, the later pages would never end.
         self.total = self.total.or(page.total_count);
         let page_count = page.page_count.filter(|count| *count > 0);
         let last = match (self.total, page_count) {
-            (None, None) => (page.items.len() as u64) < u64::from(PAGE_SIZE),
+            (None, None) => items < u64::from(PAGE_SIZE),
             (total, page_count) => {
                 total.is_some_and(|total| self.items >= total)
                     || page_count.is_some_and(|count| u64::from(self.pages) >= count)
             }
         };
-        self.ended = last || page.items.is_empty();
+        self.ended = last || items == 0;
     }
 }
 
@@ -90,7 +91,7 @@ mod tests {
     fn read_until_the_end(sizes: &[usize], page_count: Option<u64>, total_count: Option<u64>) -> u32 {
         let mut progress = Progress::default();
         for size in sizes {
-            progress.count(&SobotPage { items: vec![(); *size], page_count, total_count });
+            progress.count(&SobotPage { items: vec![(); *size], left_out: 0, page_count, total_count });
             if progress.ended {
                 break;
             }

@@ -19,6 +19,8 @@
 //! * [`console_source`] - how that page is written, and that it knows what the API knows
 //! * [`webhooks`] - what LINE and Sobot send, and what they are answered
 //! * [`inbox`] - what becomes of the events
+//! * [`foreign_bytes`] - what is not quite JSON or not quite Unicode, at every door
+//! * [`generated`] - any order, any call: thousands of them, from a seed
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
 //! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`metrics`] - what CloudWatch reads in the logs
@@ -45,6 +47,8 @@ mod dead_letters;
 mod dependencies;
 mod documents;
 mod events;
+mod foreign_bytes;
+mod generated;
 mod inbox;
 mod login;
 

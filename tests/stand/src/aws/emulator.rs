@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    aws::{policy::Statement, tap::AwsTap},
+    aws::{policy::Statement, process::Process, tap::AwsTap},
     random::random_bytes,
     repository,
 };
@@ -242,13 +242,7 @@ impl LocalAws {
 
     /// [`logs`](Self::logs) of every function that has run, each under its name.
     pub fn all_logs(&self) -> String {
-        let files = fs::read_dir(self.stand.functions()).into_iter().flatten().flatten().map(|file| file.path());
-        let mut binaries: Vec<_> = files
-            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-            .collect();
-        binaries.sort();
-        binaries.iter().map(|binary| format!("--- {binary}\n{}", self.logs(binary))).collect()
+        self.functions().iter().map(|binary| format!("--- {binary}\n{}", self.logs(binary))).collect()
     }
 
     /// Kills every live process of the function as a crash would (SIGKILL), and waits until they are gone, so that the
@@ -274,6 +268,22 @@ impl LocalAws {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(live.len())
+    }
+
+    /// What the function's live processes hold.
+    pub fn processes(&self, binary: &str) -> anyhow::Result<Vec<Process>> {
+        Ok(self.live(&[binary])?.iter().filter_map(|id| Process::of(id.parse().ok()?)).collect())
+    }
+
+    /// The functions that have run, each by its binary's name.
+    pub fn functions(&self) -> Vec<String> {
+        let files = fs::read_dir(self.stand.functions()).into_iter().flatten().flatten().map(|file| file.path());
+        let mut binaries: Vec<_> = files
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect();
+        binaries.sort();
+        binaries
     }
 
     /// The live processes of functions. A number that was noted may belong to someone else by now: only

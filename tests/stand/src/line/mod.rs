@@ -448,6 +448,11 @@ impl LineStandIn {
         self.inner.read(|state| state.received.get(user_id).cloned().unwrap_or_default())
     }
 
+    /// What LINE would answer to a push with this body, if it would refuse it.
+    pub fn refusal(push_body: &[u8]) -> Option<Value> {
+        push_rules::read(push_body).err()
+    }
+
     /// What a caller did that LINE leaves undefined, and a test must not let pass.
     pub fn violations(&self) -> Vec<String> {
         self.inner.read(|state| state.violations.clone())

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use crate::{
     Answer, Ended, LineLogin, Visit, not_ready,
     pages::{self, LoginPage, Who},
-    state::{BrowserSecret, Confirmed, Login, StateError, hash_of},
+    state::{BrowserSecret, Confirmed, Login, NotAgreed, StateError, hash_of},
     unavailable,
 };
 
@@ -40,8 +40,8 @@ const ENDPOINT: &str = "/oauth2/v2.1/authorize";
 /// What became of a login whose code was good.
 enum Outcome {
     Linked(Linked),
-    /// The customer is asked first.
-    Asks(Replaced),
+    /// The customer is asked first, about this part of what would be replaced.
+    Asks(Replaced, NotAgreed),
 }
 
 impl LineLogin {
@@ -128,10 +128,10 @@ impl LineLogin {
                 }
                 self.done(linked, login.return_url.as_deref(), visit.language)
             }
-            Outcome::Asks(replaced) => {
+            Outcome::Asks(replaced, about) => {
                 let sealed = Confirmed::new(login, &link, &replaced, self.clock.now()).seal(&secret.sealing_key);
                 let who = Who { name: login.name.as_deref(), member: &link.member };
-                Ok(pages::ask(visit.language, who, &replaced, &[("confirmed", &sealed)]))
+                Ok(pages::ask(visit.language, who, about, &[("confirmed", &sealed)]))
             }
         }
     }
@@ -180,7 +180,7 @@ impl LineLogin {
     /// Makes the link, with its entries in the audit, unless it would replace what nobody agreed to.
     async fn link(&self, secret: &LoginSecret, login: &Login, link: &NewLink) -> Result<Outcome, LoginPage> {
         let steps = |replaced: &Replaced| {
-            if !login.may_replace(replaced) {
+            if login.not_agreed(replaced).is_some() {
                 return Ok(None);
             }
             let entries = audit_entries(link, replaced);
@@ -188,9 +188,13 @@ impl LineLogin {
         };
         let replaced = match self.links.put(link, &secret.sealing_key, steps).await.map_err(unavailable)? {
             Linking::Made(replaced) => replaced,
-            Linking::Declined(replaced) if !login.replaces_nothing() => return Ok(Outcome::Asks(replaced)),
-            Linking::Declined(Replaced { user: Some(_), .. }) => return Err(LoginPage::AlreadyLinked),
-            Linking::Declined(_) => return Err(LoginPage::LineUserTaken),
+            Linking::Declined(replaced) => {
+                return match login.not_agreed(&replaced) {
+                    Some(about) if !login.replaces_nothing() => Ok(Outcome::Asks(replaced, about)),
+                    _ if replaced.user.is_some() => Err(LoginPage::AlreadyLinked),
+                    _ => Err(LoginPage::LineUserTaken),
+                };
+            }
         };
         tracing::info!(
             member.id = %link.member,

@@ -13,9 +13,12 @@ use lambda_http::{
     Body, Response,
     http::{HeaderValue, StatusCode, header},
 };
-use shared::{customer::link::Replaced, ids::MemberId, language::Language};
+use shared::{ids::MemberId, language::Language};
 
-use crate::words::{Copy, Words, words};
+use crate::{
+    state::NotAgreed,
+    words::{Copy, Words, words},
+};
 
 /// How a login ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,15 +257,14 @@ pub fn wait(language: Language) -> Response<Body> {
 }
 
 /// After LINE: what the link would take the place of, and the button that says yes.
-pub fn ask(language: Language, who: Who<'_>, replaced: &Replaced, fields: &[Field<'_>]) -> Response<Body> {
+pub fn ask(language: Language, who: Who<'_>, about: NotAgreed, fields: &[Field<'_>]) -> Response<Body> {
     let words = words(language);
-    let texts =
-        [replaced.member.is_some().then_some(words.other_member), replaced.user.is_some().then_some(words.other_user)];
+    let texts = [about.member.then_some(words.other_member), about.user.then_some(words.other_user)];
     let texts: Vec<_> = texts.into_iter().flatten().map(|text| who.in_text(text, words)).collect();
     Page {
         language,
         title: words.replace,
-        text: texts.join("<br>"),
+        text: texts.join("<br><br>"),
         mark: None,
         action: form("callback", fields, words.do_replace),
         has_form: true,
@@ -432,11 +434,11 @@ mod tests {
             for (name, shown) in [(Some("<b>陈</b>"), "&lt;b&gt;陈&lt;/b&gt;"), (None, "1001")] {
                 let who = Who { name, member: &member };
                 let fields: [Field<'_>; 1] = [("token", "a\"b")];
-                let replaced = Replaced { member: Some(member.clone()), ..Replaced::default() };
+                let about = NotAgreed { user: true, member: true };
                 for page in [
                     offer(language, who, false, &fields),
                     offer(language, who, true, &fields),
-                    ask(language, who, &replaced, &fields),
+                    ask(language, who, about, &fields),
                 ] {
                     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
                     assert!(policy.contains("form-action 'self'"), "{policy}");

@@ -80,6 +80,15 @@ pub struct Login {
     expires_at: i64,
 }
 
+/// What a link would take the place of, and nobody has agreed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAgreed {
+    /// The member's other LINE user.
+    pub user: bool,
+    /// The LINE user's other member.
+    pub member: bool,
+}
+
 /// A login that LINE has confirmed, and whose customer is asked once more: what the link needs.
 #[derive(Serialize, Deserialize)]
 pub struct Confirmed {
@@ -233,18 +242,16 @@ impl Login {
         self.replace == Replace::Never
     }
 
-    /// Whether app or customer want a link that takes the place of this.
-    pub fn may_replace(&self, replaced: &Replaced) -> bool {
-        let user = replaced.user.as_ref().map(|former| former.user.as_str());
-        let member = replaced.member.as_ref().map(MemberId::as_str);
-        match self.replace {
+    /// What of this nobody has agreed to replace, neither the app nor the customer.
+    pub fn not_agreed(&self, replaced: &Replaced) -> Option<NotAgreed> {
+        let agreed = |found: &str, asked: &Option<String>| match self.replace {
             Replace::Always => true,
-            Replace::Never => user.is_none() && member.is_none(),
-            Replace::Ask => {
-                let agreed = |found: Option<&str>, asked: &Option<String>| found.is_none() || found == asked.as_deref();
-                agreed(user, &self.former_user) && agreed(member, &self.former_member)
-            }
-        }
+            Replace::Never => false,
+            Replace::Ask => asked.as_deref() == Some(found),
+        };
+        let user = replaced.user.as_ref().is_some_and(|former| !agreed(former.user.as_str(), &self.former_user));
+        let member = replaced.member.as_ref().is_some_and(|member| !agreed(member.as_str(), &self.former_member));
+        (user || member).then_some(NotAgreed { user, member })
     }
 
     /// `nonce`.
@@ -405,12 +412,12 @@ mod tests {
             refresh_expires_at: at(90_000),
         };
         let replaced = Replaced { member: Some(member), ..Replaced::default() };
-        assert!(!login.may_replace(&replaced));
+        assert_eq!(login.not_agreed(&replaced), Some(NotAgreed { user: false, member: true }));
         let sealed = Confirmed::new(&login, &link, &replaced, at(500)).seal(&key);
         let opened = Confirmed::open(&sealed, Some(&browser), &key, at(1099)).ok().unwrap();
-        assert!(opened.login.may_replace(&replaced), "the button says yes to it");
+        assert_eq!(opened.login.not_agreed(&replaced), None, "the button says yes to it");
         let another = Replaced { member: Some(MemberId::parse("a-third").unwrap()), ..Replaced::default() };
-        assert!(!opened.login.may_replace(&another));
+        assert!(opened.login.not_agreed(&another).is_some());
         assert_eq!(opened.link(at(600)).unwrap().refresh_token, link.refresh_token);
         assert!(matches!(Confirmed::open(&sealed, Some(&browser), &key, at(1100)), Err(StateError::Expired(_))));
         assert!(matches!(Confirmed::open(&sealed, None, &key, at(600)), Err(StateError::NoCookie(_))));

@@ -999,3 +999,145 @@ fn an_unlink_ends_the_grant_for_ninety_days() {
         assert_eq!(stand.line.grants_of(&user), 0);
     });
 }
+
+#[test]
+fn the_app_may_demand_that_a_link_is_replaced_or_forbid_it() {
+    story(async |stand| {
+        let (anna, berta, phone, tablet) = (member(), member(), random_user(), random_user());
+        let log_in = async |member: &str, user: &str, replace: &str| {
+            let mut visitor = Visitor::new(stand);
+            let back = json!({ "replace": replace, "return_url": "https://app.example/line" });
+            let address = visitor.begin(&link_token_with(stand, &claims(member, back))).await;
+            let callback = stand.line.authorize(&address, user, Choice::Consent).expect("LINE takes the request");
+            visitor.get(&callback).await
+        };
+        assert_eq!(log_in(&anna, &phone, "never").await.status, 302, "nothing is replaced");
+        let shown = log_in(&berta, &phone, "never").await;
+        shown.is_page(409, "LINE account already in use");
+        assert_eq!(shown.link(), "https://app.example/line?line_error=line_user_taken");
+        let forbids = json!({ "replace": "never", "return_url": "https://app.example/line" });
+        let token = link_token_with(stand, &claims(&anna, forbids));
+        let shown = Visitor::new(stand).get(&format!("/login?token={token}")).await;
+        shown.is_page(409, "Already connected");
+        assert_eq!(shown.link(), "https://app.example/line?line_error=already_linked");
+        assert_eq!((user_of(stand, &anna).await, user_of(stand, &berta).await), (Some(phone.clone()), None));
+
+        assert_eq!(log_in(&berta, &phone, "always").await.status, 302, "nobody is asked after LINE");
+        assert_eq!((user_of(stand, &anna).await, user_of(stand, &berta).await), (None, Some(phone.clone())));
+        assert_eq!(log_in(&berta, &tablet, "always").await.status, 302);
+        assert_eq!(stand.line.received_by(&phone).len(), 1, "the former one is told all the same");
+
+        // The history has each link, and the end of the one that was lost.
+        let about = async |kind: &str, member: &str| {
+            let audit = stand.operate("GET", &format!("/audit?kind={kind}&limit=100"), None).await;
+            let entries = audit.body["entries"].as_array().cloned().unwrap_or_default();
+            entries.into_iter().filter(|entry| entry["subject"] == json!(member)).collect::<Vec<_>>()
+        };
+        let [ended] = &about("unlink", &anna).await[..] else { panic!("one end") };
+        assert_eq!((&ended["by"], &ended["detail"]["replacedBy"]), (&json!("login"), &json!(berta)));
+        let [latter, first] = &about("link", &berta).await[..] else { panic!("two links") };
+        assert_eq!(first["detail"]["replacedMember"], json!(anna));
+        assert_eq!(latter["detail"]["replacedLineUser"], json!(format!("{}…", &phone[..5])));
+    });
+}
+
+#[test]
+fn the_app_may_keep_a_login_in_its_browser() {
+    story(async |stand| {
+        let mut visitor = Visitor::new(stand);
+        let address = format!("/login?token={}&disable_auto_login=true", link_token(stand, &member()));
+        let shown = visitor.get(&address).await;
+        let into_line = visitor.press(&address, &shown).await;
+        assert_eq!(parameter(&into_line.link(), "disable_auto_login"), "true");
+        assert!(into_line.body.contains("content=\"0;url="), "no tap is waited for: {}", into_line.body);
+    });
+}
+
+#[test]
+fn the_button_is_pressed_only_where_its_page_was_shown() {
+    story(async |stand| {
+        let (member, user) = (member(), random_user());
+        let address = format!("/login?token={}", link_token(stand, &member));
+        let (mut visitor, mut other) = (Visitor::new(stand), Visitor::new(stand));
+        let shown = visitor.get(&address).await;
+        // Another site's form comes without the cookie; a page of another browser is shown anew.
+        let pressed = Visitor::new(stand).press(&address, &shown).await;
+        pressed.is_page(400, "We could not continue");
+        let others = other.get(&address).await;
+        visitor.press(&address, &others).await.is_page(200, "Connect LINE");
+        // What the page said is not so any more: it is said anew.
+        log_in(stand, &member, &user).await.is_page(200, "LINE connected");
+        visitor.press(&address, &shown).await.is_page(200, "Replace the connection?");
+        // Nothing was claimed by all that.
+        let shown = other.get(&address).await;
+        other.press(&address, &shown).await.is_page(200, "Continue in LINE");
+        visitor.get(&address).await.is_page(403, "This link has already been used");
+    });
+}
+
+#[test]
+fn what_is_asked_after_line_is_answered_once_and_in_the_same_browser() {
+    story(async |stand| {
+        let (anna, berta, user) = (member(), member(), random_user());
+        log_in(stand, &anna, &user).await.is_page(200, "LINE connected");
+        let (mut visitor, callback) = up_to_the_callback(stand, &berta, &user).await;
+        let asked = visitor.get(&callback).await;
+        assert!(!asked.body.contains(&user) && !asked.body.contains(&anna), "sealed: {}", asked.body);
+        Visitor::new(stand).press(&callback, &asked).await.is_page(400, "We could not continue");
+        let mut forger = Visitor::new(stand);
+        forger.get(&format!("/login?token={}", link_token(stand, &self::member()))).await.is_page(200, "Connect LINE");
+        forger.press(&callback, &asked).await.is_page(400, "We could not continue");
+        assert_eq!(user_of(stand, &berta).await, None);
+        // The code is spent: loaded again, the callback asks nothing and links nobody.
+        visitor.get(&callback).await.is_page(502, "Login not completed");
+        assert_eq!(exchanges(stand, &callback), 1);
+        for _ in 0..2 {
+            visitor.press(&callback, &asked).await.is_page(200, "LINE connected");
+        }
+        assert_eq!(user_of(stand, &berta).await, Some(user.clone()));
+        assert_eq!(stand.line.grants_of(&user), 1);
+    });
+}
+
+#[test]
+fn an_earlier_token_of_the_same_user_is_revoked_and_the_grant_goes_on() {
+    story(async |stand| {
+        let (member, user) = (member(), random_user());
+        for _ in 0..3 {
+            log_in(stand, &member, &user).await.is_page(200, "LINE connected");
+        }
+        assert_eq!(stand.line.grants_of(&user), 1);
+        assert!(stand.line.received_by(&user).is_empty(), "nobody lost anything");
+    });
+}
+
+#[test]
+fn a_former_user_who_cannot_be_told_and_a_grant_that_cannot_be_ended_stop_no_login() {
+    story(async |stand| {
+        let (member, former, latter) = (member(), random_user(), random_user());
+        log_in(stand, &member, &former).await.is_page(200, "LINE connected");
+        stand.line.script(&former, [Behaviour::AcceptThenHangUp]);
+        stand.line.script(Target::Login(Endpoint::Deauthorize, former.clone()), [Behaviour::answer(500, "")]);
+        log_in(stand, &member, &latter).await.is_page(200, "LINE connected");
+        assert_eq!(stand.line.received_by(&former).len(), 1, "pushed twice under one key: told once");
+        assert_eq!(stand.line.pushes_to(&former).len(), 2);
+        assert_eq!((stand.line.grants_of(&former), user_of(stand, &member).await), (1, Some(latter)));
+    });
+}
+
+#[test]
+fn a_lost_cookie_is_counted_where_the_state_is_ours() {
+    story_alone(&[], async |stand| {
+        let counted = |stand: &Stand| stand.aws.logs("line-login").matches("\"LoginCookieMissing\":1").count();
+        let (_, callback) = up_to_the_callback(&stand, &member(), &random_user()).await;
+        let state = parameter(&callback, "state");
+        for other in ["", "00ff", &"ab".repeat(300)] {
+            Visitor::new(&stand).get(&callback.replace(&state, other)).await.is_page(400, "We could not continue");
+        }
+        assert_eq!(counted(&stand), 0);
+        Visitor::new(&stand).get(&callback).await.is_page(400, "We could not continue");
+        let (mut other, _) = up_to_the_callback(&stand, &member(), &random_user()).await;
+        other.get(&callback).await.is_page(400, "We could not continue");
+        assert_eq!(counted(&stand), 2);
+    });
+}

@@ -30,6 +30,11 @@ struct Wish {
 }
 
 impl Wish {
+    /// Whether the app wants the link kept that stands.
+    fn is_forbidden(&self) -> bool {
+        self.former_user.is_some() && self.token.replace == Replace::Never
+    }
+
     fn ended(&self, page: LoginPage) -> Ended {
         Ended { page, return_url: self.return_url.clone() }
     }
@@ -39,9 +44,14 @@ impl LineLogin {
     /// `GET /login`. Nothing is written: whatever opens the app's link before the customer does, takes nothing away.
     pub(crate) async fn offer(&self, visit: &Visit) -> Answer {
         let wish = self.wish(visit).await?;
+        self.offer_to(visit, wish).await
+    }
+
+    async fn offer_to(&self, visit: &Visit, wish: Wish) -> Answer {
         let holder = visit.browser.as_ref().map(|browser| browser.holder(&wish.token.jti, wish.token.member.as_str()));
         let claim = self.used_tokens.look(&wish.token.jti, holder.as_deref()).await;
         match claim.map_err(|error| wish.ended(unavailable(error)))? {
+            TokenClaim::Ours if wish.is_forbidden() => Err(wish.ended(LoginPage::AlreadyLinked)),
             TokenClaim::Ours => Ok(self.offer_page(visit, &wish)),
             TokenClaim::Spent(linked) => self.done(linked, wish.return_url.as_deref(), visit.language),
             TokenClaim::Foreign => Err(belongs_to_another(&wish)),
@@ -56,8 +66,9 @@ impl LineLogin {
             tracing::warn!(member.id = %wish.token.member, "the browser keeps no cookies");
             return Err(wish.ended(LoginPage::OtherBrowser));
         };
-        if visit.parameter("shown") != browser.shown(&wish.token, wish.former_user.as_ref()) {
-            return Ok(self.offer_page(visit, &wish));
+        let is_shown = visit.parameter("shown") == browser.shown(&wish.token, wish.former_user.as_ref());
+        if !is_shown || wish.is_forbidden() {
+            return self.offer_to(visit, wish).await;
         }
         let holder = browser.holder(&wish.token.jti, wish.token.member.as_str());
         let claim = self.used_tokens.claim(&wish.token.jti, &holder, wish.token.expires_at).await;
@@ -103,9 +114,6 @@ impl LineLogin {
         }
         let former_user = self.links.line_user_of(&wish.token.member).await;
         wish.former_user = former_user.map_err(|error| wish.ended(unavailable(error)))?;
-        if wish.former_user.is_some() && wish.token.replace == Replace::Never {
-            return Err(wish.ended(LoginPage::AlreadyLinked));
-        }
         Ok(wish)
     }
 

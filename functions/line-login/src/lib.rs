@@ -1,4 +1,5 @@
-//! `GET` and `POST /login`, `GET` and `POST /login/callback`: links a member of the company with a LINE user, by LINE Login.
+//! `GET` and `POST /login`, `GET` and `POST /login/callback`: links a member of the company
+//! with a LINE user, by LINE Login.
 //!
 //! * [`begin`] - the page that says what will happen, and its button
 //! * [`callback`] - what LINE sends the browser back with; from the code to the link
@@ -23,7 +24,8 @@
 //!   this channel's, and lags behind its own screen. "No friend" would mute the customer: it is kept only if the
 //!   profile endpoint, asked for this channel, agrees.
 //! * LINE's auto login may come back to another browser, and would every time: a browser that was sent to LINE and saw
-//!   no answer asks for a login without it. A failed end leads back to the app, with its name, wherever `state` is ours.
+//!   no answer asks for a login without it. A failed end leads back to the app, with its name, wherever `state` is
+//!   ours.
 //! * Whoever holds neither a link token nor a `state` writes no error: what is logged as one is the operator's to mend.
 //!
 //! Sources: LINE, "Integrating LINE Login with your web app", "How to handle auto login failure", "Add a LINE Official
@@ -159,8 +161,8 @@ impl LineLogin {
             Method::POST if path.ends_with("/login") => self.begin(&visit).await,
             _ => Err(LoginPage::NotFound.into()),
         };
-        // LINE answered this browser itself, so it will again. A code that LINE does not take is no answer: a failed auto
-        // login comes back with one.
+        // LINE answered this browser itself, so it will again. A code that LINE does not take is no answer: a failed
+        // auto login comes back with one.
         let answered = matches!(&answer, Ok(_) | Err(Ended { page: LoginPage::Refused, .. }));
         let mut response = answer.unwrap_or_else(|ended| self.ended(ended, language));
         if let Some(browser) = visit.browser.filter(|browser| browser.awaits_line() && of_callback && answered) {

@@ -1,9 +1,9 @@
 //! The pages that a customer sees, in the languages of [`crate::words`]. Plain HTML for a phone: no script, no picture,
 //! nothing from elsewhere, and the Content-Security-Policy says so.
 //!
-//! A form goes to ourselves alone (`form-action 'self'`), and is answered with a page and never with a redirect: browsers
-//! hold every hop of a redirect against that policy, LINE's and the app's too. What has to go on by itself does so by
-//! `<meta http-equiv="refresh">`.
+//! A form goes to ourselves alone (`form-action 'self'`), and is answered with a page and never with a redirect:
+//! browsers hold every hop of a redirect against that policy, LINE's and the app's too. What has to go on by itself
+//! does so by `<meta http-equiv="refresh">`.
 
 use std::sync::LazyLock;
 
@@ -82,7 +82,7 @@ body{margin:0;min-height:100vh;min-height:100svh;display:flex;align-items:center
 background:var(--back);color:var(--text);font:17px/1.6 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif}\
 main{width:100%;max-width:26rem;padding:32px 24px;border-radius:20px;background:var(--card);text-align:center}\
 h1{margin:0 0 12px;font-size:1.4rem;line-height:1.35;text-wrap:balance;word-break:auto-phrase}\
-p{margin:0;color:var(--soft);overflow-wrap:anywhere;text-wrap:pretty;word-break:auto-phrase}\
+p{margin:0;color:var(--soft);overflow-wrap:anywhere;text-wrap:balance}\
 strong{color:var(--text)}\
 .note{margin-top:20px;font-size:.85rem}\
 .mark{width:64px;height:64px;margin:0 auto 20px;border-radius:50%;font-size:34px;line-height:64px;color:#fff;\
@@ -221,8 +221,8 @@ pub fn offer(language: Language, who: Who<'_>, another: bool, fields: &[Field<'_
     .response()
 }
 
-/// The way into LINE: a link to tap, which the page follows by itself after a while. `in_browser`: without the LINE app,
-/// so that no tap is waited for.
+/// The way into LINE: a link to tap, which the page follows by itself after a while. `in_browser`: without the LINE
+/// app, so that no tap is waited for.
 pub fn go_on(language: Language, address: &str, in_browser: bool) -> Response<Body> {
     let words = words(language);
     let (title, text) = words.go_on;
@@ -318,7 +318,8 @@ impl Page {
 }
 
 impl Who<'_> {
-    /// A text with the member in it. The name is the app's: `bdi` keeps a right-to-left one from turning the text about.
+    /// A text with the member in it. The name is the app's: `bdi` keeps a right-to-left one from turning the text
+    /// about.
     fn in_text(&self, text: &str, words: &Words) -> String {
         let marked = |what: &str| format!("<strong><bdi>{}</bdi></strong>", escape(what));
         let id = self.member.as_str();

@@ -1,5 +1,5 @@
-//! What becomes of what a new link took the place of: the former LINE user is told, in LINE and in its own language, and
-//! its grant ends at LINE.
+//! What becomes of what a new link took the place of: the former LINE user is told, in LINE and in its own
+//! language, and its grant ends at LINE.
 //!
 //! The link is made by then, so nothing of this can undo it, and the customer waits for it only so long. A grant that
 //! could not be ended is for its user to end, in LINE.
@@ -35,7 +35,8 @@ impl LineLogin {
         }
     }
 
-    /// One line by LINE to the user that gets no more notifications; where LINE has no profile, a push would reach nobody.
+    /// One line by LINE to the user that gets no more notifications; where LINE has no profile, a push would reach
+    /// nobody.
     async fn tell(&self, former: &LineUserId) {
         let told = match self.channel.profile(former).await {
             Ok(None) => return,

@@ -4,8 +4,8 @@
 //!   [`COOKIE`] says where browsers take it from us alone.
 //! * `state` is sealed with a key derived from the channel secret: nobody else can make or read one. It holds the
 //!   member, the link token's `jti`, the way back and an end, what the customer agreed to replace, and the hash of the
-//!   browser's secret: in any other browser it links nobody. LINE wants it alphanumeric, so it is written in hexadecimal
-//!   digits.
+//!   browser's secret: in any other browser it links nobody. LINE wants it alphanumeric, so it is
+//!   written in hexadecimal digits.
 //! * Where the customer is asked once more after LINE, all that is needed to go on is in the page's form, sealed
 //!   likewise: [`Confirmed`].
 //! * The PKCE verifier and the `nonce` are derived (HMAC-SHA256) from the browser's secret and the login's own id,

@@ -287,12 +287,12 @@ const EN: Words = Words {
          Official Account as a friend.",
     ),
     offer_another: "LINE is already connected to {who}. If you log in with another LINE account, that one takes its place: \
-                    the former LINE account no longer receives rental notifications, and is told so.",
+                    the former one gets a message about it, and no more rental notifications.",
     replace: "Replace the connection?",
     other_member: "This LINE account is connected to another account. If you continue, it is connected to {who} instead, \
                    and the notifications of the other account are no longer sent to LINE.",
-    other_user: "Another LINE account is connected to {who}. If you continue, this one takes its place: the former LINE \
-                 account no longer receives rental notifications, and is told so.",
+    other_user: "Another LINE account is connected to {who}. If you continue, this one takes its place: the former one \
+                 gets a message about it, and no more rental notifications.",
     do_replace: "Replace it",
     not_you: "Not your account? Close this page, and nothing changes.",
     log_in: "Log in with LINE",

@@ -2,10 +2,10 @@
 //! [`crate::customer::unlink`].
 //!
 //! Two items a link in the links' table: `member#<member id>` names the LINE user, `line#<user id>` names the member. A
-//! member has one LINE user and a LINE user one member: a new link takes the place of the former ones, if its maker says
-//! that it may, and what it replaces is removed in the same transaction. Every part of the transaction is conditional on
-//! what was read before, so that of two logins at a time one is made after the other, and no half of a link is ever left
-//! behind.
+//! member has one LINE user and a LINE user one member: a new link takes the place of the former ones, if its
+//! maker says that it may, and what it replaces is removed in the same transaction. Every part of the transaction
+//! is conditional on what was read before, so that of two logins at a time one is made after the other, and no
+//! half of a link is ever left behind.
 //!
 //! The member's item keeps the user's tokens, sealed, because LINE wants one back at the end of the grant: the access
 //! token for its thirty days, the refresh token for ninety.

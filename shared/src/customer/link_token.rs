@@ -1,9 +1,9 @@
 //! The link token: with it the company's app sends a member of its own to `GET /login?token=…`.
 //!
 //! A JWT, signed with HS256 and a secret that the app and this stack share. Claims: `sub` (the member's id), `exp` (at
-//! most ten minutes ahead), `jti` (16 to 128 characters, another one for every token); where the member is to go back to
-//! the app afterwards, `return_url`; where a page is to greet the member by name, `name`; and `replace`, whether the login
-//! may take the place of a link that stands. Source: RFC 7519; the claims are a contract of ours.
+//! most ten minutes ahead), `jti` (16 to 128 characters, another one for every token); where the member is to go back
+//! to the app afterwards, `return_url`; where a page is to greet the member by name, `name`; and `replace`, whether the
+//! login may take the place of a link that stands. Source: RFC 7519; the claims are a contract of ours.
 //!
 //! A token says who comes, not in which browser: [`crate::customer::used_token`] ties it to the first one.
 

@@ -1,7 +1,8 @@
 //! LINE Login: one function per endpoint, and the check of the ID token.
 //!
 //! Sources: LINE, "Integrating LINE Login with your web app", "LINE Login v2.1 API reference" (issue access token,
-//! refresh, revoke, friendship status, deauthorize), "ID tokens", "PKCE support", "Issue stateless channel access token".
+//! refresh, revoke, friendship status, deauthorize), "ID tokens", "PKCE support", "Issue
+//! stateless channel access token".
 //!
 //! It talks to the same host as [`LineClient`], with another channel's secret and other parameters: the two never mix.
 
@@ -241,8 +242,8 @@ impl LoginClient {
         Ok(if body.friend_flag { Friendship::Friend } else { Friendship::NotAFriend })
     }
 
-    /// `POST /user/v1/deauthorize`: ends all that the user granted to this channel, by any token of that user; it wants a
-    /// channel access token beside (v2.1 or stateless).
+    /// `POST /user/v1/deauthorize`: ends all that the user granted to this channel, by any token of that user; it wants
+    /// a channel access token beside (v2.1 or stateless).
     pub async fn deauthorize(&self, channel: &LoginChannel, user: &AccessToken) -> Result<Deauthorized, LineError> {
         let channel_token = self.stateless_token(channel).await?;
         const PATH: &str = "/user/v1/deauthorize";

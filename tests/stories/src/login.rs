@@ -567,8 +567,8 @@ fn killed_between_the_exchange_and_the_link() {
         };
         let (crashed, ()) = tokio::join!(visitor.get(&callback), exchanged);
         assert!(crashed.status >= 500);
-        // Nobody knows whether the code was spent: the page looks again until nobody can be at it any more, then it says
-        // "start again", and the app's link still serves.
+        // Nobody knows whether the code was spent: the page looks again until nobody can be at it any more, then it
+        // says "start again", and the app's link still serves.
         visitor.get(&callback).await.is_page(200, "One moment");
         let changed = stand.dynamodb.update_item().table_name(stand.aws.output("UsedTokensTableName"));
         let changed = changed.key("jti", AttributeValue::S(jti)).update_expression("SET exchange_until = :past");
@@ -1011,7 +1011,15 @@ fn the_app_may_demand_that_a_link_is_replaced_or_forbid_it() {
             let callback = stand.line.authorize(&address, user, Choice::Consent).expect("LINE takes the request");
             visitor.get(&callback).await
         };
-        assert_eq!(log_in(&anna, &phone, "never").await.status, 302, "nothing is replaced");
+        let mut visitor = Visitor::new(stand);
+        let address = format!("/login?token={}", link_token_with(stand, &claims(&anna, json!({ "replace": "never" }))));
+        let shown = visitor.get(&address).await;
+        let into_line = visitor.press(&address, &shown).await;
+        let callback =
+            stand.line.authorize(&into_line.link(), &phone, Choice::Consent).expect("LINE takes the request");
+        visitor.get(&callback).await.is_page(200, "LINE connected");
+        visitor.get(&address).await.is_page(200, "LINE connected");
+        visitor.press(&address, &shown).await.is_page(200, "LINE connected");
         let shown = log_in(&berta, &phone, "never").await;
         shown.is_page(409, "LINE account already in use");
         assert_eq!(shown.link(), "https://app.example/line?line_error=line_user_taken");

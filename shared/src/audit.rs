@@ -1,6 +1,6 @@
-//! What operators did: one item per action in the audit table, by kind and time. Written before the action, or
-//! in one transaction with it, so that nothing is done without a trace; an action that then
-//! failed has its entry all the same.
+//! What operators did, and which links customers made: one item per action in the audit table, by kind and time.
+//! Written before the action, or in one transaction with it, so that nothing is done without a trace; an action that
+//! then failed has its entry all the same.
 
 use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub enum AuditKind {
     Discard,
     /// A member was unlinked.
     Unlink,
+    /// A login linked a member.
+    Link,
 }
 
 impl AuditKind {
@@ -45,6 +47,7 @@ impl AuditKind {
             Self::Redrive => "redrive",
             Self::Discard => "discard",
             Self::Unlink => "unlink",
+            Self::Link => "link",
         }
     }
 }

@@ -86,7 +86,12 @@ impl fmt::Debug for LineUserId {
 
 /// A name that nobody else has, for who holds something.
 pub(crate) fn random_name() -> String {
+    random_uuid().to_string()
+}
+
+/// An id that nobody else has.
+pub(crate) fn random_uuid() -> Uuid {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has random bytes");
-    Uuid::from_bytes(bytes).to_string()
+    Uuid::from_bytes(bytes)
 }

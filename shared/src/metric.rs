@@ -59,13 +59,15 @@ pub enum Metric {
     FriendshipTold,
     /// Whether the profile endpoint contradicted that "no": 1, or 0.
     FriendshipContradicted,
+    /// LINE sent a customer back to a browser without the cookie of the login that began.
+    LoginCookieMissing,
 }
 
 const PER_STACK: &[&str] = &["stack"];
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Sent,
         Self::Retried,
         Self::Suppressed,
@@ -87,6 +89,7 @@ impl Metric {
         Self::EndingDeliveries,
         Self::FriendshipTold,
         Self::FriendshipContradicted,
+        Self::LoginCookieMissing,
     ];
 
     /// Its name in CloudWatch.
@@ -113,6 +116,7 @@ impl Metric {
             Self::EndingDeliveries => "EndingDeliveries",
             Self::FriendshipTold => "FriendshipTold",
             Self::FriendshipContradicted => "FriendshipContradicted",
+            Self::LoginCookieMissing => "LoginCookieMissing",
         }
     }
 
@@ -228,6 +232,11 @@ pub fn unknown_event(event_type: &str) {
 pub fn friendship_told(contradicted: bool) {
     let contradicted = u8::from(contradicted);
     put(&[(Metric::FriendshipTold, json!(1)), (Metric::FriendshipContradicted, json!(contradicted))], &[]);
+}
+
+/// LINE sent a customer back to another browser than the one that the login began in, or that one keeps no cookies.
+pub fn login_cookie_missing() {
+    put(&[(Metric::LoginCookieMissing, json!(1))], &[]);
 }
 
 static SERVICE: OnceLock<&str> = OnceLock::new();

@@ -3,6 +3,7 @@
 use lambda_http::Error;
 use line_login::LineLogin;
 use shared::{
+    audit::Audit,
     aws::secret::Secret,
     clock::Clock,
     customer::{friend::Friends, link::Links, used_token::UsedTokens},
@@ -25,7 +26,8 @@ async fn main() -> Result<(), Error> {
         secret: Secret::new(aws_sdk_secretsmanager::Client::new(&aws), required("LOGIN_SECRET_ID")?, Clock::System),
         used_tokens: UsedTokens::new(dynamodb.clone(), required("USED_TOKENS_TABLE")?),
         links: Links::new(dynamodb.clone(), required("LINKS_TABLE")?),
-        friends: Friends::new(dynamodb, required("FRIENDS_TABLE")?),
+        friends: Friends::new(dynamodb.clone(), required("FRIENDS_TABLE")?),
+        audit: Audit::new(dynamodb, required("AUDIT_TABLE")?),
         authorize_base: required("LINE_AUTHORIZE_BASE")?,
         bot_prompt: required("BOT_PROMPT")?,
         callback_url: optional("LOGIN_CALLBACK_URL"),

@@ -1,4 +1,4 @@
-//! `GET /audit`: what operators did.
+//! `GET /audit`: what operators did, and which links customers made.
 
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
@@ -13,8 +13,8 @@ use crate::{
     rfc3339, unavailable,
 };
 
-const KINDS: [AuditKind; 5] =
-    [AuditKind::Switch, AuditKind::Resend, AuditKind::Redrive, AuditKind::Discard, AuditKind::Unlink];
+const KINDS: [AuditKind; 6] =
+    [AuditKind::Switch, AuditKind::Resend, AuditKind::Redrive, AuditKind::Discard, AuditKind::Unlink, AuditKind::Link];
 
 impl Operations {
     pub(crate) async fn list_audit(&self, request: &Request, caller: &Caller) -> CallResult {

@@ -225,6 +225,12 @@ impl Write<Update> {
         self.value(&format!(":{name}"), value)
     }
 
+    /// One more than the number that stands there, from 0 on.
+    pub fn count(mut self, name: &str) -> Self {
+        self.action.set.push(format!("{name} = if_not_exists({name}, :zero) + :one"));
+        self.value(":zero", number(0)).value(":one", number(1))
+    }
+
     /// `REMOVE name`.
     pub fn remove(mut self, names: &[&'static str]) -> Self {
         self.action.remove.extend(names);

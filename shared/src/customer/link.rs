@@ -2,11 +2,13 @@
 //! [`crate::customer::unlink`].
 //!
 //! Two items a link in the links' table: `member#<member id>` names the LINE user, `line#<user id>` names the member. A
-//! member has one LINE user and a LINE user one member: the latest login wins, and what it replaces is removed in the
-//! same transaction. Every part of the transaction is conditional on what was read before, so that of two logins at a
-//! time one is made after the other, and no half of a link is ever left behind.
+//! member has one LINE user and a LINE user one member: a new link takes the place of the former ones, if its
+//! maker says that it may, and what it replaces is removed in the same transaction. Every part of the transaction
+//! is conditional on what was read before, so that of two logins at a time one is made after the other, and no
+//! half of a link is ever left behind.
 //!
-//! The member's item keeps the user's access token, sealed, because LINE wants it back at the end of the grant.
+//! The member's item keeps the user's tokens, sealed, because LINE wants one back at the end of the grant: the access
+//! token for its thirty days, the refresh token for ninety.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -22,7 +24,10 @@ use crate::{
     },
     ids::{LineUserId, MemberId},
     invalid::Invalid,
-    token::{access::AccessToken, sealing::SealingKey},
+    token::{
+        access::{AccessToken, RefreshToken},
+        sealing::SealingKey,
+    },
 };
 
 /// Logins of the same people at a time are made one after the other; this many times one may come too late.
@@ -45,19 +50,34 @@ pub struct NewLink {
     pub user: LineUserId,
     /// When.
     pub linked_at: OffsetDateTime,
-    /// The user's token, for the end of the grant.
+    /// The user's access token, for the end of the grant.
     pub token: AccessToken,
     /// When that token ends.
     pub token_expires_at: OffsetDateTime,
+    /// Gives another one, where LINE gave it.
+    pub refresh_token: Option<RefreshToken>,
+    /// When that one ends.
+    pub refresh_expires_at: OffsetDateTime,
 }
 
-/// What a new link took the place of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a new link takes the place of.
+#[derive(Clone, Debug, Default)]
 pub struct Replaced {
-    /// The member had another LINE user.
-    pub other_user: bool,
-    /// The LINE user had another member.
-    pub other_member: bool,
+    /// The member's other LINE user, with what ends its grant.
+    pub user: Option<Link>,
+    /// The LINE user's other member.
+    pub member: Option<MemberId>,
+    /// The access token of an earlier login of the same LINE user, where it is another one and still valid.
+    pub earlier_token: Option<AccessToken>,
+}
+
+/// What came of a new link.
+#[derive(Clone, Debug)]
+pub enum Linking {
+    /// It is made.
+    Made(Replaced),
+    /// It would take the place of this, and may not; nothing is written.
+    Declined(Replaced),
 }
 
 /// A link with what ends it.
@@ -65,8 +85,18 @@ pub struct Replaced {
 pub struct Link {
     /// The LINE user.
     pub user: LineUserId,
-    /// The user's token; `None` where it has expired, or where the channel's secret has changed.
-    pub token: Option<AccessToken>,
+    /// The user's tokens.
+    pub tokens: KeptTokens,
+}
+
+/// A user's tokens as far as they are good for something: neither has expired, and the channel's secret is still the
+/// one that they were sealed under.
+#[derive(Clone, Debug, Default)]
+pub struct KeptTokens {
+    /// Acts for the user.
+    pub access: Option<AccessToken>,
+    /// Gives another one.
+    pub refresh: Option<RefreshToken>,
 }
 
 impl Links {
@@ -86,40 +116,56 @@ impl Links {
         item.as_ref().map(|item| id_of(item, "member_id", MemberId::parse)).transpose()
     }
 
-    /// The link of this member with the token that ends its grant.
+    /// The link of this member with the tokens that end its grant.
     pub async fn get(
         &self,
         member: &MemberId,
         key: &SealingKey,
         now: OffsetDateTime,
     ) -> Result<Option<Link>, AwsError> {
-        let id = member_key(member);
-        let Some(item) = self.read(&id).await? else { return Ok(None) };
-        let sealed = item.get("sealed_token").and_then(|sealed| sealed.as_b().ok());
-        let token = sealed
-            .filter(|_| number_of(&item, "token_expires_at").is_some_and(|at| at > now.unix_timestamp()))
-            .and_then(|sealed| key.open(&id, sealed.as_ref()))
-            .map(AccessToken::new);
-        Ok(Some(Link { user: line_user(&item)?, token }))
+        let item = self.read(&member_key(member)).await?;
+        item.map(|item| kept_link(&item, member, key, now)).transpose()
     }
 
-    /// Makes a link, in the place of any other of this member and of this LINE user.
-    pub async fn put(&self, link: &NewLink, key: &SealingKey) -> Result<Replaced, AwsError> {
+    /// Makes a link, in the place of any other of this member and of this LINE user. `with` is told what that is, and
+    /// says which steps are to be written in one transaction with it; `None`: it may not be made.
+    pub async fn put(
+        &self,
+        link: &NewLink,
+        key: &SealingKey,
+        with: impl Fn(&Replaced) -> Result<Option<Vec<TransactWriteItem>>, AwsError>,
+    ) -> Result<Linking, AwsError> {
         let (member_item, user_item) = items(link, key);
         for _ in 0..MAX_TRIES {
-            let (user, member) = tokio::try_join!(self.line_user_of(&link.member), self.member_of(&link.user))?;
-            let former_user = user.as_ref().filter(|user| **user != link.user);
-            let former_member = member.as_ref().filter(|member| **member != link.member);
+            let (former, member) =
+                tokio::try_join!(self.get(&link.member, key, link.linked_at), self.member_of(&link.user))?;
+            let user = former.as_ref().map(|former| former.user.clone());
+            let former_member = member.clone().filter(|member| *member != link.member);
+            let earlier = match (&former, &former_member) {
+                (Some(same), _) if same.user == link.user => Some(same.clone()),
+                (_, Some(member)) => self.get(member, key, link.linked_at).await?,
+                _ => None,
+            };
+            let earlier_token = earlier.filter(|earlier| earlier.user == link.user).and_then(|link| link.tokens.access);
+            let replaced = Replaced {
+                user: former.filter(|former| former.user != link.user),
+                member: former_member,
+                earlier_token: earlier_token.filter(|token| *token != link.token),
+            };
+            let Some(more) = with(&replaced)? else { return Ok(Linking::Declined(replaced)) };
             let mut steps = vec![
                 self.put_unless_changed(&member_item, "line_user_id", user.as_ref().map(LineUserId::as_str)),
                 self.put_unless_changed(&user_item, "member_id", member.as_ref().map(MemberId::as_str)),
             ];
-            steps.extend(former_user.map(|user| self.delete_if(user_key(user), "member_id", link.member.as_str())));
-            steps.extend(
-                former_member.map(|member| self.delete_if(member_key(member), "line_user_id", link.user.as_str())),
-            );
+            if let Some(Link { user, .. }) = &replaced.user {
+                steps.push(self.delete_if(user_key(user), "member_id", link.member.as_str()));
+            }
+            if let Some(member) = &replaced.member {
+                steps.push(self.delete_if(member_key(member), "line_user_id", link.user.as_str()));
+            }
+            steps.extend(more);
             if self.table.transact(steps).await.doing(WRITE)?.is_written() {
-                return Ok(Replaced { other_user: former_user.is_some(), other_member: former_member.is_some() });
+                return Ok(Linking::Made(replaced));
             }
         }
         Err(Cause::Overtaken).doing(WRITE)
@@ -158,16 +204,40 @@ impl Links {
 /// The member's item and the LINE user's.
 fn items(link: &NewLink, key: &SealingKey) -> (Item, Item) {
     let id = member_key(&link.member);
-    let sealed = key.seal(&id, link.token.reveal());
-    let member = item([
-        ("id", string(id)),
+    let sealed = |context: &str, token: &str| AttributeValue::B(Blob::new(key.seal(context, token)));
+    let mut member = item([
+        ("id", string(&id)),
         ("line_user_id", string(link.user.as_str())),
         ("linked_at", string(link.linked_at.format(&Rfc3339).unwrap_or_default())),
-        ("sealed_token", AttributeValue::B(Blob::new(sealed))),
+        ("sealed_token", sealed(&id, link.token.reveal())),
         ("token_expires_at", number(link.token_expires_at.unix_timestamp())),
     ]);
+    if let Some(refresh) = &link.refresh_token {
+        member.extend(item([
+            ("sealed_refresh_token", sealed(&refresh_context(&id), refresh.reveal())),
+            ("refresh_expires_at", number(link.refresh_expires_at.unix_timestamp())),
+        ]));
+    }
     let user = item([("id", string(user_key(&link.user))), ("member_id", string(link.member.as_str()))]);
     (member, user)
+}
+
+fn kept_link(item: &Item, member: &MemberId, key: &SealingKey, now: OffsetDateTime) -> Result<Link, AwsError> {
+    let id = member_key(member);
+    let kept = |name: &str, end: &str, context: &str| {
+        let sealed = item.get(name)?.as_b().ok()?;
+        let alive = number_of(item, end).is_some_and(|at| at > now.unix_timestamp());
+        if alive { key.open(context, sealed.as_ref()) } else { None }
+    };
+    let tokens = KeptTokens {
+        access: kept("sealed_token", "token_expires_at", &id).map(AccessToken::new),
+        refresh: kept("sealed_refresh_token", "refresh_expires_at", &refresh_context(&id)).map(RefreshToken::new),
+    };
+    Ok(Link { user: line_user(item)?, tokens })
+}
+
+fn refresh_context(id: &str) -> String {
+    format!("{id} refresh")
 }
 
 fn member_key(member: &MemberId) -> String {

@@ -1,17 +1,19 @@
 //! The link token: with it the company's app sends a member of its own to `GET /login?token=…`.
 //!
 //! A JWT, signed with HS256 and a secret that the app and this stack share. Claims: `sub` (the member's id), `exp` (at
-//! most ten minutes ahead), `jti` (16 to 128 characters, another one for every token) and, where the member is to go
-//! back to the app afterwards, `return_url`. Source: RFC 7519; the claims are a contract of ours.
+//! most ten minutes ahead), `jti` (16 to 128 characters, another one for every token); where the member is to go back
+//! to the app afterwards, `return_url`; where a page is to greet the member by name, `name`; and `replace`, whether the
+//! login may take the place of a link that stands. Source: RFC 7519; the claims are a contract of ours.
 //!
 //! A token says who comes, not in which browser: [`crate::customer::used_token`] ties it to the first one.
 
 use std::fmt;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, errors::ErrorKind};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::ids::MemberId;
 
@@ -21,6 +23,8 @@ pub const MAX_LIFE: time::Duration = time::Duration::minutes(10);
 const LEEWAY: time::Duration = time::Duration::seconds(30);
 /// The longest token that is looked at.
 const MAX_TOKEN: usize = 4096;
+/// A name is shown up to so many characters, and bytes of UTF-8: it travels in LINE's `state`.
+const MAX_NAME: (usize, usize) = (40, 160);
 
 /// The secrets that the app may sign with: the current one, and the previous one while rotating.
 #[derive(Clone)]
@@ -43,6 +47,23 @@ pub struct LinkToken {
     pub expires_at: OffsetDateTime,
     /// Where the member wants to go afterwards, as the app wrote it: not checked here.
     pub return_url: Option<String>,
+    /// What the app calls the member, fit for a page; none where the app did not say.
+    pub name: Option<String>,
+    /// Whether a link that stands may be replaced.
+    pub replace: Replace,
+}
+
+/// Whether a login may take the place of another link of the member's, or of the LINE user's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replace {
+    /// If the customer says so when asked.
+    #[default]
+    Ask,
+    /// Unasked: the app has asked.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 /// A link token that is not.
@@ -66,6 +87,8 @@ struct Claims {
     exp: f64,
     jti: String,
     return_url: Option<String>,
+    name: Option<String>,
+    replace: Option<Replace>,
 }
 
 impl LinkTokenKeys {
@@ -86,7 +109,8 @@ impl LinkTokenKeys {
         for key in &self.0 {
             match decode::<Value>(token, key, &validation) {
                 Ok(decoded) => {
-                    let missing = "sub, exp and jti must be there, exp as a number";
+                    let missing = "sub, exp and jti must be there, exp as a number, all others as text; replace must be \
+                                   ask, always or never";
                     let claims: Result<Claims, _> = serde_json::from_value(decoded.claims);
                     return claims.map_err(|_| LinkTokenError::Claim(missing.to_owned()))?.check(now);
                 }
@@ -120,8 +144,21 @@ impl Claims {
         if expires_at > now + MAX_LIFE + LEEWAY {
             return claim("exp must be at most ten minutes ahead, in seconds since 1970".to_owned());
         }
-        Ok(LinkToken { member, jti: self.jti, expires_at, return_url: self.return_url })
+        let Self { jti, return_url, name, replace, .. } = self;
+        let name = name.as_deref().and_then(shown_name);
+        Ok(LinkToken { member, jti, expires_at, return_url, name, replace: replace.unwrap_or_default() })
     }
+}
+
+/// A name as a page may show it: on one line, not too long, and without what turns the text around it about.
+fn shown_name(name: &str) -> Option<String> {
+    let turns =
+        |c| matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let plain: String = name.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect();
+    let name = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    let ends = name.grapheme_indices(true).map(|(start, cluster)| start + cluster.len());
+    let shown = &name[..ends.take(MAX_NAME.0).take_while(|end| *end <= MAX_NAME.1).last()?];
+    Some(if shown.len() < name.len() { format!("{shown}…") } else { name })
 }
 
 #[cfg(test)]
@@ -175,6 +212,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_one_short_line_and_replacing_is_asked_for() {
+        let read = |changes| verify(&sign(Algorithm::HS256, SECRET, &claims(changes))).unwrap();
+        for (name, shown) in [
+            (json!("陈梅"), Some("陈梅".to_owned())),
+            (json!(" a\n\u{202E}b\u{0}  c "), Some("a b c".to_owned())),
+            (json!("x".repeat(41)), Some("x".repeat(40) + "…")),
+            (json!("👩🏽‍❤️‍💋‍👨🏿".repeat(50)), Some("👩🏽‍❤️‍💋‍👨🏿".repeat(4) + "…")),
+            (json!(" \n"), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(read(json!({ "name": name })).name, shown, "{name}");
+        }
+        assert_eq!(read(json!({})).replace, Replace::Ask);
+        assert_eq!(read(json!({ "replace": "always" })).replace, Replace::Always);
+        assert_eq!(read(json!({ "replace": "never" })).replace, Replace::Never);
+    }
+
+    #[test]
     fn a_token_of_nobody_is_refused() {
         let good = sign(Algorithm::HS256, SECRET, &claims(json!({})));
         let parts: Vec<_> = good.split('.').collect();
@@ -211,6 +266,8 @@ mod tests {
             (json!({ "sub": "" }), "sub must be"),
             (json!({ "jti": "short" }), "jti must be"),
             (json!({ "jti": null }), "sub, exp and jti"),
+            (json!({ "name": 7 }), "all others as text"),
+            (json!({ "replace": "perhaps" }), "replace must be"),
             (json!({ "aud": "somebody else" }), "aud must be left out"),
         ] {
             let error = verify(&sign(Algorithm::HS256, SECRET, &claims(changes))).unwrap_err().to_string();

@@ -12,13 +12,13 @@ use crate::{
     },
     clock::Clock,
     customer::{
-        link::{Link, Links},
+        link::{KeptTokens, Link, Links},
         login_secret::LoginSecret,
     },
     ids::MemberId,
     line::{
         client::LineError,
-        login::{Deauthorized, LoginClient},
+        login::{Deauthorized, LoginChannel, LoginClient},
     },
 };
 
@@ -29,7 +29,8 @@ pub enum Unlinked {
     NotLinked,
     /// The link is removed.
     Removed {
-        /// What LINE said; `None` where the user's token had expired, so that only the user can end the grant, in LINE.
+        /// What LINE said; `None` where the login is more than ninety days old, so that only the user can end the
+        /// grant, in LINE.
         grant: Option<Deauthorized>,
     },
 }
@@ -61,14 +62,29 @@ pub async fn unlink(
 ) -> Result<Unlinked, UnlinkError> {
     let secret = secret.get().await?;
     let link = links.get(member, &secret.sealing_key, clock.now()).await?;
-    let Some(Link { user, token }) = link else { return Ok(Unlinked::NotLinked) };
-    let grant = match token {
-        Some(token) => Some(client.deauthorize(&secret.channel, &token).await?),
-        None => None,
-    };
+    let Some(Link { user, tokens }) = link else { return Ok(Unlinked::NotLinked) };
+    let grant = end_grant(client, &secret.channel, &tokens).await?;
     if !links.remove(member, &user).await? {
         return Err(UnlinkError::LinkedAnew);
     }
     tracing::info!(member.id = %member, line.user = ?user, ?grant, "unlinked");
     Ok(Unlinked::Removed { grant })
+}
+
+/// Ends what a user granted, by the tokens that were kept of it; `None` where they are too old for that.
+pub async fn end_grant(
+    client: &LoginClient,
+    channel: &LoginChannel,
+    tokens: &KeptTokens,
+) -> Result<Option<Deauthorized>, LineError> {
+    let access = match (&tokens.access, &tokens.refresh) {
+        (Some(access), _) => access.clone(),
+        (None, Some(refresh)) => match client.refresh(channel, refresh).await? {
+            Some(access) => access,
+            // The refresh token is not too old, so it is the grant that is over.
+            None => return Ok(Some(Deauthorized::Before)),
+        },
+        (None, None) => return Ok(None),
+    };
+    client.deauthorize(channel, &access).await.map(Some)
 }

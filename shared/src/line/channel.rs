@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
+use serde_json::json;
 
 use crate::{
     aws::secret::{Secret, SecretError},
     clock::Clock,
-    ids::LineUserId,
+    ids::{LineUserId, random_uuid},
     lambda::environment::{StartError, parsed, required},
     line::{
         channel_secret::LineChannelSecret,
@@ -96,6 +97,25 @@ impl LineChannel {
     /// A friend's profile; `None` for a user who is no friend now.
     pub async fn profile(&self, user: &LineUserId) -> Result<Option<Profile>, AnswerError> {
         self.ask(|token| async move { self.client.profile(&token, user).await }).await
+    }
+
+    /// Pushes one text that belongs to no order, and once more where nobody knows whether LINE took it: under one retry
+    /// key it arrives once.
+    pub async fn push_text(&self, user: &LineUserId, text: &str) -> Result<(), AnswerError> {
+        let body = json!({ "to": user.as_str(), "messages": [{ "type": "text", "text": text }] }).to_string();
+        let key = random_uuid();
+        let push = async |token: &AccessToken| match self.client.push(token, key, &body).await?.status {
+            200..300 | 409 => Ok(()),
+            status => Err(LineError::Status { status, text: "the text was not accepted".to_owned() }),
+        };
+        let push = &push;
+        self.ask(|token| async move {
+            match push(&token).await {
+                Err(LineError::NoAnswer(_) | LineError::Status { status: 500.., .. }) => push(&token).await,
+                result => result,
+            }
+        })
+        .await
     }
 
     /// The channel's id.

@@ -105,6 +105,8 @@ impl Refusal for LineError {
 pub struct Profile {
     /// The name that the user shows.
     pub display_name: String,
+    /// The language of the user's LINE, a BCP 47 tag; LINE leaves it out where it does not know.
+    pub language: Option<String>,
 }
 
 impl LineAnswer {

@@ -1,7 +1,8 @@
 //! LINE Login: one function per endpoint, and the check of the ID token.
 //!
 //! Sources: LINE, "Integrating LINE Login with your web app", "LINE Login v2.1 API reference" (issue access token,
-//! friendship status, deauthorize), "ID tokens", "PKCE support", "Issue stateless channel access token".
+//! refresh, revoke, friendship status, deauthorize), "ID tokens", "PKCE support", "Issue
+//! stateless channel access token".
 //!
 //! It talks to the same host as [`LineClient`], with another channel's secret and other parameters: the two never mix.
 
@@ -18,13 +19,15 @@ use crate::{
     customer::friend::Friendship,
     ids::LineUserId,
     line::client::{LineAnswer, LineClient, LineError, NoAnswer},
-    token::access::AccessToken,
+    token::access::{AccessToken, RefreshToken},
 };
 
 /// Who signs ID tokens, and where authorization requests go.
 pub const ISSUER: &str = "https://access.line.me";
 /// No call takes longer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// A refresh token lives so long after its login; a new access token does not prolong it.
+pub const REFRESH_LIFE: time::Duration = time::Duration::days(90);
 /// LINE's clock and ours may differ by this much.
 const LEEWAY: time::Duration = time::Duration::seconds(30);
 
@@ -47,6 +50,8 @@ pub struct UserGrant {
     pub access_token: AccessToken,
     /// How long it is valid from now on.
     pub life: Duration,
+    /// Gives another access token, for [`REFRESH_LIFE`].
+    pub refresh_token: Option<RefreshToken>,
     /// Says who the user is, once [`LoginChannel::verify_id_token`] has checked it. Never for a log.
     pub id_token: String,
 }
@@ -160,6 +165,7 @@ impl LoginClient {
         struct Body {
             access_token: String,
             expires_in: u64,
+            refresh_token: Option<String>,
             id_token: String,
         }
         const PATH: &str = "/oauth2/v2.1/token";
@@ -173,8 +179,49 @@ impl LoginClient {
         ];
         let request = self.line.request(Method::POST, PATH, None).form(&form);
         let body: Body = self.line.call(PATH, request).await?.into_json()?;
-        let (access_token, life) = (AccessToken::new(body.access_token), Duration::from_secs(body.expires_in));
-        Ok(UserGrant { access_token, life, id_token: body.id_token })
+        Ok(UserGrant {
+            access_token: AccessToken::new(body.access_token),
+            life: Duration::from_secs(body.expires_in),
+            refresh_token: body.refresh_token.map(RefreshToken::new),
+            id_token: body.id_token,
+        })
+    }
+
+    /// `POST /oauth2/v2.1/token`: another access token of the user's; `None` where the grant is over, or the token is.
+    pub async fn refresh(
+        &self,
+        channel: &LoginChannel,
+        token: &RefreshToken,
+    ) -> Result<Option<AccessToken>, LineError> {
+        #[derive(Deserialize)]
+        struct Body {
+            access_token: String,
+        }
+        const PATH: &str = "/oauth2/v2.1/token";
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token.reveal()),
+            ("client_id", &channel.id),
+            ("client_secret", &channel.secret),
+        ];
+        let answer = self.line.call(PATH, self.line.request(Method::POST, PATH, None).form(&form)).await?;
+        // `invalid_client` is a 400 as well, and says nothing about the user.
+        if answer.status == 400 && answer.body.contains("invalid_grant") {
+            return Ok(None);
+        }
+        let body: Body = answer.into_json()?;
+        Ok(Some(AccessToken::new(body.access_token)))
+    }
+
+    /// `POST /oauth2/v2.1/revoke`: this access token of the user's ends, and the grant goes on.
+    pub async fn revoke(&self, channel: &LoginChannel, token: &AccessToken) -> Result<(), LineError> {
+        const PATH: &str = "/oauth2/v2.1/revoke";
+        let form = [("access_token", token.reveal()), ("client_id", &channel.id), ("client_secret", &channel.secret)];
+        let answer = self.line.call(PATH, self.line.request(Method::POST, PATH, None).form(&form)).await?;
+        match answer.status {
+            200..300 => Ok(()),
+            status => Err(LineError::Status { status, text: answer.error_text() }),
+        }
     }
 
     /// `GET /friendship/v1/status` with the user's own token: a friend, and not blocking. Asked a second time where
@@ -195,7 +242,8 @@ impl LoginClient {
         Ok(if body.friend_flag { Friendship::Friend } else { Friendship::NotAFriend })
     }
 
-    /// `POST /user/v1/deauthorize`: ends what the user granted to this channel.
+    /// `POST /user/v1/deauthorize`: ends all that the user granted to this channel, by any token of that user; it wants
+    /// a channel access token beside (v2.1 or stateless).
     pub async fn deauthorize(&self, channel: &LoginChannel, user: &AccessToken) -> Result<Deauthorized, LineError> {
         let channel_token = self.stateless_token(channel).await?;
         const PATH: &str = "/user/v1/deauthorize";

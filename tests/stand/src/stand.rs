@@ -190,13 +190,19 @@ impl Stand {
     /// Logs a member in as this LINE user, who consents and adds the account; returns the title of the page at the end.
     pub async fn log_in(&self, member: &str, line_user_id: &str) -> anyhow::Result<String> {
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
-        let header = |response: &reqwest::Response, name: &str| -> anyhow::Result<String> {
-            let value = response.headers().get(name).with_context(|| format!("no {name} in {}", response.status()))?;
-            Ok(value.to_str()?.to_owned())
+        let between = |text: &str, before: &str, after: &str| -> anyhow::Result<String> {
+            let found = text.split_once(before).and_then(|(_, rest)| rest.split_once(after));
+            Ok(found.with_context(|| format!("no {before} in {text}"))?.0.replace("&amp;", "&"))
         };
-        let begun = client.get(self.login_url(member)).send().await?;
-        let cookie = header(&begun, "set-cookie")?.split(';').next().unwrap_or_default().to_owned();
-        let callback = self.line.authorize(&header(&begun, "location")?, line_user_id, Choice::Consent);
+        let offer = client.get(self.login_url(member)).send().await?;
+        let cookie = offer.headers().get("set-cookie").context("no cookie")?.to_str()?.to_owned();
+        let cookie = cookie.split(';').next().unwrap_or_default();
+        let page = offer.text().await?;
+        let field = |name: &str| between(&page, &format!("name=\"{name}\" value=\""), "\"");
+        let form = [("token", field("token")?), ("shown", field("shown")?)];
+        let address = format!("{}/login", self.public_api.base_url());
+        let into_line = client.post(address).header("cookie", cookie).form(&form).send().await?.text().await?;
+        let callback = self.line.authorize(&between(&into_line, "<a href=\"", "\"")?, line_user_id, Choice::Consent);
         let callback = callback.map_err(anyhow::Error::msg)?;
         let page = client.get(callback).header("cookie", cookie).send().await?.text().await?;
         let title = page.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>"));

@@ -11,6 +11,7 @@
 //! * [`daily_report`] - the mail at nine, and the warning before the quota is gone
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
+//! * [`login_browser`] - what the customer sees of it in a real browser
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
 //! * [`resends`] - an operator sends an order again
 //! * [`dead_letters`] - what failed for good, and the way back
@@ -51,7 +52,7 @@ mod foreign_bytes;
 mod generated;
 mod inbox;
 mod login;
-
+mod login_browser;
 mod metrics;
 mod operations;
 mod outcomes;

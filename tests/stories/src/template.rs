@@ -21,10 +21,12 @@ use shared::{
 use crate::story;
 
 /// Routes that no key protects, and what does instead.
-const WITHOUT_A_KEY: [&str; 5] = [
+const WITHOUT_A_KEY: [&str; 7] = [
     "GET /console",               // a static page; what it shows it asks for with the operator's key
     "GET /login",                 // the app's link token
     "GET /login/callback",        // the sealed state and the browser's cookie
+    "POST /login",                // the app's link token and the browser's cookie
+    "POST /login/callback",       // the sealed form and the browser's cookie
     "POST /webhooks/line",        // LINE's signature
     "POST /webhooks/sobot/{key}", // the key in the address
 ];

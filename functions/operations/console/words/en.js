@@ -318,7 +318,7 @@ const EN = {
   "grant.ended": "Member {id} is unlinked, and the grant at LINE ended.",
   "grant.already_ended": "Member {id} is unlinked; the grant at LINE had ended before.",
   "grant.token_expired":
-    "Member {id} is unlinked. The grant's token was too old: only the user can end the grant, in LINE.",
+    "Member {id} is unlinked. The login is more than 90 days old: only the user can end the grant, in LINE.",
 
   "sobot.title": "Mass sends of Sobot",
   "sobot.text": "Sobot's figures of this moment; its days are GMT+8.",
@@ -358,6 +358,7 @@ const EN = {
   "kind.redrive": "Redriven",
   "kind.discard": "Given up",
   "kind.unlink": "Unlinked",
+  "kind.link": "Linked by a login",
   "audit.at": "When ({zone})",
   "audit.by": "Who",
   "audit.subject": "What",

@@ -303,7 +303,7 @@ const ZH_CN = {
   "unlink.wrong": "会员 ID 由 1 到 64 个字符组成：A-Z a-z 0-9 . _ : -",
   "grant.ended": "会员 {id} 已解除绑定，LINE 的授权已结束。",
   "grant.already_ended": "会员 {id} 已解除绑定，LINE 的授权之前就已结束。",
-  "grant.token_expired": "会员 {id} 已解除绑定。授权的令牌已过期，只有用户本人能在 LINE 中结束授权。",
+  "grant.token_expired": "会员 {id} 已解除绑定。登录已超过 90 天，只有用户本人能在 LINE 中结束授权。",
 
   "sobot.title": "智齿的群发",
   "sobot.text": "由智齿即时提供，日期按 GMT+8。",
@@ -343,6 +343,7 @@ const ZH_CN = {
   "kind.redrive": "重投死信",
   "kind.discard": "放弃死信",
   "kind.unlink": "解除绑定",
+  "kind.link": "登录绑定",
   "audit.at": "时间（{zone}）",
   "audit.by": "操作人",
   "audit.subject": "对象",

@@ -298,6 +298,8 @@ impl OpenApi {
                 Ok(text) => json!(text),
                 Err(_) => return Some("the body is no text".to_owned()),
             }
+        } else if essence == "application/x-www-form-urlencoded" {
+            form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), json!(value))).collect()
         } else {
             match serde_json::from_slice(body) {
                 Ok(value) => value,

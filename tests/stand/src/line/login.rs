@@ -1,11 +1,12 @@
-//! LINE Login: the customer's screens, the code, the ID token, the friendship and the end of a grant
-//! (LINE: "Integrating LINE Login with your web app", "LINE Login v2.1 API reference").
+//! LINE Login: the customer's screens, the code, the ID token, the user's tokens, the friendship and the end of a grant
+//! (LINE: "Integrating LINE Login with your web app", "How to handle auto login failure", "LINE Login v2.1 API
+//! reference").
 //!
 //! A browser walks through the screens by their links; a test chooses with [`LineStandIn::authorize`]. Both ways check
 //! the authorization request in full.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -18,14 +19,16 @@ use time::OffsetDateTime;
 use url::{Url, form_urlencoded};
 
 use super::{
-    Endpoint, Inner, LineStandIn, Person, Refusal, Target,
+    Endpoint, Inner, LineStandIn, Person, Refusal, State, Target,
     channel_token::{read_form, refuse},
     has_media_type, message, random_uuid_hex, reply,
 };
 use crate::{api::http_server::Answer, line::channel_key::ChannelKey, random::random_bytes};
 
 const CODE_LIFE: Duration = Duration::from_secs(10 * 60);
-const USER_TOKEN_LIFE: u64 = 30 * 24 * 60 * 60;
+const USER_TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// From the login on; a new access token does not prolong it.
+const REFRESH_TOKEN_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// What the customer does on LINE's screens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
@@ -59,7 +62,9 @@ pub(super) struct Login {
     callbacks: Vec<String>,
     browser_user: String,
     codes: HashMap<String, Grant>,
-    user_tokens: HashMap<String, String>,
+    user_tokens: HashMap<String, UserToken>,
+    refresh_tokens: HashMap<String, UserToken>,
+    no_auto_login: HashSet<String>,
     channel_tokens: Vec<String>,
     forgeries: HashMap<String, VecDeque<Forgery>>,
     other_key: ChannelKey,
@@ -73,6 +78,12 @@ struct Grant {
     expires_at: Duration,
 }
 
+/// A token that a user's login gave; it is worth something while the grant lives.
+struct UserToken {
+    user: String,
+    expires_at: Duration,
+}
+
 /// An authorization request that LINE takes.
 struct Asked {
     redirect_uri: String,
@@ -80,6 +91,7 @@ struct Asked {
     nonce: Option<String>,
     code_challenge: String,
     second_screen: bool,
+    auto_login: bool,
 }
 
 impl Login {
@@ -92,6 +104,8 @@ impl Login {
             browser_user: format!("U{}", random_uuid_hex()),
             codes: HashMap::new(),
             user_tokens: HashMap::new(),
+            refresh_tokens: HashMap::new(),
+            no_auto_login: HashSet::new(),
             channel_tokens: Vec::new(),
             forgeries: HashMap::new(),
             other_key: ChannelKey::generate()?,
@@ -147,11 +161,16 @@ impl Login {
             return back("INVALID_REQUEST", "code_challenge must be a SHA-256 in base64url, its method S256");
         }
         let nonce = take("nonce");
+        let [auto, ios] = ["disable_auto_login", "disable_ios_auto_login"].map(&mut take);
+        if [&auto, &ios].into_iter().flatten().any(|value| value != "true" && value != "false") {
+            return back("INVALID_REQUEST", "disable_auto_login must be true or false");
+        }
+        let auto_login = auto.as_deref() != Some("true");
         if let Some(unknown) = parameters.keys().next() {
             return back("INVALID_REQUEST", &format!("unknown parameter {unknown}"));
         }
         let second_screen = bot_prompt.as_deref() == Some("aggressive");
-        Ok(Asked { redirect_uri, state, nonce, code_challenge, second_screen })
+        Ok(Asked { redirect_uri, state, nonce, code_challenge, second_screen, auto_login })
     }
 
     fn id_token(&mut self, user: &str, nonce: Option<&str>) -> Option<String> {
@@ -189,9 +208,22 @@ impl Login {
         }
     }
 
-    fn user_of(&self, request: &Request<Bytes>) -> Option<String> {
+    fn user_of(&self, request: &Request<Bytes>, now: Duration) -> Option<String> {
         let token = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
-        self.user_tokens.get(token).cloned()
+        self.user_tokens.get(token).filter(|token| now < token.expires_at).map(|token| token.user.clone())
+    }
+
+    fn new_access_token(&mut self, user: &str, now: Duration) -> String {
+        let token = BASE64_URL_SAFE_NO_PAD.encode(random_bytes::<64>());
+        let kept = UserToken { user: user.to_owned(), expires_at: now + USER_TOKEN_LIFE };
+        self.user_tokens.insert(token.clone(), kept);
+        token
+    }
+
+    /// The grant ends, and with it every token of it.
+    fn end_grant(&mut self, user: &str) {
+        self.user_tokens.retain(|_, token| token.user != user);
+        self.refresh_tokens.retain(|_, token| token.user != user);
     }
 }
 
@@ -223,12 +255,21 @@ impl LineStandIn {
 
     /// The user ends every grant of this channel, inside LINE.
     pub fn revoke_grants_of(&self, user: &str) {
-        self.inner.change(|state| state.login.user_tokens.retain(|_, owner| owner != user));
+        self.inner.change(|state| state.login.end_grant(user));
     }
 
-    /// How many of the user's tokens are valid.
+    /// How many of the user's access tokens are valid.
     pub fn grants_of(&self, user: &str) -> usize {
-        self.inner.read(|state| state.login.user_tokens.values().filter(|owner| *owner == user).count())
+        self.inner.read(|state| {
+            let now = state.token_clock();
+            let valid = |token: &&UserToken| token.user == user && now < token.expires_at;
+            state.login.user_tokens.values().filter(valid).count()
+        })
+    }
+
+    /// From now on auto login fails where this user logs in: private browsing, or another browser than LINE's.
+    pub fn fail_auto_login_of(&self, user: &str) {
+        self.inner.change(|state| state.login.no_auto_login.insert(user.to_owned()));
     }
 
     /// Where LINE sends the browser that came with this authorization request, when `user` chooses so.
@@ -251,6 +292,9 @@ impl Inner {
     fn decide(&self, query: &str, user: &str, choice: Choice) -> Result<String, Result<String, String>> {
         self.change(|state| {
             let asked = state.login.check(query)?;
+            if asked.auto_login && state.login.no_auto_login.contains(user) {
+                return Ok(failed_auto_login(&asked.redirect_uri));
+            }
             if choice == Choice::Refuse {
                 let description = "The resource owner denied the request.";
                 let parameters =
@@ -297,7 +341,11 @@ impl Inner {
             _ => return None,
         };
         let went = match choice {
-            None => self.read(|state| state.login.check(query).map(|_| None)),
+            None => self.read(|state| {
+                let Asked { redirect_uri, auto_login, .. } = state.login.check(query)?;
+                let fails = auto_login && state.login.no_auto_login.contains(&user);
+                Ok(fails.then(|| failed_auto_login(&redirect_uri)))
+            }),
             Some(choice) => self.decide(query, &user, choice).map(Some),
         };
         Some(match went {
@@ -317,6 +365,9 @@ impl Inner {
 
     /// `POST /oauth2/v2.1/token` with a code.
     pub(super) async fn exchange(&self, request: &Request<Bytes>) -> Answer {
+        if grant_type(request) == "refresh_token" {
+            return self.refresh(request).await;
+        }
         const FIELDS: [&str; 6] = ["grant_type", "code", "redirect_uri", "client_id", "client_secret", "code_verifier"];
         let form = match read_form(request, &FIELDS) {
             Ok(form) => form,
@@ -346,10 +397,11 @@ impl Inner {
             {
                 return refuse("invalid_grant", "code_verifier does not match").into();
             }
-            let token = BASE64_URL_SAFE_NO_PAD.encode(random_bytes::<64>());
-            login.user_tokens.insert(token.clone(), grant.user.clone());
+            let (token, refresh) = (login.new_access_token(&grant.user, now), random_uuid_hex());
+            let kept = UserToken { user: grant.user.clone(), expires_at: now + REFRESH_TOKEN_LIFE };
+            login.refresh_tokens.insert(refresh.clone(), kept);
             let mut body = json!({
-                "access_token": token, "expires_in": USER_TOKEN_LIFE, "refresh_token": random_uuid_hex(),
+                "access_token": token, "expires_in": USER_TOKEN_LIFE.as_secs(), "refresh_token": refresh,
                 "scope": "profile openid", "token_type": "Bearer",
             });
             if let Some(id_token) = login.id_token(&grant.user, grant.nonce.as_deref()) {
@@ -358,6 +410,54 @@ impl Inner {
             reply(StatusCode::OK, &body)
         })
         .await
+    }
+
+    /// `POST /oauth2/v2.1/token` with a refresh token, which is answered with itself.
+    async fn refresh(&self, request: &Request<Bytes>) -> Answer {
+        let form = match read_form(request, &["grant_type", "refresh_token", "client_id", "client_secret"]) {
+            Ok(form) => form,
+            Err(refusal) => return Ok(refusal.into()),
+        };
+        let user = self.read(|state| Some(state.login.refresh_tokens.get(&form["refresh_token"])?.user.clone()));
+        self.play(Target::Login(Endpoint::Exchange, user.unwrap_or_default()), |state| {
+            let now = state.token_clock();
+            let login = &mut state.login;
+            if form["client_id"] != login.channel_id || form["client_secret"] != login.channel_secret {
+                return refuse("invalid_client", "invalid client_id or client_secret").into();
+            }
+            let kept = login.refresh_tokens.get(&form["refresh_token"]).filter(|token| now < token.expires_at);
+            let Some(user) = kept.map(|token| token.user.clone()) else {
+                return refuse("invalid_grant", "invalid refresh token").into();
+            };
+            let body = json!({
+                "access_token": login.new_access_token(&user, now), "expires_in": USER_TOKEN_LIFE.as_secs(),
+                "refresh_token": form["refresh_token"], "scope": "profile openid", "token_type": "Bearer",
+            });
+            reply(StatusCode::OK, &body)
+        })
+        .await
+    }
+
+    /// `POST /oauth2/v2.1/revoke` of a user's access token: also well where it is none any more.
+    pub(super) async fn revoke_user_token(&self, request: &Request<Bytes>) -> Answer {
+        let form = match read_form(request, &["access_token", "client_id", "client_secret"]) {
+            Ok(form) => form,
+            Err(refusal) => return Ok(refusal.into()),
+        };
+        self.play(Target::Endpoint(Endpoint::Revoke), |state| {
+            if form["client_secret"] != state.login.channel_secret {
+                return refuse("invalid_client", "invalid client_id or client_secret").into();
+            }
+            state.login.user_tokens.remove(&form["access_token"]);
+            Response::new(Bytes::new())
+        })
+        .await
+    }
+
+    /// Whether a request to the revoke endpoint is the Login channel's.
+    pub(super) fn is_of_the_login_channel(&self, request: &Request<Bytes>) -> bool {
+        let id = self.read(|state| state.login.channel_id.clone());
+        form_urlencoded::parse(request.body()).any(|(name, value)| name == "client_id" && value == id)
     }
 
     /// The login's other endpoints.
@@ -397,21 +497,27 @@ impl Inner {
                 }
                 let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
                 let token = body["userAccessToken"].as_str().unwrap_or_default().to_owned();
-                let user = self.read(|state| state.login.user_tokens.get(&token).cloned()).unwrap_or_default();
-                self.play(Target::Login(endpoint, user), |state| match state.login.user_tokens.remove(&token) {
+                let owner = |state: &State| {
+                    let now = state.token_clock();
+                    let token = state.login.user_tokens.get(&token).filter(|token| now < token.expires_at)?;
+                    Some(token.user.clone())
+                };
+                let user = self.read(|state| owner(state)).unwrap_or_default();
+                self.play(Target::Login(endpoint, user), |state| match owner(state) {
                     Some(user) => {
-                        // The grant ends, and with it every token of it.
-                        state.login.user_tokens.retain(|_, owner| *owner != user);
+                        state.login.end_grant(&user);
                         let mut response = Response::new(Bytes::new());
                         *response.status_mut() = StatusCode::NO_CONTENT;
                         response
                     }
-                    None => Refusal::message(StatusCode::BAD_REQUEST, "invalid user access token").into(),
+                    None => Refusal::message(StatusCode::BAD_REQUEST, "invalid token").into(),
                 })
                 .await
             }
             _ => {
-                let Some(user) = self.read(|state| state.login.user_of(request)) else { return Ok(unauthorized()) };
+                let Some(user) = self.read(|state| state.login.user_of(request, state.token_clock())) else {
+                    return Ok(unauthorized());
+                };
                 self.play(Target::Login(endpoint, user.clone()), |state| {
                     let friend = state.people.get(&user).is_none_or(|person| *person == Person::Friend);
                     reply(StatusCode::OK, &json!({ "friendFlag": friend }))
@@ -424,7 +530,18 @@ impl Inner {
 
 /// Whether a request to the token endpoint is a login's.
 pub(super) fn is_exchange(request: &Request<Bytes>) -> bool {
-    form_urlencoded::parse(request.body()).any(|(name, value)| name == "grant_type" && value == "authorization_code")
+    matches!(grant_type(request).as_str(), "authorization_code" | "refresh_token")
+}
+
+fn grant_type(request: &Request<Bytes>) -> String {
+    let mut fields = form_urlencoded::parse(request.body());
+    fields.find_map(|(name, value)| (name == "grant_type").then(|| value.into_owned())).unwrap_or_default()
+}
+
+/// Where LINE sends somebody whose auto login failed: back, with a code that is good for nothing and a `state` that is
+/// not the one of the login.
+fn failed_auto_login(redirect_uri: &str) -> String {
+    with_query(redirect_uri, &[("code", &random_uuid_hex()), ("state", &random_uuid_hex())])
 }
 
 fn with_query(address: &str, parameters: &[(&str, &str)]) -> String {
@@ -515,6 +632,8 @@ mod tests {
             (CHALLENGE, "short", "INVALID_REQUEST"),
             ("S256", "plain", "INVALID_REQUEST"),
             ("nonce=", "nounce=", "INVALID_REQUEST"),
+            ("nonce=", "disable_auto_login=yes&nonce=", "INVALID_REQUEST"),
+            ("nonce=", "disable_ios_auto_login=1&nonce=", "INVALID_REQUEST"),
         ] {
             let back = line.authorize(&good.replace(part, other), "U1", Choice::Consent).unwrap();
             assert!(back.starts_with(CALLBACK) && back.contains(&format!("error={error}&")), "{other}: {back}");
@@ -537,6 +656,59 @@ mod tests {
         let late = code(&line);
         line.advance(CODE_LIFE);
         assert_eq!(exchange(&line, &late, &[]).await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn an_auto_login_that_fails_fails_until_it_is_disabled() {
+        let line = line().await;
+        line.fail_auto_login_of("U1");
+        let back = line.authorize(&address(&line), "U1", Choice::Consent).unwrap();
+        assert!(back.contains("code=") && !back.contains("abc123"), "{back}");
+        let code = back.split("code=").nth(1).unwrap().split('&').next().unwrap();
+        assert_eq!(exchange(&line, code, &[]).await.0, 400);
+        let manual = format!("{}&disable_auto_login=true", address(&line));
+        assert!(line.authorize(&manual, "U1", Choice::Consent).unwrap().contains("state=abc123"));
+        let ios = format!("{}&disable_ios_auto_login=true", address(&line));
+        assert!(!line.authorize(&ios, "U1", Choice::Consent).unwrap().contains("state=abc123"), "for iOS alone");
+    }
+
+    #[tokio::test]
+    async fn a_refresh_token_gives_access_tokens_for_ninety_days_while_the_grant_lives() {
+        let line = line().await;
+        let post = async |path: &str, changes: &[(&str, &str)]| {
+            let (id, secret) = (line.login_channel_id(), line.login_channel_secret());
+            let mut form = HashMap::from([("client_id", id.as_str()), ("client_secret", &secret)]);
+            form.extend(changes.iter().copied());
+            let answer = reqwest::Client::new().post(format!("{}{path}", line.base_url())).form(&form).send().await;
+            let answer = answer.unwrap();
+            (answer.status().as_u16(), serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap_or_default())
+        };
+        let (_, login) = exchange(&line, &code(&line), &[]).await;
+        let token = login["refresh_token"].as_str().unwrap();
+        let refresh = [("grant_type", "refresh_token"), ("refresh_token", token)];
+        let day = Duration::from_secs(24 * 60 * 60);
+        line.advance(31 * day);
+        assert_eq!(line.grants_of("U1"), 0);
+        let (status, body) = post("/oauth2/v2.1/token", &refresh).await;
+        assert_eq!((status, &body["refresh_token"], line.grants_of("U1")), (200, &login["refresh_token"], 1));
+        let wrong = [&refresh[..], &[("client_secret", "wrong")]].concat();
+        assert_eq!(post("/oauth2/v2.1/token", &wrong).await.1["error"], "invalid_client");
+
+        // One access token ends, and the grant goes on.
+        let access = [("access_token", body["access_token"].as_str().unwrap())];
+        for _ in 0..2 {
+            assert_eq!(post("/oauth2/v2.1/revoke", &access).await.0, 200);
+        }
+        assert_eq!(line.grants_of("U1"), 0);
+        assert_eq!(post("/oauth2/v2.1/token", &refresh).await.0, 200);
+
+        line.advance(59 * day);
+        let over = (400, json!({ "error": "invalid_grant", "error_description": "invalid refresh token" }));
+        assert_eq!(post("/oauth2/v2.1/token", &refresh).await, over);
+        let (_, login) = exchange(&line, &code(&line), &[]).await;
+        line.revoke_grants_of("U1");
+        let refresh = [("grant_type", "refresh_token"), ("refresh_token", login["refresh_token"].as_str().unwrap())];
+        assert_eq!(post("/oauth2/v2.1/token", &refresh).await, over);
     }
 
     #[tokio::test]

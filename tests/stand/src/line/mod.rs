@@ -1,7 +1,7 @@
 //! A stand-in for api.line.me on a loopback port. It enforces what LINE documents: a request LINE would refuse is
 //! refused here, and what LINE would deliver can be read as the customer sees it.
 //!
-//! * `login` - LINE Login: the screens, the code, the ID token, the friendship, the end of a grant
+//! * `login` - LINE Login: the screens, the code, the ID token, the tokens, the friendship, the end of a grant
 //! * `channel_token` - channel access tokens by signed assertion
 //! * `push` - the push endpoint: retry keys, quota, delivery; `push_rules` and `flex_rules` - its body
 //! * `profile` - the profile endpoint, which tells of friends only
@@ -62,7 +62,7 @@ const INVALID_TOKEN: &str = "Authentication failed due to the following reason: 
 pub enum Endpoint {
     /// `POST /oauth2/v2.1/token` with an assertion
     Token,
-    /// `POST /oauth2/v2.1/token` with a login's code; scripted by [`Target::Login`]
+    /// `POST /oauth2/v2.1/token` with a login's code or refresh token; scripted by [`Target::Login`]
     Exchange,
     /// `POST /oauth2/v3/token`
     StatelessToken,
@@ -541,6 +541,7 @@ impl Inner {
                 })
                 .await
             }
+            Endpoint::Revoke if self.is_of_the_login_channel(request) => self.revoke_user_token(request).await,
             Endpoint::Revoke => {
                 self.play(target, |state| state.tokens.revoke(request).unwrap_or_else(Refusal::into)).await
             }

@@ -108,8 +108,13 @@ impl Delivery {
     /// One attempt, unless something stands in its way. Where the delivery stands then, as far as anything is durable;
     /// `record` is what stands.
     pub(super) async fn attempt(&self, record: &mut DeliveryRecord, claimed: Claimed) -> Report {
-        let suppression = self.suppression(record).await;
-        self.attempt_unless(suppression, record, claimed).await
+        let suppression = timeout_at(self.deadline(&claimed), self.suppression(record)).await;
+        self.attempt_unless(suppression.unwrap_or(Err(DeliveryError::Late)), record, claimed).await
+    }
+
+    /// When a claimed attempt is over, whatever it waits for.
+    fn deadline(&self, claimed: &Claimed) -> Instant {
+        Instant::now() + Duration::try_from(claimed.deadline() - self.clock.now()).unwrap_or_default()
     }
 
     /// The same, where what stands in the way was asked already.
@@ -120,10 +125,9 @@ impl Delivery {
         mut claimed: Claimed,
     ) -> Report {
         let at = self.clock.now();
-        let left = Duration::try_from(claimed.deadline() - at).unwrap_or_default();
-        let push = timeout_at(Instant::now() + left, self.unless_forbidden(record, &mut claimed, &suppression))
+        let push = timeout_at(self.deadline(&claimed), self.unless_forbidden(record, &mut claimed, &suppression))
             .await
-            .unwrap_or_else(|_| Push::later(None, "the attempt took too long"));
+            .unwrap_or_else(|_| Push::later(None, DeliveryError::Late.to_string()));
         let Push { end, answer, error } = push;
         let outcome = claimed.ended(end, &self.settings.pace);
         record.note_answer(answer.as_ref(), error.clone());

@@ -132,6 +132,9 @@ pub enum DeliveryError {
     /// Other workers wrote the record in between, each time.
     #[error("other workers write the record: later")]
     Overtaken,
+    /// The attempt's deadline passed while it waited.
+    #[error("the attempt took too long")]
+    Late,
 }
 
 impl Delivery {

@@ -62,7 +62,7 @@ impl Trouble {
             (Self::Throttled, Sobot) => Fault::Answer(429, "", ""),
             (Self::ServerError, Aws) => Fault::INTERNAL,
             (Self::ServerError, Line | Sobot) => Fault::Answer(500, "{}", ""),
-            (Self::Garbled, _) => Fault::ForwardThenAnswer(GARBAGE),
+            (Self::Garbled, _) => Fault::ForwardThenGarble(GARBAGE),
             (Self::KilledBefore, _) => Fault::Kill,
             (Self::KilledAfter, _) => Fault::ForwardThenKill,
         })

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use hyper::{
     Request, Response, StatusCode, Uri,
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
 };
 use tokio::sync::watch;
 
@@ -90,8 +90,8 @@ pub enum Fault {
     HangUp,
     /// Executed, but the caller never hears of it.
     ForwardThenHangUp,
-    /// Executed, and answered with 200 and this.
-    ForwardThenAnswer(&'static str),
+    /// Executed, and answered with its status and this body.
+    ForwardThenGarble(&'static str),
     /// The first attempt of each call is executed and the caller never hears of it; what the SDK repeats goes its way.
     LoseFirstAnswer,
     /// Waits until the [`Injected`] is dropped, then goes its way; never does if the caller is gone by then.
@@ -214,7 +214,7 @@ impl Wire {
             Some((Fault::Answer(status, body, query_error), _)) => Ok(aws_answer(status, body.to_owned(), query_error)),
             Some((Fault::HangUp, _)) => Err(HangUp),
             Some((Fault::ForwardThenHangUp | Fault::LoseFirstAnswer, _)) => execute().await.and(Err(HangUp)),
-            Some((Fault::ForwardThenAnswer(body), _)) => execute().await.map(|_| aws_answer(200, body.to_owned(), "")),
+            Some((Fault::ForwardThenGarble(body), _)) => execute().await.map(|answer| garbled(answer, body)),
             Some((Fault::Hold, mut hold)) => {
                 // Ends with an error when the other half is dropped, and only then: nothing is ever sent.
                 let _ = hold.changed().await;
@@ -324,6 +324,13 @@ pub fn partner_call(request: &Request<Bytes>, caller: Caller) -> Call {
 /// As AWS tells an error.
 pub fn aws_error(status: u16, code: &str) -> Response<Bytes> {
     aws_answer(status, format!(r#"{{"__type":"{code}","message":"injected on purpose"}}"#), "")
+}
+
+/// With another body.
+fn garbled(answer: Response<Bytes>, body: &'static str) -> Response<Bytes> {
+    let (mut head, _) = answer.into_parts();
+    head.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(head, Bytes::from(body))
 }
 
 fn aws_answer(status: u16, body: String, query_error: &'static str) -> Response<Bytes> {

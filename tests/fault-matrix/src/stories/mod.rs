@@ -32,7 +32,7 @@ pub const STORIES: &[Story] = &[
     Story { name: "order", tell: |case| Box::pin(orders::an_order(case)) },
     Story { name: "sweep", tell: |case| Box::pin(orders::a_lost_bell(case)) },
     Story { name: "redrive", tell: |case| Box::pin(orders::a_dead_letter(case)) },
-    Story { name: "resend", tell: |case| Box::pin(orders::a_refused_order(case)) },
+    Story { name: "resend", tell: |case| Box::pin(orders::a_failed_order(case)) },
     Story { name: "button", tell: |case| Box::pin(orders::a_refused_button(case)) },
     Story { name: "webhook-line", tell: |case| Box::pin(inbox::events_of_line(case)) },
     Story { name: "webhook-sobot", tell: |case| Box::pin(inbox::events_of_sobot(case)) },

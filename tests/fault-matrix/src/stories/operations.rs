@@ -3,21 +3,25 @@
 use anyhow::ensure;
 use local_stand::{
     sobot::{SendRecord, Task},
-    stand::{order_with, random_key, random_user},
+    stand::{random_key, random_user},
 };
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::case::Case;
+use crate::{
+    case::Case,
+    stories::orders::{Order, settles},
+};
 
 /// Reads what there is to read, turns the switch, unlinks a member, discards a dead letter.
 pub async fn a_morning(case: &Case<'_>) -> anyhow::Result<()> {
     let (member, customer) = (format!("member-{}", random_key()), random_user());
     case.canaries.plant([&customer]);
     case.stand.log_in(&member, &customer).await?;
-    let order = order_with(json!({ "recipient": { "memberId": member } }));
-    let id = order["orderId"].as_str().unwrap_or_default();
-    ensure!(case.stand.post(&order).await.body["delivery"] == "sent", "not sent before it began");
+    let order = Order::new(case, json!({}), []).of(&member);
+    order.post(case).await?;
+    settles(case, &order).await?;
+    let id = order.id();
     case.stand.line.set_quota(Some(200_000));
     let start = OffsetDateTime::now_utc();
     let (task_id, task_name) = ("1".to_owned(), "群发".to_owned());
@@ -58,8 +62,7 @@ pub async fn a_morning(case: &Case<'_>) -> anyhow::Result<()> {
     let unlinked = case.operate("DELETE", &format!("/links/{member}?reason=a%20try"), None).await?;
     // After an answer that was lost there is nothing to unlink.
     ensure!([200, 404].contains(&unlinked.status), "{unlinked:?}");
-    let again = order_with(json!({ "recipient": { "memberId": member } }));
-    let told = case.until_answered(async || case.stand.post(&again).await).await?;
+    let told = Order::new(case, json!({}), []).of(&member).post(case).await?;
     ensure!(told.body["reason"] == "not_linked", "unlinked, and {told:?}");
 
     // A listing that died keeps its letters from others for half a minute.

@@ -35,6 +35,12 @@ impl Order {
         Self { body, user }
     }
 
+    /// The same, to a member.
+    pub fn of(mut self, member: &str) -> Self {
+        self.body["recipient"] = json!({ "memberId": member });
+        self
+    }
+
     /// Its id.
     pub fn id(&self) -> &str {
         self.body["orderId"].as_str().expect("an order id")
@@ -59,11 +65,10 @@ fn fails() -> Behaviour {
 
 /// To a member whose LINE user was no friend some hours ago; LINE fails the first push, so a retry follows.
 pub async fn an_order(case: &Case<'_>) -> anyhow::Result<()> {
-    let mut order = Order::new(case, json!({}), [fails()]);
     let member = format!("member-{}", random_key());
+    let order = Order::new(case, json!({}), [fails()]).of(&member);
     case.stand.link(&member, &order.user).await?;
     case.stand.believe(&order.user, false, Duration::hours(2), Source::LineEvent).await?;
-    order.body["recipient"] = json!({ "memberId": member });
     case.begin().await?;
     let answer = order.post(case).await?;
     ends_well(case, &order, &answer).await
@@ -91,14 +96,15 @@ pub async fn a_dead_letter(case: &Case<'_>) -> anyhow::Result<()> {
     ends_well(case, &order, &answer).await
 }
 
-/// LINE refused it: an operator sends it again.
-pub async fn a_refused_order(case: &Case<'_>) -> anyhow::Result<()> {
-    let refuses = Behaviour::answer(400, r#"{"message":"Failed to send messages"}"#);
-    let order = Order::new(case, json!({}), [refuses]);
-    let refused = order.post(case).await?;
-    ensure!(refused.body["reason"] == "refused_by_line", "{refused:?}");
+/// Its member was linked to nobody when it came: an operator sends it again.
+pub async fn a_failed_order(case: &Case<'_>) -> anyhow::Result<()> {
+    let member = format!("member-{}", random_key());
+    let order = Order::new(case, json!({}), []).of(&member);
+    let failed = order.post(case).await?;
+    ensure!(failed.body["reason"] == "not_linked", "{failed:?}");
+    case.stand.link(&member, &order.user).await?;
     case.begin().await?;
-    let body = json!({ "reason": "the account was repaired" });
+    let body = json!({ "reason": "the member has logged in" });
     let resent = case.operate("POST", &format!("/orders/{}/resend", order.id()), Some(body)).await?;
     // After an answer that was lost it may be on its way, or have arrived.
     ensure!([200, 202, 409].contains(&resent.status), "{resent:?}");

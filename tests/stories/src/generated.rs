@@ -271,7 +271,7 @@ fn header() -> impl Strategy<Value = (String, String)> {
 fn call(route: String, keys: Vec<String>) -> impl Strategy<Value = Value> {
     let parameter = prop_oneof![2 => text(0..6), 2 => "[A-Za-z0-9._:-]{1,20}", 1 => "[0-9-]{10}"];
     let known = select(vec![
-        "token", "state", "code", "limit", "cursor", "status", "date", "from", "to", "reason", "queue", "a",
+        "token", "state", "code", "error", "limit", "cursor", "status", "date", "from", "to", "reason", "queue", "a",
     ]);
     let pair = (prop_oneof![3 => known.prop_map(str::to_owned), 1 => text(0..3)], text(0..6));
     let query = prop_oneof![

@@ -11,12 +11,12 @@ use std::{
 };
 
 use local_stand::{
-    aws::tap::AwsCall,
     line::{
         Behaviour,
         webhook_sender::{WebhookSender, message},
     },
     stand::{Stand, order_with, random_user},
+    wire::Call,
 };
 use serde_json::{Value, json};
 use shared::delivery::state::State;
@@ -114,8 +114,8 @@ async fn send_webhooks(stand: Arc<Stand>, user: String, watched: Arc<Watched>) -
 }
 
 /// What an order takes of what AWS charges for, and what a million of them cost.
-fn print_costs(calls: &[AwsCall], orders: usize, log_bytes: usize) {
-    let kilobytes = |call: &AwsCall| call.body.len().div_ceil(1024);
+fn print_costs(calls: &[Call], orders: usize, log_bytes: usize) {
+    let kilobytes = |call: &Call| call.body.len().div_ceil(1024);
     let of = |operations: &[&str]| calls.iter().filter(|call| operations.contains(&call.operation.as_str())).count();
     // An index takes a unit for each write that changes what it shows: nearly each.
     let writes: usize = calls
@@ -216,7 +216,7 @@ fn under_load_every_order_reaches_its_customer_once() {
         let calls = stand.aws.tap().calls();
         let of_orders: Vec<_> = calls
             .into_iter()
-            .filter(|call| ["order-finished", "push-retry", "delivery-sweep"].contains(&call.caller.as_str()))
+            .filter(|call| ["order-finished", "push-retry", "delivery-sweep"].contains(&call.caller.function.as_str()))
             .collect();
         let mut by_operation = BTreeMap::<&str, usize>::new();
         for call in &of_orders {

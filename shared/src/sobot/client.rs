@@ -26,6 +26,9 @@ use crate::{
 
 /// Sobot's error texts are kept to this many characters.
 const MAX_ERROR_TEXT: usize = 200;
+/// A connection that was idle for longer, through a freeze of the environment perhaps, may be dead: it is not used
+/// again.
+const IDLE: Duration = Duration::from_secs(20);
 /// `ret_code` of a success.
 const SUCCESS: &str = "000000";
 
@@ -99,7 +102,12 @@ impl SobotClient {
     /// A client for `base`, such as `https://sg.sobot.com`; no call takes longer than `timeout`.
     pub fn new(base: &str, timeout: Duration) -> reqwest::Result<Self> {
         // A redirect would carry the token elsewhere, and Sobot documents none.
-        let http = reqwest::Client::builder().timeout(timeout).redirect(Policy::none()).build()?;
+        let http = reqwest::Client::builder()
+            .timeout(timeout)
+            .connect_timeout(timeout / 2)
+            .pool_idle_timeout(IDLE)
+            .redirect(Policy::none())
+            .build()?;
         Ok(Self { http, base: base.to_owned() })
     }
 

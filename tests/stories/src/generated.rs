@@ -16,12 +16,22 @@ use proptest::{
 };
 use serde_json::{Map, Value, json};
 use shared::{
+    audit::Entry,
+    aws::table::Item,
+    delivery::{day::DayCount, record::DeliveryRecord, switch::Switch},
     ids::LineUserId,
+    inbox::{
+        messages::StoredEvent,
+        queue::{Envelope, Via},
+    },
     language::Language,
+    line::webhook::Event,
     message::{MessageStyle, PushRequest},
     notification::{Notification, StatusChange, parse},
     order::Recipient,
+    token::sealing::SealingKey,
 };
+use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
 use crate::story_on_an_idle_machine;
@@ -261,7 +271,7 @@ fn header() -> impl Strategy<Value = (String, String)> {
 fn call(route: String, keys: Vec<String>) -> impl Strategy<Value = Value> {
     let parameter = prop_oneof![2 => text(0..6), 2 => "[A-Za-z0-9._:-]{1,20}", 1 => "[0-9-]{10}"];
     let known = select(vec![
-        "token", "state", "code", "limit", "cursor", "status", "date", "from", "to", "reason", "queue", "a",
+        "token", "state", "code", "error", "limit", "cursor", "status", "date", "from", "to", "reason", "queue", "a",
     ]);
     let pair = (prop_oneof![3 => known.prop_map(str::to_owned), 1 => text(0..3)], text(0..6));
     let query = prop_oneof![
@@ -412,4 +422,232 @@ fn whatever_a_route_is_called_with_it_answers() {
         // What was taken is worked off, and nobody has complained.
         tokio::time::timeout(Duration::from_secs(120), stand.wait_for_an_empty_inbox()).await.expect("worked off");
     });
+}
+
+/// An instant, as it is kept: to the nanosecond, in UTC.
+fn instant() -> impl Strategy<Value = Value> {
+    (time_text(), 0..1_000_000_000u32).prop_map(|(text, nanoseconds)| {
+        let date_and_time = &text[..19];
+        json!(format!("{date_and_time}.{nanoseconds:09}Z"))
+    })
+}
+
+/// An object of these fields, of which an older version may not have kept the second ones.
+fn object(
+    always: Vec<(&'static str, BoxedStrategy<Value>)>,
+    perhaps: Vec<(&'static str, BoxedStrategy<Value>)>,
+) -> BoxedStrategy<Value> {
+    let always = always.into_iter().map(|(name, value)| value.prop_map(move |value| Some((name, value))).boxed());
+    let perhaps = perhaps.into_iter().map(|(name, value)| {
+        proptest::option::of(value).prop_map(move |value| value.map(|value| (name, value))).boxed()
+    });
+    let fields: Vec<_> = always.chain(perhaps).collect();
+    fields
+        .prop_map(|fields| {
+            let fields = fields.into_iter().flatten().map(|(name, value)| (name.to_owned(), value));
+            Value::Object(fields.collect())
+        })
+        .boxed()
+}
+
+fn words() -> BoxedStrategy<Value> {
+    text(0..6).prop_map(Value::from).boxed()
+}
+
+fn number(max: u64) -> BoxedStrategy<Value> {
+    (0..=max).prop_map(Value::from).boxed()
+}
+
+fn truth() -> BoxedStrategy<Value> {
+    any::<bool>().prop_map(Value::from).boxed()
+}
+
+fn one_of(words: &[&'static str]) -> BoxedStrategy<Value> {
+    select(words.to_vec()).prop_map(Value::from).boxed()
+}
+
+fn uuid() -> BoxedStrategy<Value> {
+    "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}".prop_map(Value::from).boxed()
+}
+
+fn list(item: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
+    vec(item, 0..4).prop_map(Value::from).boxed()
+}
+
+fn record() -> BoxedStrategy<Value> {
+    const STATES: [&str; 6] = ["pending", "retrying", "sent", "suppressed", "failed", "expired"];
+    const REASONS: [&str; 3] = ["switched_off", "not_a_friend", "refused_by_line"];
+    let at = || instant().boxed();
+    let attempt = object(
+        vec![("at", at()), ("generation", number(9)), ("state", one_of(&STATES))],
+        vec![
+            ("line_status", number(599)),
+            ("line_request_id", words()),
+            ("despite", one_of(&REASONS)),
+            ("error", words()),
+        ],
+    );
+    let resend = object(
+        vec![("at", at()), ("by", words()), ("reason", words()), ("generation", number(9)), ("force", truth())],
+        vec![],
+    );
+    object(
+        vec![
+            ("order_id", words()),
+            ("status", words()),
+            ("day", words()),
+            ("revision", number(u64::MAX)),
+            ("state", one_of(&STATES)),
+            ("created_at", at()),
+            ("generation", number(u32::MAX.into())),
+            ("may_have_reached_line", truth()),
+            ("attempt_count", number(u32::MAX.into())),
+            ("order", words()),
+            ("push_body", words()),
+            ("attempts", list(attempt)),
+            ("updated_at", at()),
+            ("expire_at", number(i64::MAX.unsigned_abs())),
+        ],
+        vec![
+            ("reason", one_of(&REASONS)),
+            ("retry_key", uuid()),
+            ("key_first_used_at", at()),
+            ("may_have_reached_line_before", truth()),
+            ("without_button", truth()),
+            ("round_attempts", number(9)),
+            ("last_attempt_at", at()),
+            ("due_at", at()),
+            ("waiting_since", at()),
+            ("bell", uuid()),
+            ("bell_enqueued_at", at()),
+            ("rung_at", at()),
+            ("line_user_id", words()),
+            ("line_request_id", words()),
+            ("line_accepted_request_id", words()),
+            ("line_message_id", words()),
+            ("last_error", words()),
+            ("resends", list(resend)),
+        ],
+    )
+}
+
+/// What is read of `kept`, written to a table and read again, is the same.
+fn reads_as_written<T>(kept: &Value) -> Result<(), TestCaseError>
+where
+    T: serde::de::DeserializeOwned + serde::Serialize + PartialEq + std::fmt::Debug,
+{
+    let failed = |error: &dyn std::fmt::Display| TestCaseError::fail(format!("{error}: {kept}"));
+    let value: T = serde_json::from_value(kept.clone()).map_err(|error| failed(&error))?;
+    let item: Item = serde_dynamo::to_item(&value).map_err(|error| failed(&error))?;
+    let again: T = serde_dynamo::from_item(item).map_err(|error| failed(&error))?;
+    let printed = serde_json::to_string(&value).map_err(|error| failed(&error))?;
+    let parsed: T = serde_json::from_str(&printed).map_err(|error| failed(&error))?;
+    if again == value && parsed == value {
+        Ok(())
+    } else {
+        Err(TestCaseError::fail(format!("{value:?} is read as {again:?} and {parsed:?}")))
+    }
+}
+
+fn every<T>(what: &str, kept: BoxedStrategy<Value>)
+where
+    T: serde::de::DeserializeOwned + serde::Serialize + PartialEq + std::fmt::Debug,
+{
+    let result = runner(what, 100).run(&kept, |kept| reads_as_written::<T>(&kept));
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn every_kept_form_is_read_as_it_was_written() {
+    let at = || instant().boxed();
+    every::<DeliveryRecord>("records", record());
+    every::<Switch>(
+        "switches",
+        object(
+            vec![("status", words()), ("enabled", truth())],
+            vec![("changed_at", at()), ("changed_by", words()), ("reason", words())],
+        ),
+    );
+    every::<Entry>(
+        "audit entries",
+        object(
+            vec![
+                ("kind", one_of(&["switch", "resend", "redrive", "discard", "unlink"])),
+                ("at_key", words()),
+                ("at", at()),
+                ("subject", words()),
+                ("by", words()),
+                ("reason", words()),
+                ("expire_at", number(i64::MAX.unsigned_abs())),
+            ],
+            vec![("detail", object(vec![("a", words()), ("b", number(9))], vec![("c", truth())]))],
+        ),
+    );
+    let failed = object(vec![("count", number(u64::MAX)), ("order_ids", list(words()))], vec![]);
+    every::<DayCount>(
+        "days",
+        object(
+            vec![
+                ("sent", number(u64::MAX)),
+                ("retried", number(9)),
+                ("open", number(9)),
+                ("suppressed", object(vec![], vec![("switched_off", number(9)), ("x", number(9))])),
+                ("failed", object(vec![], vec![("refused_by_line", failed)])),
+            ],
+            vec![],
+        ),
+    );
+}
+
+#[test]
+fn every_event_is_stored_as_it_was_read() {
+    let webhook = json!({ "type": "message", "webhookEventId": "01", "timestamp": 1_462_629_479_859_u64,
+        "source": { "type": "user", "userId": "U1", "groupId": "C1" }, "replyToken": "hunter2",
+        "link": { "result": "ok", "nonce": "hunter2" }, "unsend": { "messageId": "1" }, "postback": { "data": "a" },
+        "follow": { "isUnblocked": true },
+        "message": { "id": "1", "type": "text", "text": "a", "fileName": "a", "duration": 1, "packageId": "1",
+                     "stickerId": "2", "latitude": 1.5, "longitude": 2, "contentProvider": { "type": "external",
+                     "originalContentUrl": "https://e.jp" }, "imageSet": { "id": "1" }, "keywords": ["a"] } });
+    let types = ["message", "unsend", "follow", "unfollow", "accountLink", "postback", "later"];
+    let contents = ["text", "image", "video", "audio", "file", "location", "sticker", "later"];
+    let events = (select(types.to_vec()), select(contents.to_vec())).prop_flat_map(move |(event, content)| {
+        let mut webhook = webhook.clone();
+        webhook["type"] = json!(event);
+        webhook["message"]["type"] = json!(content);
+        changed(webhook)
+    });
+    let result = runner("events", 200).run(&events, |event| {
+        let read = Event::parse(&event.to_string());
+        // What was kept is read once more where an event comes again.
+        let again = Event::parse(&read.raw);
+        if again.kind != read.kind || again.source != read.source || again.at_ms != read.at_ms {
+            return Err(TestCaseError::fail(format!("{read:?} is read as {again:?}")));
+        }
+        if read.raw.contains("hunter2") && event["replyToken"] == "hunter2" && event["link"]["nonce"] == "hunter2" {
+            return Err(TestCaseError::fail(format!("what lets its holder act is kept: {}", read.raw)));
+        }
+        let envelope =
+            Envelope { via: Via::Sobot, verified: true, received_at: OffsetDateTime::UNIX_EPOCH, events: Vec::new() };
+        let stored = StoredEvent::new(&read, &envelope, time::Duration::days(90));
+        reads_as_written::<StoredEvent>(&serde_json::to_value(&stored).expect("JSON"))
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn what_is_sealed_is_opened_by_its_key_and_context_alone() {
+    let texts = (text(0..20), text(0..4), text(0..4), text(1..4));
+    let result = runner("sealed texts", 200).run(&texts, |(text, context, other, key)| {
+        let sealing_key = SealingKey::derive(key.as_bytes());
+        let sealed = sealing_key.seal(&context, &text);
+        let opened = sealing_key.open(&context, &sealed);
+        let by_others =
+            (sealing_key.open(&format!("{context}{other}x"), &sealed), SealingKey::derive(b"").open(&context, &sealed));
+        if opened.as_deref() == Some(&text) && by_others == (None, None) {
+            Ok(())
+        } else {
+            Err(TestCaseError::fail(format!("{opened:?}, {by_others:?}")))
+        }
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -22,6 +22,8 @@
 //! * [`inbox`] - what becomes of the events
 //! * [`foreign_bytes`] - what is not quite JSON or not quite Unicode, at every door
 //! * [`generated`] - any order, any call: thousands of them, from a seed
+//! * [`load`] - many orders at once, and everything that may come in between
+//! * [`long_runs`] - one process, thousands of events
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
 //! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`metrics`] - what CloudWatch reads in the logs
@@ -51,8 +53,11 @@ mod events;
 mod foreign_bytes;
 mod generated;
 mod inbox;
+mod load;
 mod login;
 mod login_browser;
+mod long_runs;
+
 mod metrics;
 mod operations;
 mod outcomes;

@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    aws::{policy::Statement, process::Process, tap::AwsTap},
+    aws::{one_process::OneProcess, policy::Statement, process::Process, tap::AwsTap},
     random::random_bytes,
     repository,
 };
@@ -268,6 +268,23 @@ impl LocalAws {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(live.len())
+    }
+
+    /// A process of its own of this function (`InboxFunction`). Its calls go through the [`tap`](Self::tap), its log is
+    /// `<binary>.alone.log`.
+    pub async fn one_process(&self, function: &str, binary: &str) -> anyhow::Result<OneProcess> {
+        let mut variables = self.environments.get(function).with_context(|| format!("no {function}"))?.clone();
+        let ours = [
+            ("AWS_ENDPOINT_URL", self.tap.base_url()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_SDK_UA_APP_ID", binary.to_owned()),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
+            ("AWS_LAMBDA_LOG_LEVEL", "WARN".to_owned()),
+        ];
+        variables.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        let program = self.stand.binaries.get(binary).with_context(|| format!("there is no binary {binary}"))?;
+        let log = File::create(self.stand.functions().join(format!("{binary}.alone.log")))?;
+        OneProcess::start(program, &variables, log).await
     }
 
     /// What the function's live processes hold.

@@ -81,6 +81,12 @@ impl AwsTap {
         self.server.base_url()
     }
 
+    /// Closes every connection, as a server does with those that were idle for too long.
+    pub async fn close_connections(&self) -> anyhow::Result<()> {
+        self.server.close().await;
+        self.server.open().await
+    }
+
     /// From now on a call that its function's policy does not allow is answered as AWS answers it.
     pub fn enforce(&self, permissions: Permissions) {
         lock(&self.policies).permissions = permissions;

@@ -51,7 +51,12 @@ async fn logs_in(case: &Case<'_>, member: &str, user: &str, former: Option<&str>
             "{member} is linked to {linked:?}"
         );
         if status == 200 {
-            let title = ["You are connected", "One step left"].into_iter().find(|title| page.contains(*title));
+            // A request that died may still be at it: the page would look again, and a new link is as good.
+            if page.contains("One moment") {
+                seen.push(status);
+                continue;
+            }
+            let title = ["LINE connected", "One more step"].into_iter().find(|title| page.contains(*title));
             ensure!(title.is_some(), "an unknown page: {page}");
             ensure!(linked.as_deref() == Some(user), "{title:?} is told, and linked is {linked:?}");
             return Ok(());
@@ -65,20 +70,30 @@ async fn logs_in(case: &Case<'_>, member: &str, user: &str, former: Option<&str>
 /// One login in one browser: the status and the page at its end.
 async fn tries(case: &Case<'_>, http: &Client, member: &str, user: &str) -> anyhow::Result<(u16, String)> {
     let link = case.stand.login_url(member);
-    case.canaries.plant(link.split_once("token=").map(|(_, token)| token));
-    let begun = http.get(&link).header("accept-language", "en").send().await?;
-    if begun.status().as_u16() != 302 {
-        let (status, page) = (begun.status().as_u16(), begun.text().await?);
+    let offered = http.get(&link).header("accept-language", "en").send().await?;
+    let cookie = offered.headers().get("set-cookie").map(|cookie| cookie.to_str().map(str::to_owned)).transpose()?;
+    let (status, page) = (offered.status().as_u16(), offered.text().await?);
+    let (200, Some(cookie)) = (status, cookie) else {
         ensure!(status >= 400, "the app's link shows {status}: {page}");
+        case.canaries.plant(link.split_once("token=").map(|(_, token)| token));
         case.canaries.look_at_text(&page);
         return Ok((status, page));
-    }
-    let header = |name: &str| {
-        let value = begun.headers().get(name).with_context(|| format!("no {name}"))?.to_str()?;
-        Ok::<_, anyhow::Error>(value.to_owned())
     };
-    let cookie = header("set-cookie")?.split(';').next().unwrap_or_default().to_owned();
-    let callback = case.stand.line.authorize(&header("location")?, user, Choice::Consent);
+    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    let field = |name: &str| between(&page, &format!("name=\"{name}\" value=\""), "\"");
+    let form = [("token", field("token")?), ("shown", field("shown")?)];
+    let action = link.split('?').next().unwrap_or_default();
+    let pressed = http.post(action).header("cookie", &cookie).header("accept-language", "en").form(&form);
+    let pressed = pressed.send().await?;
+    let (status, into_line) = (pressed.status().as_u16(), pressed.text().await?);
+    // The form had to hold it; no page after this may.
+    case.canaries.plant(link.split_once("token=").map(|(_, token)| token));
+    case.canaries.look_at_text(&into_line);
+    if status != 200 {
+        ensure!(status >= 400, "the button is answered {status}: {into_line}");
+        return Ok((status, into_line));
+    }
+    let callback = case.stand.line.authorize(&between(&into_line, "<a href=\"", "\"")?, user, Choice::Consent);
     let callback = callback.map_err(anyhow::Error::msg)?;
     let code = callback.split_once("code=").map(|(_, rest)| rest.split('&').next().unwrap_or_default());
     case.canaries.plant(code);
@@ -93,6 +108,11 @@ async fn tries(case: &Case<'_>, http: &Client, member: &str, user: &str) -> anyh
         }
     }
     Ok(end)
+}
+
+fn between(text: &str, before: &str, after: &str) -> anyhow::Result<String> {
+    let found = text.split_once(before).and_then(|(_, rest)| rest.split_once(after));
+    Ok(found.with_context(|| format!("no {before} in {text}"))?.0.replace("&amp;", "&"))
 }
 
 fn links(case: &Case<'_>) -> Links {

@@ -7,7 +7,7 @@
 //! * [`signature`] - proof that a webhook comes from LINE
 //! * [`webhook`] - the events of a webhook, typed
 //! * [`channel`] - the channel with its secret and its shared token: what a push is sent through
-//! * [`channel_secret`] - the channel's secret, and the part of it that verifies webhooks
+//! * [`channel_secret`] - the channel's two secrets: what signs token requests, and what verifies webhooks
 //! * [`day`] - LINE's calendar
 //! * [`quota`] - the month's messages
 //! * [`login`] - LINE Login: the code, the ID token, the friendship, the end of a grant

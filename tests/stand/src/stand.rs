@@ -163,6 +163,7 @@ impl Stand {
             .context("the sender is not verified")?;
         stand.put_secret("LineSecretArn", &stand.line.secret()).await?;
         stand.put_secret("LoginSecretArn", &stand.login_secret()).await?;
+        stand.put_secret("ChannelSecretArn", &json!({ "channelSecret": stand.line.channel_secret() })).await?;
         stand.put_secret("SobotSecretArn", &stand.sobot.secret()).await?;
         stand.put_secret("OrderKeySecretArn", &json!({ "current": stand.order_key })).await?;
         stand.put_secret("OperatorKeysSecretArn", &json!({ "mei": stand.operator_key })).await?;

@@ -49,10 +49,8 @@ fn texts(user: &str, count: usize) -> Vec<Value> {
 }
 
 async fn put_channel_secrets(stand: &Stand, current: &str, previous: Option<&str>) {
-    let mut secret = stand.line.secret();
-    secret["channelSecret"] = json!(current);
-    secret["previousChannelSecret"] = json!(previous);
-    stand.put_secret("LineSecretArn", &secret).await.expect("written");
+    let secret = json!({ "channelSecret": current, "previousChannelSecret": previous });
+    stand.put_secret("ChannelSecretArn", &secret).await.expect("written");
 }
 
 /// Sends until it is answered so: a running instance reads its secrets again at most every ten seconds.

@@ -327,11 +327,10 @@ impl LineStandIn {
         &self.key
     }
 
-    /// What the back end reads from its secret store: `{channelId, channelSecret, kid, privateKey}`.
+    /// What the back end reads from its secret store: `{channelId, kid, privateKey}`.
     pub fn secret(&self) -> Value {
         json!({
             "channelId": self.channel_id(),
-            "channelSecret": self.channel_secret(),
             "kid": self.key.kid(),
             "privateKey": self.key.private_jwk(),
         })

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent};
 use shared::{
     foreign_json,
@@ -14,26 +14,42 @@ use shared::{
     invalid::Invalid,
     lambda::batch::{Batch, MessageFate},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// An event that takes longer is left to the queue, so that it does not take its neighbours' answers with it.
 const MAX_TIME: Duration = Duration::from_secs(20);
+/// After so long no event is begun any more: with [`MAX_TIME`] all ends before the function's own time-out.
+const BEGIN_WITHIN: Duration = Duration::from_secs(8);
+/// Events that are handled at a time: more than a batch has messages, so that the first one of each begins at once.
+const AT_ONCE: usize = 16;
 
 /// Handles a batch; the answer names the messages that stay in the queue.
 pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    let began = Instant::now();
     let mut batch = Batch::default();
-    for message in event.payload.records {
-        match read(&message) {
-            Ok(envelope) => {
-                let envelope = Arc::new(envelope);
-                for number in 0..envelope.events.len() {
-                    batch.spawn(&message, take(Arc::clone(inbox), Arc::clone(&envelope), number));
-                }
-            }
+    let mut envelopes = Vec::new();
+    for mut message in event.payload.records {
+        match read(&message.body.take().unwrap_or_default()) {
+            Ok(envelope) => envelopes.push((message, Arc::new(envelope))),
             Err(error) => {
                 let message_id = message.message_id.as_deref();
                 tracing::error!(message_id, %error, "a message is left to the dead-letter queue");
                 batch.keep(&message);
+            }
+        }
+    }
+    // One event of each message after the other, LINE's own first: whoever fills a message with forged ones waits for
+    // them himself.
+    envelopes.sort_by_key(|(_, envelope)| !envelope.verified);
+    let longest = envelopes.iter().map(|(_, envelope)| envelope.events.len()).max().unwrap_or(0);
+    for number in 0..longest {
+        for (message, envelope) in envelopes.iter().filter(|(_, envelope)| number < envelope.events.len()) {
+            batch.wait_for_room(AT_ONCE).await;
+            if began.elapsed() > BEGIN_WITHIN {
+                // Back to the queue now, rather than begun and lost with the whole batch.
+                batch.keep(message);
+            } else if !batch.keeps(message) {
+                batch.spawn(message, take(Arc::clone(inbox), Arc::clone(envelope), number));
             }
         }
     }
@@ -52,8 +68,7 @@ async fn take(inbox: Arc<Inbox>, envelope: Arc<Envelope>, number: usize) -> Mess
     MessageFate::Keep
 }
 
-fn read(message: &SqsMessage) -> Result<Envelope, Invalid> {
-    let body = message.body.as_deref().unwrap_or_default();
+fn read(body: &str) -> Result<Envelope, Invalid> {
     // serde's message would quote the body.
     foreign_json::parse(body)
         .map_err(|error| format!("not from the webhooks (line {}, column {})", error.line(), error.column()).into())

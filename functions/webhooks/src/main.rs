@@ -1,5 +1,7 @@
 //! Wires `webhooks`.
 
+use std::sync::Mutex;
+
 use lambda_http::Error;
 use shared::{
     aws::secret::Secret,
@@ -18,6 +20,7 @@ async fn main() -> Result<(), Error> {
         signature_keys: Secret::new(secrets.clone(), environment::required("CHANNEL_SECRET_ID")?, Clock::System),
         sobot_keys: Secret::new(secrets, environment::required("SOBOT_SECRET_ID")?, Clock::System),
         queue: InboxQueue::new(&aws, environment::required("INBOX_QUEUE_URL")?),
+        account: Mutex::default(),
         clock: Clock::System,
     };
     function.warm_up().await;

@@ -1,6 +1,7 @@
 //! LINE's Messaging API and LINE Login.
 //!
 //! * [`client`] - one function per endpoint, one log line per call
+//! * [`content`] - what a message's picture, video, sound or file holds
 //! * [`statistics`] - what LINE counted: messages, views, clicks, followers
 //! * [`objects`] - message objects that cannot be built beyond LINE's limits
 //! * [`assertion`] - the JWT that a channel access token is issued for
@@ -16,6 +17,7 @@ pub mod assertion;
 pub mod channel;
 pub mod channel_secret;
 pub mod client;
+pub mod content;
 pub mod day;
 pub mod login;
 pub mod objects;

@@ -14,18 +14,22 @@ use shared::{
     invalid::Invalid,
     lambda::batch::{Batch, MessageFate},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument as _;
 
 /// An event that takes longer is left to the queue, so that it does not take its neighbours' answers with it.
 const MAX_TIME: Duration = Duration::from_secs(20);
-/// After so long no event is begun any more: with [`MAX_TIME`] all ends before the function's own time-out.
+/// After so long no event is begun any more: with [`MAX_TIME`] all ends before the function's own time-out, 30 seconds.
 const BEGIN_WITHIN: Duration = Duration::from_secs(8);
 /// Events that are handled at a time: more than a batch has messages, so that the first one of each begins at once.
 const AT_ONCE: usize = 16;
 
 /// Handles a batch; the answer names the messages that stay in the queue.
 pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-    let began = Instant::now();
+    let begin_until = Instant::now() + BEGIN_WITHIN;
+    // Nobody waits for an event's handling, so the shared tokens are renewed here before their ends.
+    let renewing = Arc::clone(inbox);
+    let renewing = tokio::spawn(async move { renewing.renew_tokens_ahead().await }.in_current_span());
     let mut batch = Batch::default();
     let mut envelopes = Vec::new();
     for mut message in event.payload.records {
@@ -44,18 +48,16 @@ pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<
     let longest = envelopes.iter().map(|(_, envelope)| envelope.events.len()).max().unwrap_or(0);
     for number in 0..longest {
         for (message, envelope) in envelopes.iter().filter(|(_, envelope)| number < envelope.events.len()) {
-            batch.wait_for_room(AT_ONCE).await;
-            if began.elapsed() > BEGIN_WITHIN {
+            let has_room = timeout_at(begin_until, batch.wait_for_room(AT_ONCE)).await.is_ok();
+            if !has_room || Instant::now() >= begin_until {
                 // Back to the queue now, rather than begun and lost with the whole batch.
                 batch.keep(message);
-            } else if !batch.keeps(message) {
+            } else {
                 batch.spawn(message, take(Arc::clone(inbox), Arc::clone(envelope), number));
             }
         }
     }
-    // Nobody waits for an event's handling, so the shared tokens are renewed here before their ends.
-    let renewing = Arc::clone(inbox);
-    Ok(batch.finish(async move { renewing.renew_tokens_ahead().await }).await)
+    Ok(batch.finish(async move { renewing.await.expect("a renewal does not panic") }).await)
 }
 
 async fn take(inbox: Arc<Inbox>, envelope: Arc<Envelope>, number: usize) -> MessageFate {

@@ -9,7 +9,6 @@ use lambda_http::{
     Body, Request, Response,
     http::{HeaderValue, StatusCode, header},
 };
-use serde_json::json;
 use shared::{
     audit::{AuditKind, Entry, Operator},
     ids::LineUserId,
@@ -51,8 +50,7 @@ impl Operations {
         let event = self.messages.message(&message_id).await.map_err(unavailable)?;
         let event = event.filter(|event| event.chat_id == user.as_str() && is_with_line(event)).ok_or_else(nothing)?;
         let operator = Operator { name: caller.name.clone(), reason: String::new() };
-        let of = Some(json!({ "lineUserId": user.as_str() }));
-        let entry = Entry::new(AuditKind::OpenMedia, &message_id, &operator, of, self.clock.now());
+        let entry = Entry::new(AuditKind::OpenMedia, &message_id, &operator, None, self.clock.now());
         self.audit.note(&entry).await.map_err(unavailable)?;
         let (client, id): (&LineClient, &str) = (&self.line_data, &message_id);
         let content = self.channel.ask(|token| async move { client.content(&token, id, MAX_BYTES).await }).await;

@@ -109,7 +109,7 @@ impl Webhooks {
         );
         let taken = answer == WebhookAnswer::Taken;
         if taken || self.refuses_a_partner(answer, via, &seen, request.body()) {
-            metric::webhook(if via == Via::Line { "line" } else { "sobot" }, taken);
+            metric::webhook(via.name(), taken);
         }
         Ok(answer.into_response())
     }

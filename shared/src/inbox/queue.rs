@@ -41,6 +41,16 @@ pub enum Via {
     Sobot,
 }
 
+impl Via {
+    /// Its name in the queue, the table and the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Sobot => "sobot",
+        }
+    }
+}
+
 /// A message of the queue: events, and how they came.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

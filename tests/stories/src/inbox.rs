@@ -686,6 +686,21 @@ fn the_worst_batch_takes_half_the_memory_and_costs_no_customer_a_receive() {
 }
 
 #[test]
+fn an_event_that_cannot_be_taken_holds_up_none_of_those_in_its_message() {
+    story(async |stand| {
+        let (waiting, user) = (random_user(), random_user());
+        stand.line.script(Target::Profile(waiting.clone()), [Behaviour::answer(500, "")]);
+        let mut events = vec![follow(&waiting, now_ms())];
+        events.extend((0..60).map(|number| text(&user, an_hour_ago() + number, "one of many")));
+        let envelope =
+            json!({ "via": "sobot", "verified": false, "receivedAt": "2026-09-01T00:00:00Z", "events": events });
+        let answer = stand.invoke("InboxFunctionName", &batch(&[("many", envelope)])).await.expect("an answer");
+        assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "many" }] }));
+        assert_eq!(stand.events_of(&user).await.len(), 60);
+    });
+}
+
+#[test]
 fn a_message_is_kept_as_long_as_the_parameter_says() {
     story_alone(&[("MessageRetentionDays", "7")], async |stand| {
         let user = random_user();
@@ -796,9 +811,9 @@ fn no_time_in_the_future_outdates_what_is_true() {
         let stored = stand.events_of(&signed).await;
         assert!(stored.iter().all(|one| one.at.year() < 2200), "{stored:#?}");
 
-        // LINE is asked, and while it answers the user leaves.
+        // LINE is asked, and while it answers the user leaves. As far ahead as LINE's clock may be.
         stand.line.script(Target::Profile(unsigned.clone()), [Behaviour::Hold]);
-        deliver(WebhookSender::sobot(stand), &[follow(&unsigned, 9_999_999_999_999)]).await;
+        deliver(WebhookSender::sobot(stand), &[follow(&unsigned, now_ms() + 200_000)]).await;
         let is_held = |line: &LineStandIn| line.is_held(Target::Profile(unsigned.clone()));
         stand.line.wait_until("the profile is held", Duration::from_secs(30), is_held).await;
         deliver(WebhookSender::line(stand), &[unfollow(&unsigned, now_ms())]).await;

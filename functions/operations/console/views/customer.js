@@ -108,7 +108,8 @@ function mediaButton({ messageId }) {
 function save({ value: file }, name) {
   const address = URL.createObjectURL(file);
   el("a", { href: address, download: name }).click();
-  URL.revokeObjectURL(address);
+  // The browser needs it until the file is written.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 /** The user's id stays out of the address. */

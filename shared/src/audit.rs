@@ -36,6 +36,8 @@ pub enum AuditKind {
     Unlink,
     /// A login linked a member.
     Link,
+    /// A customer's picture, video, sound or file was opened.
+    OpenMedia,
 }
 
 impl AuditKind {
@@ -48,6 +50,7 @@ impl AuditKind {
             Self::Discard => "discard",
             Self::Unlink => "unlink",
             Self::Link => "link",
+            Self::OpenMedia => "open_media",
         }
     }
 }
@@ -71,11 +74,11 @@ pub struct Entry {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What it was done to: a switch's status, an order's, a dead letter's or a member's id, a queue.
+    /// What it was done to: a switch's status, an order's, a dead letter's, a member's or a message's id, a queue.
     pub subject: String,
     /// Who.
     pub by: String,
-    /// Why.
+    /// Why; empty where nobody is asked.
     pub reason: String,
     /// More of it, by kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -43,6 +43,15 @@ pub enum Metric {
     ReportMissing,
     /// A webhook told of an event that has no meaning here.
     UnknownEvent,
+    /// A webhook brought an event that is for another account.
+    OtherAccountEvent,
+    /// LINE suspended the account or cut it off, or refuses it what a bot lives by.
+    AccountSuspended,
+    /// Whether a webhook's events were taken: 1, or 0. Told of what LINE or Sobot may have
+    /// sent, not of strangers' tries.
+    WebhookTaken,
+    /// Whether it was refused: 1, or 0.
+    WebhookRefused,
     /// The attempts of a delivery's round are used up: it waits for an operator.
     RetriesExhausted,
     /// Deliveries that attempts will follow for.
@@ -67,7 +76,7 @@ const PER_STACK: &[&str] = &["stack"];
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::Sent,
         Self::Retried,
         Self::Suppressed,
@@ -81,6 +90,10 @@ impl Metric {
         Self::ReportSent,
         Self::ReportMissing,
         Self::UnknownEvent,
+        Self::OtherAccountEvent,
+        Self::AccountSuspended,
+        Self::WebhookTaken,
+        Self::WebhookRefused,
         Self::RetriesExhausted,
         Self::OpenDeliveries,
         Self::OpenDeliveriesAge,
@@ -108,6 +121,10 @@ impl Metric {
             Self::ReportSent => "ReportSent",
             Self::ReportMissing => "ReportMissing",
             Self::UnknownEvent => "UnknownEvent",
+            Self::OtherAccountEvent => "OtherAccountEvent",
+            Self::AccountSuspended => "AccountSuspended",
+            Self::WebhookTaken => "WebhookTaken",
+            Self::WebhookRefused => "WebhookRefused",
             Self::RetriesExhausted => "RetriesExhausted",
             Self::OpenDeliveries => "OpenDeliveries",
             Self::OpenDeliveriesAge => "OpenDeliveriesAge",
@@ -126,6 +143,7 @@ impl Metric {
             Self::Failed => &[PER_STACK, &["stack", "reason"]],
             Self::TokenRenewed => &[&["stack", "issuer"]],
             Self::ColdStart => &[&["stack", "service"]],
+            Self::WebhookTaken | Self::WebhookRefused => &[&["stack", "via"]],
             _ => &[PER_STACK],
         }
     }
@@ -228,6 +246,22 @@ pub fn unknown_event(event_type: &str) {
     put(&[(Metric::UnknownEvent, json!(1))], &[("event_type", event_type)]);
 }
 
+/// A webhook brought an event for another account.
+pub fn other_account_event() {
+    put(&[(Metric::OtherAccountEvent, json!(1))], &[]);
+}
+
+/// LINE suspended the account; `said_by`: the event's type, or the endpoint that refused it.
+pub fn account_suspended(said_by: &str) {
+    put(&[(Metric::AccountSuspended, json!(1))], &[("said_by", said_by)]);
+}
+
+/// A webhook of LINE's or Sobot's, by the name of its entrance, was taken or refused.
+pub fn webhook(via: &str, taken: bool) {
+    let refused = u8::from(!taken);
+    put(&[(Metric::WebhookTaken, json!(u8::from(taken))), (Metric::WebhookRefused, json!(refused))], &[("via", via)]);
+}
+
 /// LINE told a login whether the user is a friend; `contradicted`: it said "no", and the profile endpoint otherwise.
 pub fn friendship_told(contradicted: bool) {
     let contradicted = u8::from(contradicted);
@@ -310,7 +344,8 @@ mod tests {
     #[test]
     fn cloudwatch_finds_every_metric_with_its_dimensions_in_the_line() {
         for metric in Metric::ALL {
-            let line = line_of(&[(metric, json!(7))], &[("reason", "refused_by_line"), ("issuer", "line")]);
+            let line =
+                line_of(&[(metric, json!(7))], &[("reason", "refused_by_line"), ("issuer", "line"), ("via", "line")]);
             assert_eq!(line["_aws"]["Timestamp"], 0);
             let [directive] = &line["_aws"]["CloudWatchMetrics"].as_array().unwrap()[..] else { panic!("{line}") };
             assert_eq!(directive["Namespace"], NAMESPACE);

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent};
 use shared::{
     foreign_json,
@@ -14,22 +14,27 @@ use shared::{
     invalid::Invalid,
     lambda::batch::{Batch, MessageFate},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument as _;
 
 /// An event that takes longer is left to the queue, so that it does not take its neighbours' answers with it.
 const MAX_TIME: Duration = Duration::from_secs(20);
+/// After so long no event is begun any more: with [`MAX_TIME`] all ends before the function's own time-out, 30 seconds.
+const BEGIN_WITHIN: Duration = Duration::from_secs(8);
+/// Events that are handled at a time: more than a batch has messages, so that the first one of each begins at once.
+const AT_ONCE: usize = 16;
 
 /// Handles a batch; the answer names the messages that stay in the queue.
 pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+    let begin_until = Instant::now() + BEGIN_WITHIN;
+    // Nobody waits for an event's handling, so the shared tokens are renewed here before their ends.
+    let renewing = Arc::clone(inbox);
+    let renewing = tokio::spawn(async move { renewing.renew_tokens_ahead().await }.in_current_span());
     let mut batch = Batch::default();
-    for message in event.payload.records {
-        match read(&message) {
-            Ok(envelope) => {
-                let envelope = Arc::new(envelope);
-                for number in 0..envelope.events.len() {
-                    batch.spawn(&message, take(Arc::clone(inbox), Arc::clone(&envelope), number));
-                }
-            }
+    let mut envelopes = Vec::new();
+    for mut message in event.payload.records {
+        match read(&message.body.take().unwrap_or_default()) {
+            Ok(envelope) => envelopes.push((message, Arc::new(envelope))),
             Err(error) => {
                 let message_id = message.message_id.as_deref();
                 tracing::error!(message_id, %error, "a message is left to the dead-letter queue");
@@ -37,9 +42,22 @@ pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<
             }
         }
     }
-    // Nobody waits for an event's handling, so the shared tokens are renewed here before their ends.
-    let renewing = Arc::clone(inbox);
-    Ok(batch.finish(async move { renewing.renew_tokens_ahead().await }).await)
+    // One event of each message after the other, LINE's own first: whoever fills a message with forged ones waits for
+    // them himself.
+    envelopes.sort_by_key(|(_, envelope)| !envelope.verified);
+    let longest = envelopes.iter().map(|(_, envelope)| envelope.events.len()).max().unwrap_or(0);
+    for number in 0..longest {
+        for (message, envelope) in envelopes.iter().filter(|(_, envelope)| number < envelope.events.len()) {
+            let has_room = timeout_at(begin_until, batch.wait_for_room(AT_ONCE)).await.is_ok();
+            if !has_room || Instant::now() >= begin_until {
+                // Back to the queue now, rather than begun and lost with the whole batch.
+                batch.keep(message);
+            } else {
+                batch.spawn(message, take(Arc::clone(inbox), Arc::clone(envelope), number));
+            }
+        }
+    }
+    Ok(batch.finish(async move { renewing.await.expect("a renewal does not panic") }).await)
 }
 
 async fn take(inbox: Arc<Inbox>, envelope: Arc<Envelope>, number: usize) -> MessageFate {
@@ -52,8 +70,7 @@ async fn take(inbox: Arc<Inbox>, envelope: Arc<Envelope>, number: usize) -> Mess
     MessageFate::Keep
 }
 
-fn read(message: &SqsMessage) -> Result<Envelope, Invalid> {
-    let body = message.body.as_deref().unwrap_or_default();
+fn read(body: &str) -> Result<Envelope, Invalid> {
     // serde's message would quote the body.
     foreign_json::parse(body)
         .map_err(|error| format!("not from the webhooks (line {}, column {})", error.line(), error.column()).into())

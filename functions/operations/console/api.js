@@ -4,7 +4,8 @@ const TIMEOUT = 30_000;
 // The page is at {base}/console, whatever the base is.
 const BASE = location.pathname.replace(/\/console\/?$/, "");
 
-async function call(path, { method = "GET", query = {}, body } = {}) {
+/** Calls; a file is handed over as it is, everything else is JSON. */
+async function call(path, { method = "GET", query = {}, body, file = false } = {}) {
   const held = session;
   const url = new URL(`${BASE}${path}`, location.origin);
   for (const [name, value] of Object.entries(query)) {
@@ -22,6 +23,7 @@ async function call(path, { method = "GET", query = {}, body } = {}) {
   }
   let status = 0;
   let text = "";
+  let received;
   try {
     const answer = await fetch(url, {
       method,
@@ -34,7 +36,11 @@ async function call(path, { method = "GET", query = {}, body } = {}) {
       signal: limit.signal,
     });
     status = answer.status;
-    text = await answer.text();
+    if (file && answer.ok) {
+      received = await answer.blob();
+    } else {
+      text = await answer.text();
+    }
   } catch {
     if (held.signal.aborted) {
       throw new Gone();
@@ -47,6 +53,9 @@ async function call(path, { method = "GET", query = {}, body } = {}) {
   }
   if (held.signal.aborted) {
     throw new Gone();
+  }
+  if (received) {
+    return { status, value: received };
   }
   let value;
   try {

@@ -13,8 +13,15 @@ use crate::{
     rfc3339, unavailable,
 };
 
-const KINDS: [AuditKind; 6] =
-    [AuditKind::Switch, AuditKind::Resend, AuditKind::Redrive, AuditKind::Discard, AuditKind::Unlink, AuditKind::Link];
+const KINDS: [AuditKind; 7] = [
+    AuditKind::Switch,
+    AuditKind::Resend,
+    AuditKind::Redrive,
+    AuditKind::Discard,
+    AuditKind::Unlink,
+    AuditKind::Link,
+    AuditKind::OpenMedia,
+];
 
 impl Operations {
     pub(crate) async fn list_audit(&self, request: &Request, caller: &Caller) -> CallResult {

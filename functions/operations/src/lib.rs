@@ -11,6 +11,7 @@ pub mod dead_letters;
 pub mod deliveries;
 pub mod input;
 pub mod links;
+pub mod media;
 pub mod orders;
 pub mod quota;
 pub mod sobot;
@@ -32,7 +33,7 @@ use shared::{
         callers::OperatorKeys,
         http_api::{Problem, bearer},
     },
-    line::{channel::LineChannel, login::LoginClient},
+    line::{channel::LineChannel, client::LineClient, login::LoginClient},
     report::quota_warning::Thresholds,
     sobot::account::SobotAccount,
 };
@@ -73,6 +74,8 @@ pub struct Operations {
     pub login_secret: Secret<LoginSecret>,
     /// LINE's figures.
     pub channel: LineChannel,
+    /// Where LINE has what customers sent.
+    pub line_data: LineClient,
     /// Shares of the quota that are warned of.
     pub thresholds: Thresholds,
     /// Sobot.
@@ -139,6 +142,7 @@ impl Operations {
             "POST /dead-letters/redrive" => self.redrive_dead_letters(request, caller).await,
             "DELETE /dead-letters/{id}" => self.discard_dead_letter(request, caller).await,
             "GET /users/{lineUserId}/messages" => self.list_messages(request, caller).await,
+            "GET /users/{lineUserId}/messages/{messageId}/content" => self.open_media(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /quota" => self.read_quota(request).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,

@@ -5,6 +5,7 @@ use operations::{
     Operations,
     console::Console,
     dead_letters::{DeadLetterQueue, DeadLetterQueues, INBOX, PUSH_RETRY},
+    media,
 };
 use shared::{
     audit::Audit,
@@ -23,7 +24,7 @@ use shared::{
         environment::{self, parsed, required},
         http_api, log,
     },
-    line::{channel::LineChannel, login::LoginClient},
+    line::{channel::LineChannel, client::LineClient, login::LoginClient},
     sobot::account::SobotAccount,
 };
 
@@ -72,6 +73,7 @@ async fn main() -> Result<(), Error> {
         login: LoginClient::new(&required("LINE_API_BASE")?)?,
         login_secret: Secret::new(secrets, required("LOGIN_SECRET_ID")?, clock),
         channel: LineChannel::from_env(&aws, settings.pace.call, clock)?,
+        line_data: LineClient::new(&required("LINE_DATA_API_BASE")?, media::TIMEOUT)?,
         thresholds: parsed("WARNING_THRESHOLDS")?,
         sobot: SobotAccount::from_env(&aws, settings.pace.call, clock)?,
         delivery: Delivery::new(&aws, settings, clock)?,

@@ -9,6 +9,9 @@ use shared::lambda::http_api::Problem;
 
 /// The largest body that is taken, in bytes. Lambda takes 6 MB, in which a body may stand as Base64.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// The most events that a body without LINE's signature may have: each costs a call of AWS's and perhaps one of LINE's.
+/// What LINE signed is taken whole, because what is refused is lost.
+pub const MAX_UNSIGNED_EVENTS: usize = 1000;
 
 /// How a webhook ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub enum WebhookAnswer {
     NotFound,
     /// 413: larger than [`MAX_BODY_BYTES`].
     TooLarge,
+    /// 413: more than [`MAX_UNSIGNED_EVENTS`] without LINE's signature.
+    TooManyEvents,
     /// 503: not every event is in the queue; the same request again is safe.
     Unavailable,
 }
@@ -35,7 +40,7 @@ impl WebhookAnswer {
             Self::NotAWebhook => StatusCode::BAD_REQUEST,
             Self::NotSigned => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge | Self::TooManyEvents => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -48,6 +53,11 @@ impl WebhookAnswer {
             Self::NotAWebhook => "Nothing was taken: the body must be a JSON object with events.".to_owned(),
             Self::NotSigned => "Nothing was taken: this is not a request of LINE's.".to_owned(),
             Self::TooLarge => format!("The body may have at most {MAX_BODY_BYTES} bytes."),
+            Self::TooManyEvents => {
+                format!(
+                    "Nothing was taken: without LINE's signature a body may have at most {MAX_UNSIGNED_EVENTS} events."
+                )
+            }
             Self::Unavailable => "Not every event was taken. Send the same request again.".to_owned(),
         };
         let mut response = Problem::new(self.status(), detail).into_response();

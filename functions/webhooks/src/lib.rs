@@ -10,7 +10,10 @@
 
 pub mod answer;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestContext};
 use serde::Deserialize;
@@ -19,13 +22,15 @@ use shared::{
     aws::secret::{Secret, SecretError},
     clock::Clock,
     foreign_json,
+    ids::LineUserId,
     inbox::queue::{InboxQueue, Via},
     invalid::Invalid,
     line::signature::{self, Refused, SignatureKeys},
+    metric,
     sobot::secret::SobotWebhookKeys,
 };
 
-use crate::answer::{MAX_BODY_BYTES, WebhookAnswer};
+use crate::answer::{MAX_BODY_BYTES, MAX_UNSIGNED_EVENTS, WebhookAnswer};
 
 /// The function with what it calls.
 #[derive(Debug)]
@@ -36,21 +41,29 @@ pub struct Webhooks {
     pub sobot_keys: Secret<SobotWebhookKeys>,
     /// Where the events wait.
     pub queue: InboxQueue,
+    /// The account that LINE's latest signed webhook named; nothing is known at first.
+    pub account: Mutex<Option<LineUserId>>,
     /// The time of receipt.
     pub clock: Clock,
 }
+
+/// A refused body is looked at no further if it is larger: LINE's are not.
+const MAX_LOOKED_AT: usize = 256 * 1024;
 
 /// What the log says of a request beside its answer.
 #[derive(Default)]
 struct Seen {
     verified: bool,
     signature: Option<Refused>,
+    wrong_key: bool,
     events: usize,
 }
 
-/// The body, of which nothing but the events is looked at; they are passed on as they came.
+/// The body, of which nothing but the account and the events is looked at; those are passed on as they came.
 #[derive(Deserialize)]
 struct WebhookBody<'a> {
+    #[serde(borrow, default)]
+    destination: Option<&'a RawValue>,
     #[serde(borrow, default)]
     events: Option<Vec<&'a RawValue>>,
 }
@@ -94,7 +107,38 @@ impl Webhooks {
             webhook.signature = seen.signature.map(Refused::name),
             "webhook answered"
         );
+        let taken = answer == WebhookAnswer::Taken;
+        if taken || self.refuses_a_partner(answer, via, &seen, request.body()) {
+            metric::webhook(via.name(), taken);
+        }
         Ok(answer.into_response())
+    }
+
+    /// Whether a refused body may well be LINE's or Sobot's own: it has events and no other account's name, LINE's has
+    /// ours, and a signature that LINE could have made. Strangers try without all of that, and must not wake anybody.
+    fn refuses_a_partner(&self, answer: WebhookAnswer, via: Via, seen: &Seen, body: &[u8]) -> bool {
+        let could_be = match answer {
+            // Signed, or sent to the right address, and still no webhook.
+            WebhookAnswer::NotAWebhook => return true,
+            WebhookAnswer::NotSigned => seen.signature == Some(Refused::Mismatch),
+            WebhookAnswer::NotFound => seen.wrong_key,
+            _ => false,
+        };
+        if !could_be || body.len() > MAX_LOOKED_AT {
+            return false;
+        }
+        let text = foreign_json::lossy(body);
+        let Ok(body) = read(&text) else { return false };
+        let is_ours = match account(body.destination) {
+            Some(named) => self.account().as_ref().is_none_or(|own| *own == named),
+            // What Sobot puts there is not documented.
+            None => via == Via::Sobot,
+        };
+        is_ours && body.events.is_some()
+    }
+
+    fn account(&self) -> MutexGuard<'_, Option<LineUserId>> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn answer(
@@ -106,7 +150,7 @@ impl Webhooks {
     ) -> Result<(), WebhookAnswer> {
         let body: &[u8] = request.body();
         if let Some(key) = key {
-            self.check_key(key).await?;
+            self.check_key(key, seen).await?;
         }
         if body.len() > MAX_BODY_BYTES {
             return Err(WebhookAnswer::TooLarge);
@@ -124,18 +168,28 @@ impl Webhooks {
         // The signature is over the bytes; the events are text.
         let text = foreign_json::lossy(body);
         let mended;
-        let events = match events_of(&text) {
-            Ok(events) => events,
+        let WebhookBody { destination, events } = match read(&text) {
+            Ok(delivery) => delivery,
             Err(_) => {
                 mended = foreign_json::mended(&text);
-                events_of(&mended).map_err(|error| {
+                read(&mended).map_err(|error| {
                     tracing::error!(%error, "the body is no JSON object with events");
                     WebhookAnswer::NotAWebhook
                 })?
             }
         };
+        let account = account(destination);
+        if seen.verified && account.is_some() {
+            self.account().clone_from(&account);
+        }
+        let destination = account.map(|account| account.as_str().to_owned());
+        let events = events.unwrap_or_default();
         seen.events = events.len();
-        self.queue.send(via, seen.verified, self.clock.now(), &events).await.map_err(|error| {
+        if !seen.verified && events.len() > MAX_UNSIGNED_EVENTS {
+            return Err(WebhookAnswer::TooManyEvents);
+        }
+        let sent = self.queue.send(via, seen.verified, self.clock.now(), destination, &events).await;
+        sent.map_err(|error| {
             tracing::error!(%error, "not every event is in the queue, the sender has to deliver them again");
             WebhookAnswer::Unavailable
         })
@@ -167,7 +221,7 @@ impl Webhooks {
     }
 
     /// The key in Sobot's address.
-    async fn check_key(&self, key: &str) -> Result<(), WebhookAnswer> {
+    async fn check_key(&self, key: &str, seen: &mut Seen) -> Result<(), WebhookAnswer> {
         let unavailable = |error| match error {
             error @ SecretError::NotSet { .. } => {
                 tracing::info!(%error, "Sobot's address does not exist yet");
@@ -179,20 +233,25 @@ impl Webhooks {
             }
         };
         let known = self.sobot_keys.first(|keys| keys.accepts(key).then_some(())).await.map_err(unavailable)?;
+        seen.wrong_key = known.is_none();
         known.ok_or(WebhookAnswer::NotFound)
     }
 }
 
-/// The events, each as it came. Whatever follows the object was not LINE's.
-fn events_of(text: &str) -> Result<Vec<&RawValue>, Invalid> {
+/// The body, its events each as it came. Whatever follows the object was not LINE's.
+fn read(text: &str) -> Result<WebhookBody<'_>, Invalid> {
     // serde reads a list, too, as the fields one after the other.
     if !text.trim_ascii_start().starts_with('{') {
         return Err("it begins with no brace".into());
     }
     // Without the error's text, which may quote the body.
     let place = |error: serde_json::Error| Invalid::from(format!("line {}, column {}", error.line(), error.column()));
-    let body: WebhookBody<'_> = foreign_json::first(text).map_err(place)?;
-    Ok(body.events.unwrap_or_default())
+    foreign_json::first(text).map_err(place)
+}
+
+/// The account whose events these are, if a body's `destination` is one that can be.
+fn account(destination: Option<&RawValue>) -> Option<LineUserId> {
+    LineUserId::parse(&foreign_json::parse::<String>(destination?.get()).ok()?).ok()
 }
 
 fn source_ip(request: &Request) -> Option<String> {

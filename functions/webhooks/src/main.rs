@@ -1,5 +1,7 @@
 //! Wires `webhooks`.
 
+use std::sync::Mutex;
+
 use lambda_http::Error;
 use shared::{
     aws::secret::Secret,
@@ -15,9 +17,10 @@ async fn main() -> Result<(), Error> {
     let aws = environment::aws().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&aws);
     let function = Webhooks {
-        signature_keys: Secret::new(secrets.clone(), environment::required("LINE_SECRET_ID")?, Clock::System),
+        signature_keys: Secret::new(secrets.clone(), environment::required("CHANNEL_SECRET_ID")?, Clock::System),
         sobot_keys: Secret::new(secrets, environment::required("SOBOT_SECRET_ID")?, Clock::System),
         queue: InboxQueue::new(&aws, environment::required("INBOX_QUEUE_URL")?),
+        account: Mutex::default(),
         clock: Clock::System,
     };
     function.warm_up().await;

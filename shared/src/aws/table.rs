@@ -89,16 +89,25 @@ impl Table {
         limit: u32,
         after: Option<Item>,
     ) -> Result<(Vec<T>, bool), Cause> {
+        let query = self.query().key_condition_expression("#partition = :partition");
+        page(query, (name, value), limit, after).await
+    }
+
+    /// The same of those whose sort key is between these two.
+    pub async fn latest_between<T: DeserializeOwned>(
+        &self,
+        partition: (&str, &str),
+        (name, first, last): (&str, &str, &str),
+        limit: u32,
+        after: Option<Item>,
+    ) -> Result<(Vec<T>, bool), Cause> {
         let query = self
             .query()
-            .key_condition_expression("#partition = :partition")
-            .expression_attribute_names("#partition", name)
-            .expression_attribute_values(":partition", string(value))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(after);
-        let page = query.send().await?;
-        Ok((serde_dynamo::from_items(page.items.unwrap_or_default())?, page.last_evaluated_key.is_some()))
+            .key_condition_expression("#partition = :partition AND #sort BETWEEN :first AND :last")
+            .expression_attribute_names("#sort", name)
+            .expression_attribute_values(":first", string(first))
+            .expression_attribute_values(":last", string(last));
+        page(query, partition, limit, after).await
     }
 
     /// Puts an item in the place of the one with its key.
@@ -133,6 +142,22 @@ impl Table {
         let item = |reason: &CancellationReason| reason.item().cloned().unwrap_or_default();
         Ok(WriteOutcome::Lost(reasons.iter().map(|reason| condition_failed(reason).then(|| item(reason))).collect()))
     }
+}
+
+async fn page<T: DeserializeOwned>(
+    query: QueryFluentBuilder,
+    (name, value): (&str, &str),
+    limit: u32,
+    after: Option<Item>,
+) -> Result<(Vec<T>, bool), Cause> {
+    let query = query
+        .expression_attribute_names("#partition", name)
+        .expression_attribute_values(":partition", string(value))
+        .scan_index_forward(false)
+        .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+        .set_exclusive_start_key(after);
+    let page = query.send().await?;
+    Ok((serde_dynamo::from_items(page.items.unwrap_or_default())?, page.last_evaluated_key.is_some()))
 }
 
 /// A write of one item, to be completed and then [sent](Write::<Put>::send), or made a [step](Write::<Put>::step) of a
@@ -231,6 +256,13 @@ impl Write<Update> {
         self.value(":zero", number(0)).value(":one", number(1))
     }
 
+    /// Adds a value to the end of a list, which may not be there yet.
+    pub fn append(mut self, name: &str, value: AttributeValue) -> Self {
+        self.action.set.push(format!("{name} = list_append(if_not_exists({name}, :no_{name}), :{name})"));
+        self.value(&format!(":no_{name}"), AttributeValue::L(Vec::new()))
+            .value(&format!(":{name}"), AttributeValue::L(vec![value]))
+    }
+
     /// `REMOVE name`.
     pub fn remove(mut self, names: &[&'static str]) -> Self {
         self.action.remove.extend(names);
@@ -327,6 +359,23 @@ where
 /// The exception that AWS answered with, if it is of this type, whatever the operation.
 fn exception<X: Error + 'static, E: Error + 'static, R>(error: &SdkError<E, R>) -> Option<&X> {
     error.as_service_error()?.source()?.downcast_ref()
+}
+
+/// What DynamoDB counts for an item, in bytes (DynamoDB: "Item sizes and formats").
+pub fn size_of(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
+}
+
+fn size_of_value(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len() / 2 + 2,
+        AttributeValue::L(values) => 3 + values.iter().map(|value| 1 + size_of_value(value)).sum::<usize>(),
+        AttributeValue::M(fields) => 3 + fields.len() + size_of(fields),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        // Sets are in no item of ours.
+        _ => 1,
+    }
 }
 
 /// An item of these attributes.

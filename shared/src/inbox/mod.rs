@@ -10,16 +10,21 @@
 //! * An unsend leaves a mark under the message's id, which a message that comes later finds.
 //! * A friend state is kept with its event's time, and an older one never replaces a newer one
 //!   ([`crate::customer::friend`]).
-//! * A media URL is asked for as long as the item has none.
+//! * A media URL is asked for as long as the item has none. That Sobot refuses one for good is noted in its place.
 //! * The metric of unknown events is counted once the item is new: a crash in between loses the count, not the event.
+//!
+//! A body says whose events it brings, by the account's user id ([`account`]). Those of another account are kept apart,
+//! where operators can see them, and change nothing.
 //!
 //! Who to believe: an event with LINE's signature, whichever entrance it came through. Of an event without one the
 //! operator sees that it is not verified, and it changes a friend state only if LINE, asked for the profile, agrees. An
 //! unsend is always honoured: to remove too much is the smaller harm.
 //!
+//! * [`account`] - whether events are for our account
 //! * [`queue`] - the queue, as the webhooks fill it
 //! * [`messages`] - the table
 
+pub mod account;
 pub mod messages;
 pub mod queue;
 
@@ -28,7 +33,8 @@ use serde_json::value::RawValue;
 use time::Duration;
 
 use self::{
-    messages::{Messages, Stored, StoredEvent},
+    account::OwnAccount,
+    messages::{MediaError, Messages, Stored, StoredEvent},
     queue::{Envelope, Via},
 };
 use crate::{
@@ -39,10 +45,15 @@ use crate::{
     lambda::environment::{StartError, parsed, required},
     line::{
         channel::{AnswerError, LineChannel},
+        client::LineError,
         webhook::{Event, EventKind, MessageContent, Provider},
     },
     metric,
-    sobot::account::{AccountError, SobotAccount},
+    sobot::{
+        account::{AccountError, SobotAccount},
+        client::SobotError,
+    },
+    token::credential::AskError,
 };
 
 /// Something of an event is left to do: the queue keeps the event, and everything that was done already can be done
@@ -69,6 +80,7 @@ pub struct Inbox {
     messages: Messages,
     friends: Friends,
     line: LineChannel,
+    account: OwnAccount,
     sobot: SobotAccount,
     retention: Duration,
     clock: Clock,
@@ -83,6 +95,7 @@ impl Inbox {
             messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
             friends: Friends::new(dynamodb, required("FRIENDS_TABLE")?),
             line: LineChannel::from_env(aws, call, clock)?,
+            account: OwnAccount::new(clock),
             sobot: SobotAccount::from_env(aws, call, clock)?,
             retention: Duration::days(parsed("MESSAGE_RETENTION_DAYS")?),
             clock,
@@ -97,31 +110,71 @@ impl Inbox {
     /// Handles one event of an envelope.
     pub async fn take(&self, envelope: &Envelope, event: &RawValue) -> Result<(), InboxError> {
         let event = Event::parse(event.get());
-        let item = StoredEvent::new(&event, envelope, self.retention);
-        // First the item, so that the operator sees the event even while LINE and Sobot are out of reach.
-        let stored = self.messages.store(&item).await?;
-        if stored == Stored::New {
-            count_unknown(&event);
+        let another_account = self.account.another(envelope.destination.as_deref(), &self.line).await;
+        let item = StoredEvent::new(&event, envelope, self.retention, another_account);
+        // First the item, so that the operator sees the event even while LINE and Sobot are out of reach. What would be
+        // deleted at once is not written any more.
+        let stored = match item.is_over(self.clock.now()) {
+            true => None,
+            false => Some(self.messages.store(&item).await?),
+        };
+        if let EventKind::Unsend { message_id } = &event.kind {
+            self.messages.unsend(message_id, &item).await?;
         }
-        match &event.kind {
-            EventKind::Follow { .. } => self.set_friendship(&event, envelope, Friendship::Friend).await?,
-            EventKind::Unfollow => self.set_friendship(&event, envelope, Friendship::NotAFriend).await?,
-            EventKind::Unsend { message_id } => {
-                self.messages.unsend(message_id, event.at(), item.expire_at).await?;
+        if item.another_account.is_some() {
+            if stored == Some(Stored::New) {
+                metric::other_account_event();
             }
-            EventKind::Message { message_id, content } => {
-                self.fetch_media_url(envelope.via, message_id, content, &item, &stored).await?;
-            }
-            EventKind::AccountLink { .. } | EventKind::Postback { .. } | EventKind::Unknown => {}
+        } else {
+            self.have_effect(&event, envelope, &item, stored.as_ref()).await?;
         }
         tracing::info!(
             event.id = event.id,
             event.kind = event.type_name,
             event.via = ?envelope.via,
             event.verified = envelope.verified,
-            event.new = stored == Stored::New,
+            event.another_account = item.another_account.is_some(),
+            event.too_old = stored.is_none(),
+            event.new = stored == Some(Stored::New),
             "event taken"
         );
+        Ok(())
+    }
+
+    /// What an event for our account changes beside its item.
+    async fn have_effect(
+        &self,
+        event: &Event,
+        envelope: &Envelope,
+        item: &StoredEvent,
+        stored: Option<&Stored>,
+    ) -> Result<(), InboxError> {
+        if stored == Some(&Stored::New) {
+            count_unknown(event);
+        }
+        match &event.kind {
+            EventKind::Follow { .. } => self.set_friendship(event, envelope, Friendship::Friend).await?,
+            EventKind::Unfollow => self.set_friendship(event, envelope, Friendship::NotAFriend).await?,
+            EventKind::Message { message_id, content } => {
+                let item = match stored {
+                    Some(Stored::New) => item,
+                    Some(Stored::Known(known)) => known,
+                    Some(Stored::Unsent) | None => return Ok(()),
+                };
+                self.fetch_media_url(envelope.via, message_id, content, item).await?;
+            }
+            // Whoever can forge one must not wake anybody: LINE itself says so, or refuses what it is asked for.
+            EventKind::Suspended if envelope.verified => {
+                tracing::error!(event.kind = event.type_name, "LINE suspended the account, or cut it off");
+                metric::account_suspended(&event.type_name);
+            }
+            EventKind::Unsend { .. }
+            | EventKind::MessageEdited { .. }
+            | EventKind::AccountLink { .. }
+            | EventKind::Postback { .. }
+            | EventKind::Suspended
+            | EventKind::Unknown => {}
+        }
         Ok(())
     }
 
@@ -135,19 +188,23 @@ impl Inbox {
             tracing::warn!(event.id = event.id, "a follow or unfollow of nobody that LINE could know");
             return Ok(());
         };
+        let at = event.at(envelope.received_at);
         if envelope.verified {
-            self.friends.put(&user, friendship, event.at(), Source::LineEvent).await?;
+            self.friends.put(&user, friendship, at, Source::LineEvent).await?;
             return Ok(());
         }
-        let profile = self.line.profile(&user).await?;
+        // Before LINE is asked: what happens while it answers is newer than its answer.
+        let asked_at = self.clock.now();
+        let profile = match self.line.profile(&user).await {
+            Err(AskError::Call(LineError::Status { status: 400, .. })) => None,
+            answer => answer?,
+        };
         let now = if profile.is_some() { Friendship::Friend } else { Friendship::NotAFriend };
         if now != friendship {
             tracing::warn!(event.id = event.id, "a forwarded event that LINE does not confirm changes no friend state");
             return Ok(());
         }
-        // A time in the future would shut out every later event.
-        let at = event.at().min(self.clock.now());
-        self.friends.put(&user, friendship, at, Source::ConfirmedEvent).await?;
+        self.friends.put(&user, friendship, at.min(asked_at), Source::ConfirmedEvent).await?;
         Ok(())
     }
 
@@ -158,19 +215,21 @@ impl Inbox {
         message_id: &str,
         content: &MessageContent,
         item: &StoredEvent,
-        stored: &Stored,
     ) -> Result<(), InboxError> {
-        let item = match stored {
-            Stored::New => item,
-            Stored::Known(known) => known,
-            Stored::Unsent => return Ok(()),
-        };
         let wanted = via == Via::Sobot && content.provider() == Some(&Provider::Line);
         if !wanted || item.media_url.is_some() || item.unsent_at.is_some() {
             return Ok(());
         }
-        let url = self.sobot.media_url(message_id, &self.line.channel_id().await?).await?;
-        Ok(self.messages.set_media_url(&item.chat_id, &item.event_key, &url).await?)
+        match self.sobot.media_url(message_id, &self.line.channel_id().await?).await {
+            Ok(url) => self.messages.set_media_url(item, &url).await?,
+            // The same question would be refused again.
+            Err(AskError::Call(error @ SobotError::BadParameters(_))) => {
+                tracing::error!(%error, "a message's media cannot be fetched, its event says so");
+                self.messages.set_media_error(item, MediaError::RefusedBySobot).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 }
 

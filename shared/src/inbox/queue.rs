@@ -2,7 +2,7 @@
 //! fails alone. Only a body of more than a hundred events has several in a message, because each call
 //! takes time that LINE does not give.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
@@ -20,11 +20,13 @@ use crate::{
 const MAX_BATCH: usize = 10;
 /// `template.yaml` limits a message to this many bytes; a call's messages may not have more together.
 const MAX_BATCH_BYTES: usize = 256 * 1024;
-/// An event above this is cut to its ids ([`cut`]): the queue takes 256 KiB, and the operator's table 400 KB for its
-/// JSON and its text together. What LINE sends is a hundred times smaller.
-const MAX_EVENT_BYTES: usize = 180 * 1024;
+/// A message's events have at most this many bytes as they are written; the rest is for what stands around them. A
+/// single event above it is cut to its ids ([`cut`]). What LINE sends is a hundred times smaller.
+const MAX_EVENT_BYTES: usize = MAX_BATCH_BYTES - 4 * 1024;
 /// Above this many events a message holds several, so that a thousand are ten calls and not a hundred.
 const MAX_MESSAGES: usize = 100;
+/// But never more than this, so that an invocation of the inbox, with its ten messages, has the time for all of them.
+const MAX_EVENTS: usize = 100;
 /// Calls at one time.
 const MAX_CALLS: usize = 10;
 const QUEUE: &str = "queue the events";
@@ -39,6 +41,16 @@ pub enum Via {
     Sobot,
 }
 
+impl Via {
+    /// Its name in the queue, the table and the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Sobot => "sobot",
+        }
+    }
+}
+
 /// A message of the queue: events, and how they came.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +62,9 @@ pub struct Envelope {
     /// When the webhook took them.
     #[serde(with = "time::serde::rfc3339")]
     pub received_at: OffsetDateTime,
+    /// `destination`: the account whose events they are, as the body says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
     /// Each as it came; one, or few.
     pub events: Vec<Box<RawValue>>,
 }
@@ -75,17 +90,20 @@ impl InboxQueue {
         Self { client: Client::from_conf(config), url }
     }
 
-    /// Sends every event, or fails: the sender then delivers all of them again, and the inbox knows those it has.
-    /// An error ends the rest at once.
+    /// Sends every event of a body, or fails: the sender then delivers all of them again, and the inbox knows those it
+    /// has. An error ends the rest at once.
     pub async fn send(
         &self,
         via: Via,
         verified: bool,
         received_at: OffsetDateTime,
+        destination: Option<String>,
         events: &[&RawValue],
     ) -> Result<(), AwsError> {
-        let bodies = messages(events).into_iter().map(|events| body(&Envelope { via, verified, received_at, events }));
+        let bodies = messages(events)
+            .map(|events| body(&Envelope { via, verified, received_at, destination: destination.clone(), events }));
         let mut calls = JoinSet::new();
+        // One after the other, so that no more than these calls are in memory beside the body that they are from.
         for batch in batches(bodies) {
             if calls.len() >= MAX_CALLS {
                 joined(calls.join_next().await)?;
@@ -131,35 +149,39 @@ fn joined(finished: Option<Result<Result<(), AwsError>, JoinError>>) -> Result<(
 }
 
 /// Spreads events over messages; none has more than fits.
-fn messages(events: &[&RawValue]) -> Vec<Vec<Box<RawValue>>> {
-    let at_most = events.len().div_ceil(MAX_MESSAGES);
-    let mut messages: Vec<Vec<Box<RawValue>>> = Vec::new();
-    let mut bytes = 0;
-    for event in events {
-        let event = if event.get().len() <= MAX_EVENT_BYTES { (*event).to_owned() } else { cut(event.get()) };
-        match messages.last_mut() {
-            Some(message) if message.len() < at_most && bytes + event.get().len() <= MAX_EVENT_BYTES => {
-                bytes += event.get().len();
-                message.push(event);
-            }
-            _ => {
-                bytes = event.get().len();
-                messages.push(vec![event]);
-            }
+fn messages(events: &[&RawValue]) -> impl Iterator<Item = Vec<Box<RawValue>>> {
+    let at_most = events.len().div_ceil(MAX_MESSAGES).min(MAX_EVENTS);
+    let mut waiting = events.iter().map(|event| sendable(event)).peekable();
+    iter::from_fn(move || {
+        let mut message = vec![waiting.next()?];
+        let mut bytes = message[0].get().len();
+        while message.len() < at_most
+            && let Some(event) = waiting.next_if(|event| bytes + 1 + event.get().len() <= MAX_EVENT_BYTES)
+        {
+            bytes += 1 + event.get().len();
+            message.push(event);
         }
+        Some(message)
+    })
+}
+
+/// The event as it is written: no longer than a message takes, and without the two characters that JSON allows and SQS
+/// refuses. In JSON they can stand in a string only.
+fn sendable(event: &RawValue) -> Box<RawValue> {
+    let written = event.get().replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff");
+    if written.len() > MAX_EVENT_BYTES {
+        return cut(&written);
     }
-    messages
+    RawValue::from_string(written).expect("an escape in the place of its character leaves JSON what it is")
 }
 
 fn body(envelope: &Envelope) -> String {
-    // Two characters that JSON allows and SQS refuses; in JSON they can stand in a string only.
-    let body = serde_json::to_string(envelope).expect("an envelope is JSON: its foreign parts were read as JSON");
-    body.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff")
+    serde_json::to_string(envelope).expect("an envelope is JSON: its foreign parts were read as JSON")
 }
 
 /// What an oversized event is known by; the rest of it is lost, and the item says so.
-fn cut(event: &str) -> Box<RawValue> {
-    tracing::error!(event.bytes = event.len(), "an event is too large for the queue, only its ids are kept");
+pub(super) fn cut(event: &str) -> Box<RawValue> {
+    tracing::error!(event.bytes = event.len(), "an event is too large, only its ids are kept");
     let whole = foreign_json::value(event);
     let mut kept = json!({ "cutFromBytes": event.len() });
     for pointer in ["/type", "/webhookEventId", "/timestamp", "/source", "/message/id", "/unsend/messageId"] {
@@ -169,26 +191,23 @@ fn cut(event: &str) -> Box<RawValue> {
             None => kept[&pointer[1..]] = value.clone(),
         }
     }
-    serde_json::value::to_raw_value(&kept).expect("JSON stays JSON")
+    sendable(&serde_json::value::to_raw_value(&kept).expect("JSON stays JSON"))
 }
 
 /// Packs messages into calls that SQS takes.
-fn batches(bodies: impl Iterator<Item = String>) -> Vec<Vec<String>> {
-    let mut batches: Vec<Vec<String>> = Vec::new();
-    let mut bytes = 0;
-    for body in bodies {
-        match batches.last_mut() {
-            Some(batch) if batch.len() < MAX_BATCH && bytes + body.len() <= MAX_BATCH_BYTES => {
-                bytes += body.len();
-                batch.push(body);
-            }
-            _ => {
-                bytes = body.len();
-                batches.push(vec![body]);
-            }
+fn batches(bodies: impl Iterator<Item = String>) -> impl Iterator<Item = Vec<String>> {
+    let mut waiting = bodies.peekable();
+    iter::from_fn(move || {
+        let mut batch = vec![waiting.next()?];
+        let mut bytes = batch[0].len();
+        while batch.len() < MAX_BATCH
+            && let Some(body) = waiting.next_if(|body| bytes + body.len() <= MAX_BATCH_BYTES)
+        {
+            bytes += body.len();
+            batch.push(body);
         }
-    }
-    batches
+        Some(batch)
+    })
 }
 
 #[cfg(test)]
@@ -199,8 +218,9 @@ mod tests {
 
     fn body_of(event: &str) -> String {
         let event: &RawValue = serde_json::from_str(event).unwrap();
-        let events = messages(&[event]).remove(0);
-        body(&Envelope { via: Via::Sobot, verified: false, received_at: OffsetDateTime::UNIX_EPOCH, events })
+        let events = messages(&[event]).next().unwrap();
+        let received_at = OffsetDateTime::UNIX_EPOCH;
+        body(&Envelope { via: Via::Sobot, verified: false, received_at, destination: None, events })
     }
 
     #[test]
@@ -240,22 +260,36 @@ mod tests {
     fn only_many_events_share_messages_and_no_message_is_too_large() {
         let sizes = |count: usize, bytes: usize| {
             let event = serde_json::value::to_raw_value(&"x".repeat(bytes)).unwrap();
-            messages(&vec![&*event; count]).iter().map(Vec::len).collect::<Vec<_>>()
+            messages(&vec![&*event; count]).map(|message| message.len()).collect::<Vec<_>>()
         };
         assert!(sizes(0, 1).is_empty());
         assert_eq!(sizes(100, 1), [1; 100]);
         assert_eq!(sizes(101, 1), [vec![2; 50], vec![1]].concat());
         assert_eq!(sizes(1000, 1000), [10; 100]);
-        assert_eq!(sizes(201, MAX_EVENT_BYTES / 2 - 2), [vec![2; 100], vec![1]].concat());
+        assert_eq!(sizes(20_000, 1), [100; 200]);
+        assert_eq!(sizes(201, MAX_EVENT_BYTES / 2 - 3), [vec![2; 100], vec![1]].concat());
         assert_eq!(sizes(201, MAX_EVENT_BYTES / 2), [1; 201]);
     }
 
     #[test]
     fn a_call_takes_ten_messages_and_no_more_than_256_kib() {
-        let sizes = |bodies: Vec<String>| batches(bodies.into_iter()).iter().map(Vec::len).collect::<Vec<_>>();
+        let sizes = |bodies: Vec<String>| batches(bodies.into_iter()).map(|batch| batch.len()).collect::<Vec<_>>();
         assert!(sizes(vec![]).is_empty());
         assert_eq!(sizes(vec!["x".to_owned(); 23]), [10, 10, 3]);
         let large = "x".repeat(MAX_EVENT_BYTES);
         assert_eq!(sizes(vec![large.clone(), "x".to_owned(), large.clone(), large]), [2, 1, 1]);
+    }
+
+    #[test]
+    fn a_size_is_that_of_what_is_written() {
+        // Each of these characters has three bytes, and six as SQS takes it.
+        for count in [1, MAX_EVENT_BYTES / 6 - 10, MAX_EVENT_BYTES / 6 + 1, MAX_EVENT_BYTES / 3 - 10] {
+            let event = json!({ "webhookEventId": "01\u{FFFF}", "text": "\u{FFFF}".repeat(count) }).to_string();
+            let body = body_of(&event);
+            assert!(body.len() <= MAX_BATCH_BYTES && !body.contains('\u{FFFF}'), "{count}: {} bytes", body.len());
+            assert_eq!(body.contains("cutFromBytes"), count > MAX_EVENT_BYTES / 6, "{count}");
+            let body: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["events"][0]["webhookEventId"], "01\u{FFFF}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! A batch of a queue: each message is handled by itself, and the answer names those that stay in the queue.
 //!
 //! A message that panics fails alone. What nobody waits for, such as a token that is renewed ahead, runs beside the
-//! batch.
+//! batch. Where the parts of a batch are many, only so many are handled at a time, and those that there is no time for
+//! go back to the queue with their message.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -33,6 +34,13 @@ impl Batch {
         self.message_ids.insert(task.id(), id(message));
     }
 
+    /// Waits until fewer than so many are being handled.
+    pub async fn wait_for_room(&mut self, at_once: usize) {
+        while self.tasks.len() >= at_once {
+            self.join_next().await;
+        }
+    }
+
     /// Leaves a message in the queue.
     pub fn keep(&mut self, message: &SqsMessage) {
         self.kept.insert(id(message));
@@ -41,15 +49,7 @@ impl Batch {
     /// Waits for all of it. `beside` runs meanwhile, and its panic costs no message.
     pub async fn finish(mut self, beside: impl Future<Output = ()> + Send + 'static) -> SqsBatchResponse {
         let beside = tokio::spawn(beside.in_current_span());
-        while let Some(finished) = self.tasks.join_next_with_id().await {
-            let (task, fate) = finished.unwrap_or_else(|panic| {
-                tracing::error!(error = %panic, "a message could not be handled");
-                (panic.id(), MessageFate::Keep)
-            });
-            if fate == MessageFate::Keep {
-                self.kept.extend(self.message_ids.remove(&task));
-            }
-        }
+        while self.join_next().await {}
         if let Err(panic) = beside.await {
             tracing::error!(error = %panic, "what runs beside the batch ended");
         }
@@ -62,6 +62,20 @@ impl Batch {
         let mut response = SqsBatchResponse::default();
         response.batch_item_failures = self.kept.into_iter().map(failure).collect();
         response
+    }
+
+    /// Notes how the next one ended; false where none is left.
+    async fn join_next(&mut self) -> bool {
+        let Some(finished) = self.tasks.join_next_with_id().await else { return false };
+        let (task, fate) = finished.unwrap_or_else(|panic| {
+            tracing::error!(error = %panic, "a message could not be handled");
+            (panic.id(), MessageFate::Keep)
+        });
+        let message_id = self.message_ids.remove(&task);
+        if fate == MessageFate::Keep {
+            self.kept.extend(message_id);
+        }
+        true
     }
 }
 
@@ -92,5 +106,19 @@ mod tests {
         let response = batch.finish(async { panic!("beside") }).await;
         let kept: Vec<_> = response.batch_item_failures.into_iter().map(|one| one.item_identifier).collect();
         assert_eq!(kept, ["failed", "in parts", "panics", "unreadable"]);
+    }
+
+    #[tokio::test]
+    async fn no_more_are_handled_at_a_time_than_there_is_room_for() {
+        let mut batch = Batch::default();
+        for number in 0..100 {
+            batch.wait_for_room(3).await;
+            assert!(batch.tasks.len() < 3 && batch.message_ids.len() < 3);
+            let message = message(if number == 50 { "failed" } else { "done" });
+            let fate = if number == 50 { MessageFate::Keep } else { MessageFate::Delete };
+            batch.spawn(&message, async move { fate });
+        }
+        let kept = batch.finish(async {}).await.batch_item_failures;
+        assert_eq!(kept.into_iter().map(|one| one.item_identifier).collect::<Vec<_>>(), ["failed"]);
     }
 }

@@ -97,6 +97,11 @@ impl AssertionSigner {
 }
 
 impl PrivateJwk {
+    /// The part of the key that nobody else has.
+    pub(super) fn private_exponent(&self) -> &[u8] {
+        self.d.as_bytes()
+    }
+
     /// The signer reads PKCS#1 DER only.
     fn to_pkcs1(&self) -> Result<Vec<u8>, KeyError> {
         if self.kty != "RSA" {

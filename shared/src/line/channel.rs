@@ -118,6 +118,11 @@ impl LineChannel {
         .await
     }
 
+    /// The user id of the channel's account, under which webhooks name it.
+    pub async fn account(&self) -> Result<LineUserId, AnswerError> {
+        self.ask(|token| async move { self.client.account(&token).await }).await
+    }
+
     /// The channel's id.
     pub async fn channel_id(&self) -> Result<String, SecretError> {
         Ok(self.credential.secret().await?.signer.channel_id().to_owned())

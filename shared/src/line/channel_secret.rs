@@ -1,5 +1,6 @@
-//! LINE's channel in Secrets Manager: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`, and
-//! `previousChannelSecret` while the secret is rotated ([`SignatureKeys`] reads it).
+//! LINE's channel in Secrets Manager, in two secrets by who needs what: what signs token requests,
+//! `{"channelId", "kid", "privateKey": {JWK}}`, and what verifies webhooks, `{"channelSecret"}` with
+//! `previousChannelSecret` while it is rotated. Whoever takes webhooks from everybody reads no private key.
 
 use serde::Deserialize;
 
@@ -16,8 +17,7 @@ use crate::{
     },
 };
 
-/// LINE's channel: `{"channelId", "channelSecret", "kid", "privateKey": {JWK}}`, and `previousChannelSecret` while the
-/// secret is rotated ([`SignatureKeys`] reads it).
+/// What the channel's tokens are issued for: `{"channelId", "kid", "privateKey": {JWK}}`.
 #[derive(Debug)]
 pub struct LineChannelSecret {
     /// Signs token requests.
@@ -34,23 +34,20 @@ impl SecretContent for LineChannelSecret {
         #[serde(rename_all = "camelCase")]
         struct Fields {
             channel_id: String,
-            channel_secret: String,
             kid: String,
             private_key: PrivateJwk,
         }
         let fields: Fields = from_json(json)?;
         not_empty("channelId", &fields.channel_id)?;
-        not_empty("channelSecret", &fields.channel_secret)?;
         not_empty("kid", &fields.kid)?;
         let signer = AssertionSigner::new(fields.channel_id, fields.kid, &fields.private_key)
             .map_err(|error| error.to_string())?;
-        let sealing_key = SealingKey::derive(fields.channel_secret.as_bytes());
+        let sealing_key = SealingKey::derive(fields.private_key.private_exponent());
         Ok(Self { signer, sealing_key, fingerprint: fingerprint(json) })
     }
 }
 
-/// What verifies LINE's webhooks: of the channel's secret only `channelSecret` and `previousChannelSecret`,
-/// the private key is left alone.
+/// What verifies LINE's webhooks.
 impl SecretContent for SignatureKeys {
     const PAGE: &'static str = "README.md";
 
@@ -85,21 +82,21 @@ mod tests {
     #[test]
     fn a_malformed_secret_names_the_field_and_keeps_its_value() {
         for (json, expected) in [
-            (r#"{"channelId":"1","channelSecret":"hunter2","kid":"k"}"#, "field privateKey is missing"),
+            (r#"{"channelId":"hunter2","kid":"k"}"#, "field privateKey is missing"),
             (
-                r#"{"channelId":"1","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"EC","n":"","e":"","d":"","p":"","q":"","dp":"","dq":"","qi":""}}"#,
+                r#"{"channelId":"1","kid":"k","privateKey":{"kty":"EC","n":"","e":"","d":"","p":"","q":"","dp":"","dq":"","qi":""}}"#,
                 "privateKey.kty must be RSA",
             ),
             (
-                r#"{"channelId":"1","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"RSA","n":"AQAB","e":"AQAB","d":"hunter2=","p":"","q":"","dp":"","dq":"","qi":""}}"#,
+                r#"{"channelId":"1","kid":"k","privateKey":{"kty":"RSA","n":"AQAB","e":"AQAB","d":"hunter2=","p":"","q":"","dp":"","dq":"","qi":""}}"#,
                 "privateKey.d must be base64url",
             ),
             (
-                r#"{"channelId":"1","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB","p":"AQAB","q":"AQAB","dp":"AQAB","dq":"AQAB","qi":"AQAB"}}"#,
+                r#"{"channelId":"1","kid":"k","privateKey":{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB","p":"AQAB","q":"AQAB","dp":"AQAB","dq":"AQAB","qi":"AQAB"}}"#,
                 "privateKey.n must have 2048 bits, not 17",
             ),
             (
-                r#"{"channelId":" ","channelSecret":"hunter2","kid":"k","privateKey":{"kty":"RSA","n":"","e":"","d":"","p":"","q":"","dp":"","dq":"","qi":""}}"#,
+                r#"{"channelId":" ","kid":"k","privateKey":{"kty":"RSA","n":"","e":"","d":"","p":"","q":"","dp":"","dq":"","qi":""}}"#,
                 "field channelId is empty",
             ),
         ] {

@@ -250,6 +250,18 @@ impl LineClient {
         if answer.status == StatusCode::NOT_FOUND.as_u16() { Ok(None) } else { answer.into_json().map(Some) }
     }
 
+    /// `GET /v2/bot/info`: the user id of the channel's account.
+    pub async fn account(&self, token: &AccessToken) -> Result<LineUserId, LineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body {
+            user_id: String,
+        }
+        const PATH: &str = "/v2/bot/info";
+        let body: Body = self.call(PATH, self.request(Method::GET, PATH, Some(token))).await?.into_json()?;
+        LineUserId::parse(&body.user_id).map_err(|problem| LineError::Malformed(format!("userId {problem}")))
+    }
+
     pub(super) fn request(&self, method: Method, path: &str, token: Option<&AccessToken>) -> RequestBuilder {
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
@@ -289,6 +301,7 @@ impl LineClient {
                     duration_ms,
                     "LINE answered"
                 );
+                tell_of_a_refused_account(endpoint, answer.status);
                 Ok(answer)
             }
             Err(error) => {
@@ -306,7 +319,14 @@ impl LineClient {
     }
 }
 
-fn no_answer(error: reqwest::Error, sent: bool) -> NoAnswer {
+/// Statistics are refused for an account's plan, too; what a bot lives by, only for the account itself.
+pub(super) fn tell_of_a_refused_account(endpoint: &str, status: u16) {
+    if status == 403 && endpoint.starts_with("/v2/bot/") && !endpoint.starts_with("/v2/bot/insight/") {
+        metric::account_suspended(endpoint);
+    }
+}
+
+pub(super) fn no_answer(error: reqwest::Error, sent: bool) -> NoAnswer {
     let what = if error.is_timeout() {
         "time-out"
     } else if error.is_connect() {

@@ -7,8 +7,8 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use time::OffsetDateTime;
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
 
 use crate::{foreign_json, ids::LineUserId};
 
@@ -16,6 +16,12 @@ use crate::{foreign_json, ids::LineUserId};
 const MAX_ID: usize = 100;
 /// The latest time that thirteen digits of milliseconds can say.
 const MAX_MS: i64 = 9_999_999_999_999;
+/// LINE's clock may be ahead of ours by as much; a later time is none at which anything has happened.
+const MAX_AHEAD: Duration = Duration::minutes(5);
+/// LINE gives a sticker at most fifteen keywords.
+const MAX_KEYWORDS: usize = 15;
+/// What lets its holder reply to a user, or mark what the user wrote as read: wherever it stands, it is not kept.
+const TOKENS: [&str; 2] = ["replyToken", "markAsReadToken"];
 
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,13 +31,16 @@ pub struct Event {
     pub id: String,
     /// `type`, as it came; empty where there is none.
     pub type_name: String,
-    /// When it happened, in milliseconds since 1970; 0 where the event does not say.
+    /// When it happened, in milliseconds since 1970, as the event says; 0 where it does not.
     pub at_ms: i64,
     /// Whose event it is, as it came.
     pub source: EventSource,
     /// What happened.
     pub kind: EventKind,
-    /// The event's JSON without `replyToken` and `link.nonce`, which let their holder act.
+    /// `/message/id`, whatever the event's type: the message whose content the event holds.
+    pub message_id: Option<String>,
+    /// The event's JSON without the tokens and `link.nonce`, which let their holder act; of what is no JSON its length
+    /// and its hash.
     pub raw: String,
 }
 
@@ -52,6 +61,11 @@ pub enum EventKind {
         /// LINE's id of the message.
         message_id: String,
         /// What was written.
+        content: MessageContent,
+    },
+    /// A user changed what was written.
+    MessageEdited {
+        /// What is written now.
         content: MessageContent,
     },
     /// The user took a message back.
@@ -76,6 +90,8 @@ pub enum EventKind {
         /// The button's data.
         data: String,
     },
+    /// LINE suspended the account, or ended what connects it with this channel.
+    Suspended,
     /// Anything else.
     Unknown,
 }
@@ -191,7 +207,8 @@ pub struct ImageSet {
 }
 
 impl Event {
-    /// Reads an event. JSON that cannot be taken apart (nested too deep) is an unknown event with its text.
+    /// Reads an event. What cannot be taken apart (it is nested too deep) is an unknown event: nobody knows which
+    /// message it holds, and what it holds could not be taken back.
     pub fn parse(raw: &str) -> Self {
         let Ok(mut event) = foreign_json::parse::<Value>(raw) else {
             return Self {
@@ -200,7 +217,8 @@ impl Event {
                 at_ms: 0,
                 source: EventSource::default(),
                 kind: EventKind::Unknown,
-                raw: raw.to_owned(),
+                message_id: None,
+                raw: json!({ "notJson": { "bytes": raw.len(), "hash": hash(raw.as_bytes()) } }).to_string(),
             };
         };
         let type_name = text(&event, "/type").map(short).unwrap_or_default();
@@ -217,15 +235,34 @@ impl Event {
             lasting.as_object_mut().map(|fields| fields.remove("deliveryContext"));
             hash(lasting.to_string().as_bytes())
         });
-        event.as_object_mut().map(|fields| fields.remove("replyToken"));
+        let message_id = text(&event, "/message/id").map(short);
+        remove_tokens(&mut event);
         event.pointer_mut("/link").and_then(Value::as_object_mut).map(|link| link.remove("nonce"));
-        Self { id, type_name, at_ms, source, kind, raw: event.to_string() }
+        if matches!(kind, EventKind::Unsend { .. }) {
+            // It names a message, and has no business to hold one.
+            event.as_object_mut().map(|fields| fields.remove("message"));
+            return Self { id, type_name, at_ms, source, kind, message_id: None, raw: event.to_string() };
+        }
+        Self { id, type_name, at_ms, source, kind, message_id, raw: event.to_string() }
     }
 
-    /// When it happened.
-    pub fn at(&self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.at_ms) * 1_000_000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    /// When it happened. Nothing has happened later than it was received, whoever says so: such a time would outdate
+    /// what comes after it.
+    pub fn at(&self, received_at: OffsetDateTime) -> OffsetDateTime {
+        let said = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.at_ms) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        if said > received_at + MAX_AHEAD { received_at } else { said }
+    }
+}
+
+fn remove_tokens(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !TOKENS.contains(&name.as_str()));
+            fields.values_mut().for_each(remove_tokens);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_tokens),
+        _ => {}
     }
 }
 
@@ -274,11 +311,13 @@ fn kind(type_name: &str, event: &Value) -> Option<EventKind> {
             message_id: short(text(event, "/message/id")?),
             content: content(event.get("message")?),
         },
+        "messageEdited" => EventKind::MessageEdited { content: content(event.get("message")?) },
         "unsend" => EventKind::Unsend { message_id: short(text(event, "/unsend/messageId")?) },
         "follow" => EventKind::Follow { is_unblocked: event.pointer("/follow/isUnblocked").and_then(Value::as_bool) },
         "unfollow" => EventKind::Unfollow,
         "accountLink" => EventKind::AccountLink { result: text(event, "/link/result")? },
         "postback" => EventKind::Postback { data: text(event, "/postback/data")? },
+        "botSuspended" | "deactivated" => EventKind::Suspended,
         _ => return None,
     })
 }
@@ -318,7 +357,7 @@ fn sticker(message: &Value) -> Option<MessageContent> {
         package_id: text(message, "/packageId")?,
         sticker_id: text(message, "/stickerId")?,
         resource_type: text(message, "/stickerResourceType").unwrap_or_default(),
-        keywords: keywords.filter_map(Value::as_str).map(str::to_owned).collect(),
+        keywords: keywords.filter_map(Value::as_str).take(MAX_KEYWORDS).map(str::to_owned).collect(),
         text: text(message, "/text"),
     })
 }
@@ -467,9 +506,37 @@ mod tests {
         ] {
             assert_eq!(kind(unknown), EventKind::Unknown);
         }
-        let deep = "[".repeat(500) + &"]".repeat(500);
+        for known in ["botSuspended", "deactivated"] {
+            assert_eq!(kind(json!({ "type": known })), EventKind::Suspended);
+        }
+        assert_eq!(
+            kind(json!({ "type": "messageEdited", "message": { "id": "1", "type": "text", "text": "x" } })),
+            EventKind::MessageEdited { content: MessageContent::Text { text: "x".to_owned() } }
+        );
+    }
+
+    #[test]
+    fn what_is_no_json_is_kept_as_its_length_and_its_hash() {
+        let deep = format!("{}\"hunter2\"{}", "[".repeat(500), "]".repeat(500));
         let event = Event::parse(&deep);
-        assert_eq!((event.kind, event.raw), (EventKind::Unknown, deep));
+        assert_eq!((event.kind, event.message_id), (EventKind::Unknown, None));
+        let raw: Value = serde_json::from_str(&event.raw).unwrap();
+        assert_eq!(raw["notJson"]["bytes"], deep.len());
+        assert_eq!(raw["notJson"]["hash"], hash(deep.as_bytes()));
+        assert!(!event.raw.contains("hunter2"));
+    }
+
+    #[test]
+    fn every_event_that_carries_a_message_names_it() {
+        let message_id = |event: Value| Event::parse(&event.to_string()).message_id;
+        for carrier in ["message", "messageEdited", "hologram"] {
+            let event = json!({ "type": carrier, "message": { "id": 561_230_966_842_064_897_u64, "type": "text" } });
+            assert_eq!(message_id(event).as_deref(), Some("561230966842064897"), "{carrier}");
+        }
+        assert_eq!(message_id(json!({ "type": "message", "message": { "type": "text" } })), None);
+        let unsend = json!({ "type": "unsend", "unsend": { "messageId": "1" }, "message": { "id": "2", "text": "x" } });
+        let unsend = Event::parse(&unsend.to_string());
+        assert!(unsend.message_id.is_none() && !unsend.raw.contains("text"), "{unsend:?}");
     }
 
     #[test]
@@ -485,10 +552,15 @@ mod tests {
 
     #[test]
     fn what_lets_its_holder_act_is_not_kept() {
-        let event =
-            json!({ "type": "accountLink", "replyToken": "hunter2", "link": { "result": "ok", "nonce": "hunter2" } });
-        let raw = Event::parse(&event.to_string()).raw;
-        assert!(raw.contains("accountLink") && !raw.contains("hunter2"), "{raw}");
+        let message = json!({ "id": "1", "markAsReadToken": "hunter2", "new": [{ "replyToken": "hunter2" }] });
+        for event in [
+            json!({ "type": "accountLink", "replyToken": "hunter2", "link": { "result": "ok", "nonce": "hunter2" } }),
+            json!({ "type": "message", "replyToken": "hunter2", "message": message }),
+            json!({ "type": "messageEdited", "replyToken": "hunter2", "message": message }),
+        ] {
+            let raw = Event::parse(&event.to_string()).raw;
+            assert!(raw.contains(event["type"].as_str().unwrap()) && !raw.contains("hunter2"), "{raw}");
+        }
     }
 
     #[test]
@@ -503,7 +575,22 @@ mod tests {
         ] {
             let event = Event::parse(&json!({ "timestamp": timestamp }).to_string());
             assert_eq!(event.at_ms, expected);
-            let _ = event.at();
+        }
+    }
+
+    #[test]
+    fn nothing_happens_after_it_was_received() {
+        let received_at = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
+        let received_ms = 20_000 * 86_400_000_u64;
+        for (timestamp, expected) in [
+            (received_ms - 1, received_at - Duration::MILLISECOND),
+            (received_ms + 300_000, received_at + Duration::minutes(5)),
+            (received_ms + 300_001, received_at),
+            (9_999_999_999_999, received_at),
+            (99_999_999_999_999, received_at),
+        ] {
+            let event = Event::parse(&json!({ "timestamp": timestamp }).to_string());
+            assert_eq!(event.at(received_at), expected, "{timestamp}");
         }
     }
 

@@ -22,8 +22,8 @@ impl Canaries {
         let canaries = Self::default();
         let (line, login, sobot) = (stand.line.secret(), stand.login_secret(), stand.sobot.secret());
         canaries.plant([&stand.order_key, &stand.operator_key, &stand.link_token_secret]);
-        canaries.plant([&line["channelSecret"], &login["channelSecret"], &sobot["appKey"]].map(text));
-        canaries.plant([stand.sobot.webhook_key()]);
+        canaries.plant([&login["channelSecret"], &sobot["appKey"]].map(text));
+        canaries.plant([stand.line.channel_secret(), stand.sobot.webhook_key()]);
         canaries.plant(["d", "p", "q", "dp", "dq", "qi"].map(|name| text(&line["privateKey"][name])));
         canaries
     }

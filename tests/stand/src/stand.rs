@@ -129,6 +129,7 @@ impl Stand {
         let mut all = vec![
             ("Environment", "local".to_owned()),
             ("LineApiBase", line.base_url()),
+            ("LineDataApiBase", line.base_url()),
             ("LineAuthorizeBase", line.base_url()),
             ("LoginCallbackUrl", callback_url),
             ("LoginReturnUrls", "https://app.example/line".to_owned()),
@@ -162,6 +163,7 @@ impl Stand {
             .await
             .context("the sender is not verified")?;
         stand.put_secret("LineSecretArn", &stand.line.secret()).await?;
+        stand.put_secret("ChannelSecretArn", &json!({ "channelSecret": stand.line.channel_secret() })).await?;
         stand.put_secret("LoginSecretArn", &stand.login_secret()).await?;
         stand.put_secret("SobotSecretArn", &stand.sobot.secret()).await?;
         stand.put_secret("OrderKeySecretArn", &json!({ "current": stand.order_key })).await?;

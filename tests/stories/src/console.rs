@@ -9,12 +9,13 @@ use std::{
 use local_stand::{
     browser::{self, Browser, Screen, key},
     line::Behaviour,
-    stand::{Stand, order_with},
+    line::webhook_sender::{WebhookSender, message},
+    stand::{Stand, order_with, random_user},
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::{id, story, story_alone, user};
+use crate::{an_hour_ago, id, story, story_alone, user};
 
 /// What a customer or a shop may write.
 const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>";
@@ -318,6 +319,45 @@ fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
             browser.wait_until("document.querySelector('nav').checkVisibility()").await?;
             browser.press("button", "Lock").await?;
             browser.wait_for_text("#gate-error", "Locked").await?;
+            keeps_no_key(&browser, &stand.operator_key).await?;
+            complains_of_nothing(&browser).await
+        };
+        tour.await.expect("the operator gets through");
+    });
+}
+
+#[test]
+fn an_operator_opens_a_picture_and_is_told_where_line_has_it_no_more() {
+    let Some(installed) = installed("an_operator_opens_a_picture_and_is_told_where_line_has_it_no_more") else {
+        return;
+    };
+    story(async |stand| {
+        let customer = random_user();
+        let image = json!({ "type": "image", "contentProvider": { "type": "line" } });
+        let [kept, gone] = [0, 1].map(|number| message(&customer, an_hour_ago() + number, image.clone()));
+        stand.line.set_content(kept["message"]["id"].as_str().expect("an id"), "image/png", vec![7; 77]);
+        assert_eq!(WebhookSender::line(stand).deliver(&[kept, gone]).await.status, 200);
+        stand.wait_for_events(&customer, "both", |events| events.len() == 2).await;
+        let tour = async {
+            let browser = Browser::start_on(&installed, "en-US", Screen::DESK).await?;
+            open(stand, &browser, "#customer").await?;
+            unlock(&browser, &stand.operator_key).await?;
+            browser.write("LINE user id", &customer).await?;
+            browser.click("#user-form button").await?;
+            browser.wait_until("document.querySelectorAll('#messages li').length === 2").await?;
+            let see_what_is_saved = "const make = URL.createObjectURL; window.saved = [];\
+                URL.createObjectURL = file => { window.saved.push([file.type, file.size]); return make(file); }";
+            browser.run(see_what_is_saved).await?;
+            browser.click("#messages li + li button").await?;
+            browser.wait_until("window.saved.length === 1").await?;
+            assert_eq!(browser.run("return window.saved[0]").await?, json!(["image/png", 77]));
+            browser.click("#messages li button").await?;
+            browser.wait_for_text("#status", "LINE has it no more.").await?;
+            browser.click("#user-form button").await?;
+            browser.wait_for_text("#messages li", "LINE has the media no more.").await?;
+            assert_eq!(browser.run("return document.querySelectorAll('#messages li button').length").await?, 1);
+            let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console-media.png");
+            browser.screenshot(&picture).await?;
             keeps_no_key(&browser, &stand.operator_key).await?;
             complains_of_nothing(&browser).await
         };

@@ -200,6 +200,8 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
     let outcomes = names(&outcome["schema"]["enum"]);
     let letters = names(&schema("DeadLetter")["properties"]["letter"]["enum"]);
 
+    let media_errors = names(&schema("Event")["properties"]["mediaError"]["enum"]);
+
     let lists = [("STATES", &states), ("REASONS", &reasons), ("QUEUES", &queues), ("LETTERS", &letters)];
     for (list, documented) in lists {
         assert_eq!(&names(&known[list]), documented, "{list}");
@@ -222,6 +224,7 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
             ("status", &statuses),
             ("grant", &grants),
             ("letter", &letters),
+            ("media", &media_errors),
         ] {
             let prefix = format!("{group}.");
             let told: BTreeSet<&str> = words.keys().filter_map(|name| name.strip_prefix(&prefix)).collect();

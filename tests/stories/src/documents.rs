@@ -11,7 +11,7 @@ use local_stand::{api::open_api::OpenApi, repository};
 use crate::template::template;
 
 /// Parameters that no table explains: the page about deployments says that they are for tests.
-const FOR_TESTS: [&str; 3] = ["AwsEndpointUrl", "LineApiBase", "LineAuthorizeBase"];
+const FOR_TESTS: [&str; 4] = ["AwsEndpointUrl", "LineApiBase", "LineAuthorizeBase", "LineDataApiBase"];
 
 /// A file of the repository.
 pub struct File {

@@ -47,8 +47,8 @@ fn expected(file: &str) -> (&'static str, Value) {
         "operations-order.json" => ("OperationsFunctionName", json!({ "statusCode": 200, "delivery": "sent" })),
         "operations-resend.json" => ("OperationsFunctionName", json!({ "statusCode": 409, "delivery": null })),
         "operations-redrive.json" => ("OperationsFunctionName", json!({ "statusCode": 202, "delivery": null })),
-        // Neither this dead letter nor this member is there.
-        "operations-discard.json" | "operations-unlink.json" => {
+        // Neither this dead letter nor this member nor this picture is there.
+        "operations-discard.json" | "operations-unlink.json" | "operations-media.json" => {
             ("OperationsFunctionName", json!({ "statusCode": 404, "delivery": null }))
         }
         other if other.starts_with("operations-") => {

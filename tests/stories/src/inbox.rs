@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
     line::webhook_sender::{WebhookSender, doubled_and_shuffled, event, message},
-    line::{Behaviour, LineStandIn, Person, Target},
+    line::{Behaviour, LineStandIn, Person, ReleaseAs, Target},
     sobot::{PRINTED_MEDIA_ANSWER, error},
     stand::{Stand, order_with, random_user},
 };
@@ -17,17 +17,20 @@ use shared::{
     line::webhook::{MessageContent, Provider},
 };
 
-use crate::{story, story_alone};
-
-/// Any time will do.
-const AT: u64 = 1_462_629_479_859;
+use crate::{an_hour_ago, half_the_memory, now_ms, peak_memory, story, story_alone, story_on_an_idle_machine};
 
 fn text(user: &str, at_ms: u64, text: &str) -> Value {
     message(user, at_ms, json!({ "type": "text", "text": text }))
 }
 
 fn image(user: &str) -> Value {
-    message(user, AT, json!({ "type": "image", "contentProvider": { "type": "line" } }))
+    message(user, an_hour_ago(), json!({ "type": "image", "contentProvider": { "type": "line" } }))
+}
+
+/// What an event of the type `messageEdited` has beside the ordinary fields.
+fn edited(message_id: &str, text: &str) -> Value {
+    let message = json!({ "id": message_id, "type": "text", "text": text, "markAsReadToken": "hunter2" });
+    json!({ "message": message, "replyToken": "hunter2" })
 }
 
 fn follow(user: &str, at_ms: u64) -> Value {
@@ -79,10 +82,14 @@ fn every_example_of_sobots_page_is_taken_as_it_is_printed() {
     ];
     story_alone(&[], async |stand| {
         for (name, body) in EXAMPLES {
-            let sent = WebhookSender::sobot(&stand).send(body.into()).await;
+            let printed: Value = serde_json::from_str(body).expect("JSON");
+            // As if it happened now: what is older than it would be kept is not stored.
+            let then = printed["events"][0]["timestamp"].to_string();
+            let body = body.replace(&then, &an_hour_ago().to_string());
+            let sent = WebhookSender::sobot(&stand).send(body.clone().into()).await;
             assert_eq!(sent.status, 200, "{name}");
             assert!(sent.took < Duration::from_secs(2), "{name}: {sent:?}");
-            let printed: Value = serde_json::from_str(body).expect("JSON");
+            let printed: Value = serde_json::from_str(&body).expect("JSON");
             let printed = &printed["events"][0];
             let user = printed["source"]["userId"].as_str().expect("a user");
             let wants_url = ["image", "video", "audio", "file"].contains(&name);
@@ -124,7 +131,17 @@ fn every_example_of_sobots_page_is_taken_as_it_is_printed() {
 
 #[test]
 fn every_event_type_is_stored_and_the_unknown_ones_are_counted() {
-    const KNOWN: [&str; 6] = ["message", "unsend", "follow", "unfollow", "accountLink", "postback"];
+    const KNOWN: [&str; 9] = [
+        "message",
+        "messageEdited",
+        "unsend",
+        "follow",
+        "unfollow",
+        "accountLink",
+        "postback",
+        "deactivated",
+        "botSuspended",
+    ];
     story_alone(&[], async |stand| {
         let user = random_user();
         let group = format!("C{}", &user[1..]);
@@ -143,7 +160,7 @@ fn every_event_type_is_stored_and_the_unknown_ones_are_counted() {
             ("accountLink", json!({ "link": { "result": "ok", "nonce": "hunter2" }, "replyToken": "hunter2" })),
             ("membership", json!({ "membership": { "type": "joined", "membershipId": 3189 } })),
             ("delivery", json!({ "delivery": { "data": "15034552939884E28681A7D668CEA94C" } })),
-            ("messageEdited", json!({ "message": { "id": "325709", "type": "text", "text": "edited" } })),
+            ("messageEdited", edited("325709", "edited")),
             ("module", json!({ "module": { "type": "attached" } })),
             ("activated", json!({ "chatControl": { "expireAt": 1_462_629_479_859_u64 } })),
             ("deactivated", json!({})),
@@ -151,11 +168,12 @@ fn every_event_type_is_stored_and_the_unknown_ones_are_counted() {
             ("botResumed", json!({})),
             ("hologram", json!({ "never": ["seen", { "before": true }] })),
         ];
-        let mut events: Vec<_> = kinds.iter().map(|(kind, fields)| event(kind, &user, AT, fields.clone())).collect();
+        let mut events: Vec<_> =
+            kinds.iter().map(|(kind, fields)| event(kind, &user, an_hour_ago(), fields.clone())).collect();
         let messages = [
             (
                 "text",
-                json!({ "type": "text", "text": "(love)", "emojis": [{ "index": 0, "length": 6 }],
+                json!({ "type": "text", "text": "(love)", "markAsReadToken": "hunter2", "emojis": [{ "index": 0, "length": 6 }],
                              "mention": { "mentionees": [{ "index": 0, "length": 3, "type": "all" }] } }),
             ),
             (
@@ -174,10 +192,10 @@ fn every_event_type_is_stored_and_the_unknown_ones_are_counted() {
             ("sticker", json!({ "type": "sticker", "packageId": "1", "stickerId": "2", "stickerResourceType": "NEW" })),
             ("hologram", json!({ "type": "hologram" })),
         ];
-        events.extend(messages.iter().map(|(_, fields)| message(&user, AT, fields.clone())));
-        let mut nobodys = event("accountLink", &user, AT, json!({ "link": { "result": "failed" } }));
+        events.extend(messages.iter().map(|(_, fields)| message(&user, an_hour_ago(), fields.clone())));
+        let mut nobodys = event("accountLink", &user, an_hour_ago(), json!({ "link": { "result": "failed" } }));
         nobodys.as_object_mut().expect("fields").remove("source");
-        let groups = event("join", &user, AT, json!({ "source": in_group }));
+        let groups = event("join", &user, an_hour_ago(), json!({ "source": in_group }));
         deliver(WebhookSender::line(&stand), &[&events[..], &[nobodys, groups]].concat()).await;
 
         let stored = stand.wait_for_events(&user, "all are stored", |stored| stored.len() == events.len()).await;
@@ -216,9 +234,13 @@ fn copies_through_both_entrances_in_any_order_are_one_item() {
     story(async |stand| {
         let user = random_user();
         let mut events: Vec<Value> =
-            (0..12).map(|number| text(&user, AT + number, &format!("text {number}"))).collect();
+            (0..12).map(|number| text(&user, an_hour_ago() + number, &format!("text {number}"))).collect();
         events.push(image(&user));
-        events.extend([follow(&user, AT + 50), unfollow(&user, AT + 60), follow(&user, AT + 70)]);
+        events.extend([
+            follow(&user, an_hour_ago() + 50),
+            unfollow(&user, an_hour_ago() + 60),
+            follow(&user, an_hour_ago() + 70),
+        ]);
         for seed in 0..3 {
             let shuffled = doubled_and_shuffled(&events, seed);
             let (first, second) = shuffled.split_at(shuffled.len() / 2);
@@ -241,11 +263,11 @@ fn copies_through_both_entrances_in_any_order_are_one_item() {
 fn an_event_without_an_id_is_known_again() {
     story(async |stand| {
         let user = random_user();
-        let mut event = text(&user, AT, "no id");
+        let mut event = text(&user, an_hour_ago(), "no id");
         event.as_object_mut().expect("fields").remove("webhookEventId");
         deliver(WebhookSender::sobot(stand), std::slice::from_ref(&event)).await;
         event["deliveryContext"]["isRedelivery"] = json!(true);
-        let beside = text(&user, AT + 1, "beside it");
+        let beside = text(&user, an_hour_ago() + 1, "beside it");
         deliver(WebhookSender::sobot_with_signature(stand), &[event, beside]).await;
         let done = |stored: &[StoredEvent]| stored.len() == 2 && stored.iter().all(|event| event.verified);
         let stored = stand.wait_for_events(&user, "two events", done).await;
@@ -258,7 +280,7 @@ fn an_event_without_an_id_is_known_again() {
 fn a_verified_copy_replaces_what_a_forwarder_said() {
     story(async |stand| {
         let user = random_user();
-        let real = text(&user, AT, "what was written");
+        let real = text(&user, an_hour_ago(), "what was written");
         let mut changed = real.clone();
         changed["message"]["text"] = json!("what was forwarded");
         let said = |words: &'static str| {
@@ -271,7 +293,7 @@ fn a_verified_copy_replaces_what_a_forwarder_said() {
         deliver(WebhookSender::line(stand), &[real]).await;
         stand.wait_for_events(&user, "verified", said("what was written")).await;
         // And never back.
-        let last = text(&user, AT + 1, "the last one");
+        let last = text(&user, an_hour_ago() + 1, "the last one");
         deliver(WebhookSender::sobot(stand), &[changed, last]).await;
         let stored = stand.wait_for_events(&user, "the last one", |stored| stored.len() == 2).await;
         assert_eq!((stored[0].verified, stored[0].via), (true, Via::Line));
@@ -282,15 +304,16 @@ fn a_verified_copy_replaces_what_a_forwarder_said() {
 fn whose_event_it_is_only_lines_signature_decides() {
     story(async |stand| {
         let (author, other) = (random_user(), random_user());
-        let real = text(&author, AT, "what the author wrote");
-        let mut forged = text(&other, AT + 5, "what somebody says it was");
+        let real = text(&author, an_hour_ago(), "what the author wrote");
+        let mut forged = text(&other, an_hour_ago() + 5, "what somebody says it was");
         forged["message"]["id"] = real["message"]["id"].clone();
         deliver(WebhookSender::sobot(stand), &[forged]).await;
         stand.wait_for_events(&other, "the forged one", |stored| stored.len() == 1).await;
         deliver(WebhookSender::line(stand), std::slice::from_ref(&real)).await;
         let stored = stand.wait_for_events(&author, "the signed one", |stored| stored.len() == 1).await;
         assert!(stored[0].verified && stand.events_of(&other).await.is_empty());
-        let unsend = event("unsend", &author, AT + 9, json!({ "unsend": { "messageId": message_id(&real) } }));
+        let unsend =
+            event("unsend", &author, an_hour_ago() + 9, json!({ "unsend": { "messageId": message_id(&real) } }));
         deliver(WebhookSender::line(stand), &[unsend]).await;
         stand.wait_for_events(&author, "taken back", |stored| stored.iter().any(|one| one.unsent_at.is_some())).await;
         assert!(stand.events_of(&author).await.iter().all(|one| one.content.is_none()));
@@ -302,12 +325,13 @@ fn a_text_whose_first_copy_had_no_id_does_not_outlive_its_unsend() {
     story(async |stand| {
         for unsend_comes_first in [false, true] {
             let user = random_user();
-            let real = text(&user, AT, "to be taken back");
+            let real = text(&user, an_hour_ago(), "to be taken back");
             let mut odd = real.clone();
             odd["message"].as_object_mut().expect("a message").remove("id");
             deliver(WebhookSender::sobot(stand), &[odd]).await;
             stand.wait_for_events(&user, "the odd one", |stored| stored.len() == 1).await;
-            let unsend = event("unsend", &user, AT + 9, json!({ "unsend": { "messageId": message_id(&real) } }));
+            let unsend =
+                event("unsend", &user, an_hour_ago() + 9, json!({ "unsend": { "messageId": message_id(&real) } }));
             let mut order = [vec![real], vec![unsend]];
             if unsend_comes_first {
                 order.reverse();
@@ -336,7 +360,8 @@ fn a_media_url_that_comes_after_the_unsend_is_not_kept() {
         while late.hits() == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let unsend = event("unsend", &user, AT + 9, json!({ "unsend": { "messageId": message_id(&picture) } }));
+        let unsend =
+            event("unsend", &user, an_hour_ago() + 9, json!({ "unsend": { "messageId": message_id(&picture) } }));
         deliver(WebhookSender::line(&stand), &[unsend]).await;
         let unsent = |stored: &[StoredEvent]| stored.iter().any(|one| one.content.is_none() && one.unsent_at.is_some());
         stand.wait_for_events(&user, "taken back", unsent).await;
@@ -352,13 +377,13 @@ fn a_signature_that_is_not_lines_leaves_a_forwarded_event_a_hint() {
         let user = random_user();
         stand.line.mark(&user, Person::Blocked);
         let forger = WebhookSender { secret: Some("0".repeat(32)), ..WebhookSender::sobot(stand) };
-        deliver(forger, &[follow(&user, AT)]).await;
+        deliver(forger, &[follow(&user, an_hour_ago())]).await;
         let stored = stand.wait_for_events(&user, "stored", |stored| stored.len() == 1).await;
         assert!(!stored[0].verified);
         // LINE was asked, and says that this is no friend.
         let asked = |line: &LineStandIn| !line.profiles_asked(&user).is_empty();
         stand.line.wait_until("the profile is asked for", Duration::from_secs(30), asked).await;
-        deliver(WebhookSender::line(stand), &[text(&user, AT + 1, "x")]).await;
+        deliver(WebhookSender::line(stand), &[text(&user, an_hour_ago() + 1, "x")]).await;
         stand.wait_for_events(&user, "both", |stored| stored.len() == 2).await;
         assert_eq!(stand.friend_state(&user).await, None);
     });
@@ -370,7 +395,7 @@ fn a_sobot_that_gives_no_token_holds_up_nothing_that_needs_none() {
         let user = random_user();
         stand.sobot.script_tokens(vec![error("999999", "unknown"); 200]);
         let mut events: Vec<_> = (0..9).map(|_| image(&user)).collect();
-        events.push(text(&user, AT + 1, "needs no token"));
+        events.push(text(&user, an_hour_ago() + 1, "needs no token"));
         deliver(WebhookSender::sobot(&stand), &events).await;
         stand.wait_for_an_empty_inbox().await;
         assert_eq!(
@@ -405,8 +430,12 @@ fn the_newest_of_follow_and_unfollow_counts_in_whichever_order_they_come() {
     story(async |stand| {
         for newest_is_follow in [true, false] {
             let user = random_user();
-            let mut events =
-                vec![follow(&user, AT), unfollow(&user, AT + 1), follow(&user, AT + 2), unfollow(&user, AT + 3)];
+            let mut events = vec![
+                follow(&user, an_hour_ago()),
+                unfollow(&user, an_hour_ago() + 1),
+                follow(&user, an_hour_ago() + 2),
+                unfollow(&user, an_hour_ago() + 3),
+            ];
             events.truncate(if newest_is_follow { 3 } else { 4 });
             events.reverse();
             for event in &events {
@@ -430,10 +459,10 @@ fn a_forwarded_event_changes_a_friend_state_only_if_line_agrees() {
         let far = 9_000_000_000_000;
         let events = [
             follow(&friend, far),
-            unfollow(&blocked, AT),
-            follow(&forged_follow, AT),
-            unfollow(&forged_unfollow, AT),
-            follow("U4af4980629...", AT),
+            unfollow(&blocked, an_hour_ago()),
+            follow(&forged_follow, an_hour_ago()),
+            unfollow(&forged_unfollow, an_hour_ago()),
+            follow("U4af4980629...", an_hour_ago()),
         ];
         deliver(WebhookSender::sobot(stand), &events).await;
         stand.wait_for_friend_state(&friend, true, "confirmed_event").await;
@@ -460,7 +489,11 @@ fn a_profile_that_cannot_be_had_keeps_its_event_waiting_and_no_other() {
         let (waiting, other) = (random_user(), random_user());
         let script = [Behaviour::RateLimited, Behaviour::answer(500, ""), Behaviour::HangUpBeforeAccepting];
         stand.line.script(Target::Profile(waiting.clone()), script);
-        deliver(WebhookSender::sobot(stand), &[follow(&waiting, AT), follow(&other, AT), text(&other, AT, "x")]).await;
+        deliver(
+            WebhookSender::sobot(stand),
+            &[follow(&waiting, an_hour_ago()), follow(&other, an_hour_ago()), text(&other, an_hour_ago(), "x")],
+        )
+        .await;
         stand.wait_for_friend_state(&other, true, "confirmed_event").await;
         stand.wait_for_events(&other, "both", |stored| stored.len() == 2).await;
         assert_eq!(stand.friend_state(&waiting).await, None);
@@ -474,11 +507,11 @@ fn a_profile_that_cannot_be_had_keeps_its_event_waiting_and_no_other() {
 fn a_refused_channel_token_is_replaced_for_a_profile_too() {
     story_alone(&[], async |stand| {
         let (first, second) = (random_user(), random_user());
-        deliver(WebhookSender::sobot(&stand), &[follow(&first, AT)]).await;
+        deliver(WebhookSender::sobot(&stand), &[follow(&first, an_hour_ago())]).await;
         stand.wait_for_friend_state(&first, true, "confirmed_event").await;
         crate::tokens::make_the_token_old(&stand).await;
         stand.line.revoke_all_tokens();
-        deliver(WebhookSender::sobot(&stand), &[follow(&second, AT)]).await;
+        deliver(WebhookSender::sobot(&stand), &[follow(&second, an_hour_ago())]).await;
         stand.wait_for_friend_state(&second, true, "confirmed_event").await;
         assert_eq!((stand.line.tokens_issued(), stand.line.profiles_asked(&second).len()), (2, 2));
     });
@@ -488,10 +521,10 @@ fn a_refused_channel_token_is_replaced_for_a_profile_too() {
 fn no_text_outlives_its_unsend_in_whichever_order_both_come() {
     story_alone(&[], async |stand| {
         let unsend = |user: &str, message: &Value| {
-            event("unsend", user, AT + 9, json!({ "unsend": { "messageId": message_id(message) } }))
+            event("unsend", user, an_hour_ago() + 9, json!({ "unsend": { "messageId": message_id(message) } }))
         };
         let [before, after, together, picture] = [(); 4].map(|()| random_user());
-        let texts = [&before, &after, &together].map(|user| text(user, AT, "hunter2"));
+        let texts = [&before, &after, &together].map(|user| text(user, an_hour_ago(), "hunter2"));
         let image = image(&picture);
         let gone = |stored: &[StoredEvent]| stored.len() == 2 && stored[0].unsent_at.is_some();
 
@@ -510,7 +543,11 @@ fn no_text_outlives_its_unsend_in_whichever_order_both_come() {
         deliver(WebhookSender::line(&stand), &doubled_and_shuffled(&all, 1)).await;
         for user in [&before, &after, &together, &picture] {
             let stored = stand.wait_for_events(user, "gone", gone).await;
-            assert_eq!(stored[0].at.unix_timestamp_nanos() / 1_000_000, i128::from(AT), "that there was one is known");
+            assert_eq!(
+                stored[0].at.unix_timestamp_nanos() / 1_000_000,
+                i128::from(an_hour_ago()),
+                "that there was one is known"
+            );
         }
         stand.wait_for_an_empty_inbox().await;
         let table = format!("{:?}", whole_table(&stand).await);
@@ -564,18 +601,18 @@ fn a_crash_or_a_dead_table_loses_no_event() {
         let (user, held) = (random_user(), random_user());
         // Stored, and killed before the friend state: it is done again.
         stand.line.script(Target::Profile(held.clone()), [Behaviour::Hold]);
-        deliver(WebhookSender::sobot(&stand), &[follow(&held, AT)]).await;
+        deliver(WebhookSender::sobot(&stand), &[follow(&held, an_hour_ago())]).await;
         let is_held = |line: &local_stand::line::LineStandIn| line.is_held(Target::Profile(held.clone()));
         stand.line.wait_until("the profile is held", Duration::from_secs(30), is_held).await;
         assert!(stand.aws.kill("inbox").expect("killed") > 0);
         stand.wait_for_friend_state(&held, true, "confirmed_event").await;
         // Written, but nobody heard of it; then not written at all.
         let written = stand.aws.tap().inject(Fault::ForwardThenHangUp, "dynamodb.TransactWriteItems", &user, 1);
-        deliver(WebhookSender::line(&stand), &[text(&user, AT, "1")]).await;
+        deliver(WebhookSender::line(&stand), &[text(&user, an_hour_ago(), "1")]).await;
         stand.wait_for_events(&user, "one", |stored| stored.len() == 1).await;
         assert_eq!(written.hits(), 1);
         let dead = stand.aws.tap().inject(Fault::INTERNAL, "dynamodb.TransactWriteItems", &user, ALWAYS);
-        deliver(WebhookSender::line(&stand), &[text(&user, AT, "2")]).await;
+        deliver(WebhookSender::line(&stand), &[text(&user, an_hour_ago(), "2")]).await;
         while dead.hits() < 2 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -593,8 +630,8 @@ fn what_cannot_be_taken_ends_in_the_dead_letter_queue_alone() {
         let queue = stand.aws.output("InboxQueueUrl");
         stand.sqs.send_message().queue_url(queue).message_body(&letter).send().await.expect("sent");
         let picture = image(&user);
-        stand.sobot.script_media(message_id(&picture), vec![error("999994", "参数异常，请检查"); 5]);
-        deliver(WebhookSender::sobot(stand), &[picture.clone(), text(&user, AT + 1, "beside it")]).await;
+        stand.sobot.script_media(message_id(&picture), vec![error("999999", "系统未知异常"); 5]);
+        deliver(WebhookSender::sobot(stand), &[picture.clone(), text(&user, an_hour_ago() + 1, "beside it")]).await;
         let output = "InboxDeadLetterQueueUrl";
         assert_eq!(stand.take_dead_letter_from(output, &letter).await.expect("a dead letter"), letter);
         let dead = stand.take_dead_letter_from(output, message_id(&picture)).await.expect("a dead letter");
@@ -607,11 +644,67 @@ fn what_cannot_be_taken_ends_in_the_dead_letter_queue_alone() {
     });
 }
 
+/// A batch as Lambda hands it over: these envelopes, each in a message with this id.
+fn batch(envelopes: &[(&str, Value)]) -> Value {
+    let record = |(id, envelope): &(&str, Value)| {
+        json!({ "messageId": id, "receiptHandle": id, "body": envelope.to_string(), "attributes": {},
+                "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": "ap-northeast-1" })
+    };
+    json!({ "Records": envelopes.iter().map(record).collect::<Vec<_>>() })
+}
+
+#[test]
+fn the_worst_batch_takes_half_the_memory_and_costs_no_customer_a_receive() {
+    story_on_an_idle_machine(&[], async |stand| {
+        let envelope = |events: Vec<Value>| json!({ "via": "sobot", "verified": false, "receivedAt": "2026-09-01T00:00:00Z", "events": events });
+        let words = vec!["a"; 60_000];
+        let numbers = vec![json!(1e15); 12_000];
+        let large = |fields: Value| envelope(vec![message(&random_user(), now_ms(), fields)]);
+        for (name, forged) in [
+            ("many events", envelope((0..20_000).map(|number| json!({ "n": number })).collect())),
+            ("one text", large(json!({ "type": "text", "text": "字".repeat(80_000) }))),
+            ("many words", large(json!({ "type": "sticker", "packageId": "1", "stickerId": "2", "keywords": words }))),
+            ("long numbers", large(json!({ "type": "text", "text": "x", "emojis": numbers }))),
+        ] {
+            stand.aws.kill("inbox").expect("killed");
+            let customer = random_user();
+            let real = envelope(vec![text(&customer, now_ms(), "what a customer wrote")]);
+            let ids: Vec<_> = (0..9).map(|number| format!("forged-{number}")).collect();
+            let mut messages: Vec<_> = ids.iter().map(|id| (id.as_str(), forged.clone())).collect();
+            messages.push(("real", real));
+            let answer = stand.invoke("InboxFunctionName", &batch(&messages)).await.expect("an answer");
+            let failures = answer["batchItemFailures"].as_array().unwrap_or_else(|| panic!("{name}: {answer}"));
+            assert!(failures.iter().all(|failure| failure["itemIdentifier"] != "real"), "{name}: {answer}");
+            assert_eq!(stand.events_of(&customer).await.len(), 1, "{name}");
+            if name != "many events" {
+                assert!(failures.is_empty(), "{name}: {answer}");
+            }
+            let peak = peak_memory(&stand, "inbox");
+            assert!(peak < half_the_memory(), "{name}: {} MB", peak >> 20);
+        }
+    });
+}
+
+#[test]
+fn an_event_that_cannot_be_taken_holds_up_none_of_those_in_its_message() {
+    story(async |stand| {
+        let (waiting, user) = (random_user(), random_user());
+        stand.line.script(Target::Profile(waiting.clone()), [Behaviour::answer(500, "")]);
+        let mut events = vec![follow(&waiting, now_ms())];
+        events.extend((0..60).map(|number| text(&user, an_hour_ago() + number, "one of many")));
+        let envelope =
+            json!({ "via": "sobot", "verified": false, "receivedAt": "2026-09-01T00:00:00Z", "events": events });
+        let answer = stand.invoke("InboxFunctionName", &batch(&[("many", envelope)])).await.expect("an answer");
+        assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "many" }] }));
+        assert_eq!(stand.events_of(&user).await.len(), 60);
+    });
+}
+
 #[test]
 fn a_message_is_kept_as_long_as_the_parameter_says() {
     story_alone(&[("MessageRetentionDays", "7")], async |stand| {
         let user = random_user();
-        deliver(WebhookSender::line(&stand), &[text(&user, AT, "x")]).await;
+        deliver(WebhookSender::line(&stand), &[text(&user, now_ms(), "x")]).await;
         stand.wait_for_events(&user, "stored", |stored| stored.len() == 1).await;
         let table = whole_table(&stand).await;
         assert_eq!(table.len(), 2, "the event, and the message's pointer");
@@ -620,5 +713,157 @@ fn a_message_is_kept_as_long_as_the_parameter_says() {
             let expire_at: i64 = item["expire_at"].as_n().expect("a number").parse().expect("seconds");
             assert!((expire_at - now - 7 * 86_400).abs() < 600, "{expire_at}");
         }
+        // What is older already is not kept again, though it has its effect.
+        let eight_days_ago = now_ms() - 8 * 86_400_000;
+        let (late, friend) = (random_user(), random_user());
+        let old = [text(&late, eight_days_ago, "hunter2"), follow(&friend, eight_days_ago), text(&late, now_ms(), "y")];
+        deliver(WebhookSender::line(&stand), &old).await;
+        stand.wait_for_friend_state(&friend, true, "line_event").await;
+        stand.wait_for_an_empty_inbox().await;
+        assert!(stand.events_of(&friend).await.is_empty());
+        assert_eq!(stand.events_of(&late).await.len(), 1);
+    });
+}
+
+#[test]
+fn whatever_carries_a_message_loses_it_with_the_unsend() {
+    story_alone(&[], async |stand| {
+        let line = WebhookSender::line(&stand);
+        for unsend_comes_first in [false, true] {
+            let user = random_user();
+            let original = text(&user, an_hour_ago(), "hunter2");
+            let id = message_id(&original).to_owned();
+            let mut events = vec![
+                event("messageEdited", &user, an_hour_ago() + 1, edited(&id, "hunter2, once more")),
+                event("messageEdited", &user, an_hour_ago() + 2, edited(&id, "hunter2, at last")),
+                event("hologram", &user, an_hour_ago() + 3, edited(&id, "hunter2, of a later kind")),
+                original,
+            ];
+            let unsend = event("unsend", &user, an_hour_ago() + 9, json!({ "unsend": { "messageId": id } }));
+            if unsend_comes_first {
+                events.insert(0, unsend);
+            } else {
+                events.push(unsend);
+            }
+            for (number, one) in events.iter().enumerate() {
+                // Both copies, and one after the other.
+                deliver(WebhookSender::sobot(&stand), std::slice::from_ref(one)).await;
+                deliver(line.clone(), std::slice::from_ref(one)).await;
+                let here = |stored: &[StoredEvent]| stored.iter().filter(|one| one.verified).count() == number + 1;
+                stand.wait_for_events(&user, "it is there", here).await;
+            }
+            let gone = |stored: &[StoredEvent]| stored.iter().filter(|one| one.unsent_at.is_some()).count() == 4;
+            let stored = stand.wait_for_events(&user, "all are gone", gone).await;
+            assert_eq!(stored.len(), 5, "that there were some is known");
+            stand.wait_for_an_empty_inbox().await;
+            assert!(!format!("{:?}", whole_table(&stand).await).contains("hunter2"));
+        }
+    });
+}
+
+#[test]
+fn what_is_for_another_account_stands_apart_and_changes_nothing() {
+    story_alone(&[], async |stand| {
+        let user = random_user();
+        let ours = text(&user, an_hour_ago(), "for us");
+        let another = "U00000000000000000000000000000002";
+        let sender = |destination: &str| WebhookSender {
+            destination: destination.to_owned(),
+            ..WebhookSender::sobot_with_signature(&stand)
+        };
+        deliver(WebhookSender::line(&stand), std::slice::from_ref(&ours)).await;
+        stand.wait_for_events(&user, "ours", |stored| stored.len() == 1).await;
+        let foreign = [
+            text(&user, an_hour_ago() + 1, "for them"),
+            follow(&user, an_hour_ago() + 2),
+            event("unsend", &user, an_hour_ago() + 3, json!({ "unsend": { "messageId": message_id(&ours) } })),
+        ];
+        deliver(sender(another), &foreign).await;
+        // Where no account is named, or something that can be none, they count as ours.
+        deliver(sender("xxxxxxxxxx"), &[text(&user, an_hour_ago() + 4, "for somebody")]).await;
+        stand.wait_for_events(&user, "all", |stored| stored.len() == 5).await;
+        stand.wait_for_an_empty_inbox().await;
+        assert_eq!(stand.friend_state(&user).await, None);
+        let listed = async |query: &str| {
+            let reply = stand.operate("GET", &format!("/users/{user}/messages{query}"), None).await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            reply.body["events"].as_array().expect("events").clone()
+        };
+        let words = |events: &[Value]| events.iter().map(|one| one["content"]["text"].clone()).collect::<Vec<_>>();
+        assert_eq!(words(&listed("").await), [json!("for somebody"), json!("for us")], "nothing is taken back");
+        let apart = listed("?account=another").await;
+        assert_eq!(words(&apart), [json!(null), json!(null), json!("for them")]);
+        assert!(apart.iter().all(|one| one["anotherAccount"] == another), "{apart:?}");
+        let logs = stand.aws.logs("inbox");
+        assert_eq!(logs.matches(r#""OtherAccountEvent":1"#).count(), 3);
+    });
+}
+
+#[test]
+fn no_time_in_the_future_outdates_what_is_true() {
+    story(async |stand| {
+        let (signed, unsigned) = (random_user(), random_user());
+        // The year 2286.
+        deliver(WebhookSender::line(stand), &[follow(&signed, 9_999_999_999_999)]).await;
+        stand.wait_for_friend_state(&signed, true, "line_event").await;
+        deliver(WebhookSender::line(stand), &[unfollow(&signed, now_ms() + 1)]).await;
+        stand.wait_for_friend_state(&signed, false, "line_event").await;
+        let stored = stand.events_of(&signed).await;
+        assert!(stored.iter().all(|one| one.at.year() < 2200), "{stored:#?}");
+
+        // LINE is asked, and while it answers the user leaves. As far ahead as LINE's clock may be.
+        stand.line.script(Target::Profile(unsigned.clone()), [Behaviour::Hold]);
+        deliver(WebhookSender::sobot(stand), &[follow(&unsigned, now_ms() + 200_000)]).await;
+        let is_held = |line: &LineStandIn| line.is_held(Target::Profile(unsigned.clone()));
+        stand.line.wait_until("the profile is held", Duration::from_secs(30), is_held).await;
+        deliver(WebhookSender::line(stand), &[unfollow(&unsigned, now_ms())]).await;
+        stand.wait_for_friend_state(&unsigned, false, "line_event").await;
+        let _ = stand.line.release(Target::Profile(unsigned.clone()), ReleaseAs::Accept);
+        let answered = |line: &LineStandIn| line.profiles_asked(&unsigned).iter().any(|one| one.status().is_some());
+        stand.line.wait_until("LINE has answered", Duration::from_secs(30), answered).await;
+        stand.wait_for_an_empty_inbox().await;
+        assert_eq!(stand.friend_state(&unsigned).await, Some((false, "line_event".to_owned())));
+    });
+}
+
+#[test]
+fn what_sobot_refuses_for_good_is_settled_and_says_so() {
+    story_alone(&[], async |stand| {
+        let user = random_user();
+        let picture = image(&user);
+        stand.sobot.script_media(message_id(&picture), [error("999994", "参数异常，请检查")]);
+        deliver(WebhookSender::sobot(&stand), &[picture.clone(), follow("U4af4980629...", an_hour_ago())]).await;
+        let path = format!("/users/{user}/messages");
+        stand.wait_for_events(&user, "stored", |stored| stored.len() == 1).await;
+        stand.wait_for_an_empty_inbox().await;
+        let listed = stand.operate("GET", &path, None).await.body;
+        assert_eq!(listed["events"][0]["mediaError"], "refused_by_sobot", "{listed}");
+        assert_eq!(stand.sobot.media_asked(message_id(&picture)), 1);
+        assert_eq!(stand.queue_depth("InboxDeadLetterQueueUrl").await.expect("a depth"), 0);
+    });
+}
+
+#[test]
+fn a_suspended_account_is_told_by_line_or_by_its_refusal_and_by_nobody_else() {
+    story_alone(&[], async |stand| {
+        let told = |function: &str| stand.aws.logs(function).matches(r#""AccountSuspended":1"#).count();
+        let user = random_user();
+        for (sender, kind) in [
+            (WebhookSender::sobot(&stand), "botSuspended"),
+            (WebhookSender::line(&stand), "botSuspended"),
+            (WebhookSender::line(&stand), "deactivated"),
+            (WebhookSender::line(&stand), "botResumed"),
+        ] {
+            deliver(sender, &[event(kind, &user, an_hour_ago(), json!({}))]).await;
+        }
+        stand.wait_for_events(&user, "all", |stored| stored.len() == 4).await;
+        stand.wait_for_an_empty_inbox().await;
+        assert_eq!(told("inbox"), 2, "nobody else says so");
+
+        let order = order_with(json!({}));
+        let refused = r#"{"message":"Access to this API is not available for your account"}"#;
+        stand.line.script(crate::user(&order), [Behaviour::answer(403, refused)]);
+        assert_eq!(stand.post(&order).await.body["reason"], "refused_by_line");
+        assert_eq!(told("order-finished"), 1);
     });
 }

@@ -136,6 +136,29 @@ async fn own_stand(parameters: &[(&str, &str)]) -> Stand {
     Stand::start(&parameters, false).await.expect("the stand comes up")
 }
 
+/// A time of LINE's, in milliseconds: an hour ago, the same for the whole run.
+pub fn an_hour_ago() -> u64 {
+    static THEN: LazyLock<u64> = LazyLock::new(|| now_ms() - 3_600_000);
+    *THEN
+}
+
+/// Now, in milliseconds.
+pub fn now_ms() -> u64 {
+    u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("after 1970")
+}
+
+/// Half of what the template gives a function, in bytes: more than that no input may take.
+pub fn half_the_memory() -> u64 {
+    let megabytes = &template::template().written["Globals"]["Function"]["MemorySize"];
+    megabytes.as_u64().expect("a number of megabytes") * 1024 * 1024 / 2
+}
+
+/// The most memory that a live process of this function ever used, in bytes.
+pub fn peak_memory(stand: &Stand, binary: &str) -> u64 {
+    let processes = stand.aws.processes(binary).expect("the processes");
+    processes.iter().map(|process| process.peak_memory * 1024).max().expect("a live process, and Linux")
+}
+
 /// Posts an order while the story goes on.
 pub fn posting(stand: &Stand, order: &Value) -> JoinHandle<Reply> {
     let (stand, order) = (stand.clone(), order.clone());

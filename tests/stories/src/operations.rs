@@ -17,10 +17,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{id, story, story_alone, user};
+use crate::{an_hour_ago, id, now_ms, story, story_alone, user};
 
 /// Every call that needs an operator's key, each in a form that would be answered otherwise.
-const CALLS: [(&str, &str); 15] = [
+const CALLS: [(&str, &str); 16] = [
     ("GET", "/switches"),
     ("PUT", "/switches/finish"),
     ("GET", "/audit?kind=switch"),
@@ -32,6 +32,7 @@ const CALLS: [(&str, &str); 15] = [
     ("POST", "/dead-letters/redrive"),
     ("DELETE", "/dead-letters/push-retry.1?reason=x"),
     ("GET", "/users/U0123456789abcdef0123456789abcdef/messages"),
+    ("GET", "/users/U0123456789abcdef0123456789abcdef/messages/1/content"),
     ("DELETE", "/links/m1?reason=x"),
     ("GET", "/quota"),
     ("GET", "/sobot/tasks"),
@@ -365,13 +366,13 @@ fn a_days_deliveries_are_listed_by_state_and_reason_page_by_page() {
 #[test]
 fn what_a_user_wrote_is_there_page_by_page_and_what_was_taken_back_is_not() {
     story(async |stand| {
-        const AT: u64 = 1_462_629_479_859;
+        let at = an_hour_ago();
         let writer = random_user();
         stand.link(&format!("m-{writer}"), &writer).await.expect("linked");
         let texts: Vec<_> = (0..5)
-            .map(|number| message(&writer, AT + number, json!({ "type": "text", "text": format!("<b>{number}</b>") })))
+            .map(|number| message(&writer, at + number, json!({ "type": "text", "text": format!("<b>{number}</b>") })))
             .collect();
-        let unsend = event("unsend", &writer, AT + 9, json!({ "unsend": { "messageId": texts[2]["message"]["id"] } }));
+        let unsend = event("unsend", &writer, at + 9, json!({ "unsend": { "messageId": texts[2]["message"]["id"] } }));
         let sender = WebhookSender::line(stand);
         assert_eq!(sender.deliver(&texts).await.status, 200);
         assert_eq!(sender.deliver(&[unsend]).await.status, 200);
@@ -500,5 +501,76 @@ fn when_aws_fails_the_answer_is_503_and_says_nothing_of_it() {
         assert_eq!(switches["switches"][0]["enabled"], true);
         let audit = get(stand, "/audit?kind=switch&limit=100").await;
         assert!(!audit.to_string().contains(&subject));
+    });
+}
+
+#[test]
+fn a_picture_that_line_has_is_opened_and_who_opened_it_is_noted() {
+    story_alone(&[], async |stand| {
+        let (customer, other) = (random_user(), random_user());
+        let media = |kind: &str, user: &str| {
+            let mut fields = json!({ "type": kind, "contentProvider": { "type": "line" } });
+            if kind == "file" {
+                fields = json!({ "type": kind, "fileName": "page.html", "fileSize": 7 });
+            }
+            message(user, now_ms(), fields)
+        };
+        let kinds = ["image", "file", "video", "audio", "image", "image"];
+        let mut events: Vec<_> = kinds.iter().map(|kind| media(kind, &customer)).collect();
+        events.push(message(&customer, now_ms(), json!({ "type": "text", "text": "no media" })));
+        let ids: Vec<_> = events.iter().map(|event| event["message"]["id"].as_str().expect("an id")).collect();
+        let [picture, file, large, preparing, gone, unsent, text] = ids[..] else { panic!("{ids:?}") };
+        let unsend = event("unsend", &customer, now_ms(), json!({ "unsend": { "messageId": unsent } }));
+        assert_eq!(WebhookSender::line(&stand).deliver(&events).await.status, 200);
+        stand.wait_for_events(&customer, "all are there", |stored| stored.len() == 7).await;
+        assert_eq!(WebhookSender::line(&stand).deliver(&[unsend]).await.status, 200);
+        stand.wait_for_events(&customer, "taken back", |all| all.iter().any(|one| one.unsent_at.is_some())).await;
+
+        let bytes: Vec<u8> = (0..=255).cycle().take(4 << 20).collect();
+        stand.line.set_content(picture, "image/jpeg", bytes.clone());
+        stand.line.set_content(file, "text/html; charset=utf-8", "<p>Hi!");
+        stand.line.set_content(large, "video/mp4", vec![0; (4 << 20) + 1]);
+        stand.line.set_content(unsent, "image/jpeg", "must not be shown");
+        stand.line.script(Target::Content(preparing.to_owned()), [Behaviour::answer(202, "")]);
+        let path = |user: &str, id: &str| format!("/users/{user}/messages/{id}/content");
+        let fetch = async |id: &str| {
+            let url = format!("{}{}", stand.public_api.base_url(), path(&customer, id));
+            stand.http.get(url).bearer_auth(&stand.operator_key).send().await.expect("an answer")
+        };
+        let answer = fetch(picture).await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (200, &"image/jpeg".parse().unwrap())
+        );
+        assert_eq!(answer.bytes().await.expect("bytes"), bytes, "every byte, and the most that is answered");
+        let answer = fetch(file).await;
+        let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
+        assert_eq!(header("content-type"), "application/octet-stream", "nothing that a browser runs");
+        assert_eq!(header("content-disposition"), format!("attachment; filename=\"{file}\""));
+        assert_eq!(answer.text().await.expect("text"), "<p>Hi!");
+
+        for (id, status, says) in [
+            (large, 409, "4 MB"),
+            (preparing, 503, "prepares"),
+            (gone, 404, "no more"),
+            (unsent, 404, "took it back"),
+            (text, 404, "no such media"),
+            ("1", 404, "no such media"),
+        ] {
+            let reply = stand.operate("GET", &path(&customer, id), None).await;
+            assert_eq!(reply.status, status, "{id}: {reply:?}");
+            assert!(reply.body["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{reply:?}");
+        }
+        assert_eq!(stand.operate("GET", &path(&other, picture), None).await.status, 404, "it is somebody else's");
+        assert_eq!(wrong_fields(&stand.operate("GET", &path(&customer, "x"), None).await), ["messageId"]);
+
+        let listed = get(&stand, &format!("/users/{customer}/messages")).await;
+        let with_error = |one: &&Value| one["mediaError"] == "gone_from_line";
+        let lost: Vec<_> = listed["events"].as_array().expect("events").iter().filter(with_error).collect();
+        assert!(lost.len() == 1 && lost[0]["messageId"] == gone, "{listed}");
+        let noted = get(&stand, "/audit?kind=open_media").await;
+        let noted: Vec<_> =
+            noted["entries"].as_array().expect("entries").iter().map(|entry| &entry["subject"]).collect();
+        assert_eq!(noted, [gone, preparing, large, file, picture]);
     });
 }

@@ -9,7 +9,7 @@ use local_stand::{
     stand::{POLL, Stand, order_with, random_user},
 };
 use serde_json::{Value, json};
-use shared::{customer::friend::Source, delivery::state::State, line::day::line_day};
+use shared::{customer::friend::Source, delivery::state::State, inbox::messages::StoredEvent, line::day::line_day};
 use time::OffsetDateTime;
 use tokio::time::sleep;
 
@@ -146,7 +146,7 @@ async fn drive_webhooks_and_inbox(stand: &Stand) {
     write_to_the_account(stand).await;
 }
 
-/// A customer follows, sends a picture and takes it back; both entrances tell.
+/// A customer follows, sends a picture, edits it and takes it back; both entrances tell.
 pub async fn write_to_the_account(stand: &Stand) {
     let now_ms = u64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("now");
     let (line, sobot) = (WebhookSender::line(stand), WebhookSender::sobot(stand));
@@ -164,6 +164,14 @@ pub async fn write_to_the_account(stand: &Stand) {
     signed["webhookEventId"] = message(&customer, now_ms, json!({}))["webhookEventId"].clone();
     assert_eq!(line.deliver(&[signed]).await.status, 200);
     stand.wait_for_events(&customer, "LINE's", |events| events.iter().any(|event| event.verified)).await;
+    // And an edit of it.
+    let words = json!({ "id": picture["message"]["id"], "type": "text", "text": "edited" });
+    let edited = [event("messageEdited", &customer, now_ms, json!({ "message": words }))];
+    for (sender, signed) in [(&sobot, 1), (&line, 2)] {
+        assert_eq!(sender.deliver(&edited).await.status, 200);
+        let there = |events: &[StoredEvent]| events.iter().filter(|event| event.verified).count() == signed;
+        stand.wait_for_events(&customer, "the edit", |events| events.len() == 3 && there(events)).await;
+    }
     let unsend = event("unsend", &customer, now_ms, json!({ "unsend": { "messageId": picture["message"]["id"] } }));
     assert_eq!(line.deliver(&[unsend]).await.status, 200);
     stand.wait_for_events(&customer, "unsent", |events| events.iter().any(|event| event.unsent_at.is_some())).await;
@@ -189,6 +197,13 @@ async fn drive_operations(stand: &Stand) {
     let customer = random_user();
     stand.log_in("M-3", &customer).await.expect("logged in");
     call(200, "GET", &format!("/users/{customer}/messages"), None).await;
+    // A picture that LINE has no more.
+    let now_ms = crate::now_ms();
+    let picture = message(&customer, now_ms, json!({ "type": "image", "contentProvider": { "type": "line" } }));
+    assert_eq!(WebhookSender::line(stand).deliver(std::slice::from_ref(&picture)).await.status, 200);
+    stand.wait_for_events(&customer, "stored", |events| !events.is_empty()).await;
+    let picture = picture["message"]["id"].as_str().expect("an id");
+    call(404, "GET", &format!("/users/{customer}/messages/{picture}/content"), None).await;
     call(200, "DELETE", "/links/M-3?reason=over", None).await;
 
     let order = order_with(json!({}));

@@ -328,7 +328,7 @@ fn a_malformed_key_is_named_in_the_log_and_never_shown() {
             ("/privateKey/d", json!("not base64!"), "privateKey.d must be base64url"),
             ("/privateKey/p", good["privateKey"]["q"].clone(), "privateKey: its numbers"),
             ("/kid", json!(""), "field kid is empty"),
-            ("/channelSecret", json!(null), "must be the JSON object"),
+            ("/channelId", json!(null), "must be the JSON object"),
         ] {
             let mut secret = good.clone();
             *secret.pointer_mut(pointer).expect("a field") = value;

@@ -109,7 +109,7 @@ fn every_store_knows_its_own_work_again() {
         };
         let inbox = async {
             write_to_the_account(stand).await;
-            let unheard_of = event("aNewKindOfEvent", &random_user(), 7, json!({}));
+            let unheard_of = event("aNewKindOfEvent", &random_user(), crate::now_ms(), json!({}));
             assert_eq!(WebhookSender::line(stand).deliver(&[unheard_of]).await.status, 200);
             stand.wait_for_an_empty_inbox().await;
         };
@@ -149,7 +149,7 @@ fn a_write_that_a_transaction_is_in_the_way_of_is_made_after_it() {
 
         let user = random_user();
         let stored = tap.inject(CONFLICT, "dynamodb.TransactWriteItems", &user, 1);
-        let text = message(&user, 1_462_629_479_859, json!({ "type": "text", "text": "hello" }));
+        let text = message(&user, crate::now_ms(), json!({ "type": "text", "text": "hello" }));
         assert_eq!(WebhookSender::line(&stand).deliver(&[text]).await.status, 200);
         stand.wait_for_events(&user, "stored", |events| events.len() == 1).await;
         assert_eq!((outcome.hits(), resend.hits(), stored.hits()), (1, 1, 1));

@@ -72,8 +72,44 @@ function drawEvent(one) {
     ),
     body,
     one.mediaUrl ? el("p", {}, `${t("event.media")}: `, outside(one.mediaUrl)) : null,
+    one.mediaError ? note(named("media", one.mediaError)) : null,
+    isWithLine(one) ? mediaButton(one) : null,
     one.event ? el("details", {}, el("summary", {}, t("event.raw")), pretty(one.event)) : null,
   );
+}
+
+/** Whether LINE has what was sent, for all that is known. */
+function isWithLine({ content, mediaUrl, mediaError, unsentAt, messageId }) {
+  const kept = content?.type === "file" || content?.provider?.type === "line";
+  return kept && messageId && !mediaUrl && !unsentAt && mediaError !== "gone_from_line";
+}
+
+function mediaButton({ messageId }) {
+  const open = async () => {
+    const user = messagesPart.value().first.lineUserId;
+    try {
+      save(await call(`/users/${user}/messages/${messageId}/content`, { file: true }), messageId);
+    } catch (trouble) {
+      if (trouble instanceof Trouble) {
+        say(trouble.words());
+      }
+    }
+  };
+  return el(
+    "p",
+    {},
+    el("button", { type: "button", click: open }, t("event.open")),
+    " ",
+    el("span", { class: "hint" }, t("event.open.text")),
+  );
+}
+
+/** Hands a file to the browser, which saves it: nothing that a customer sent is shown as a part of this page. */
+function save({ value: file }, name) {
+  const address = URL.createObjectURL(file);
+  el("a", { href: address, download: name }).click();
+  // The browser needs it until the file is written.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 /** The user's id stays out of the address. */

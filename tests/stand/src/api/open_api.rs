@@ -293,6 +293,8 @@ impl OpenApi {
         let Some(documented) = documented else {
             return Some(format!("the content type {content_type:?} is not documented"));
         };
+        // Bytes, of which nothing is said.
+        documented.schema()?;
         let body = if kind == "text" {
             match str::from_utf8(body) {
                 Ok(text) => json!(text),

@@ -4,6 +4,7 @@
 //! * `login` - LINE Login: the screens, the code, the ID token, the tokens, the friendship, the end of a grant
 //! * `channel_token` - channel access tokens by signed assertion
 //! * `push` - the push endpoint: retry keys, quota, delivery; `push_rules` and `flex_rules` - its body
+//! * `content` - the content endpoint of api-data.line.me: what a message's picture, video, sound or file holds
 //! * `profile` - the profile endpoint, which tells of friends only
 //! * `statistics` - what LINE counted
 //! * `scripts` - what a test wants LINE to do wrong, and held requests
@@ -16,6 +17,7 @@
 
 pub mod channel_key;
 mod channel_token;
+mod content;
 mod flex_rules;
 mod json_node;
 mod login;
@@ -42,6 +44,7 @@ use uuid::Uuid;
 
 use self::{channel_token::ChannelTokens, login::Login, push::RetryKey, statistics::Statistics};
 pub use self::{
+    content::Content,
     login::{Choice, Forgery},
     scripts::{Behaviour, ReleaseAs, Target},
 };
@@ -82,6 +85,10 @@ pub enum Endpoint {
     Consumption,
     /// `GET /v2/bot/profile/{userId}`; scripted by user.
     Profile,
+    /// `GET /v2/bot/info`
+    BotInfo,
+    /// `GET /v2/bot/message/{messageId}/content`, of api-data.line.me; scripted by [`Target::Content`].
+    Content,
     /// `GET /v2/bot/message/delivery/push`
     PushesOfDay,
     /// `GET /v2/bot/insight/followers`
@@ -104,7 +111,9 @@ impl Endpoint {
             "/v2/bot/message/validate/push" => (Method::POST, Self::ValidatePush),
             "/v2/bot/message/quota" => (Method::GET, Self::Quota),
             "/v2/bot/message/quota/consumption" => (Method::GET, Self::Consumption),
+            "/v2/bot/info" => (Method::GET, Self::BotInfo),
             _ if path.starts_with(profile::PATH) => (Method::GET, Self::Profile),
+            _ if content::message_id(path).is_some() => (Method::GET, Self::Content),
             "/v2/bot/message/delivery/push" => (Method::GET, Self::PushesOfDay),
             "/v2/bot/insight/followers" => (Method::GET, Self::Followers),
             "/v2/bot/insight/message/event/aggregation" => (Method::GET, Self::UnitEvents),
@@ -215,6 +224,8 @@ struct Inner {
 }
 
 struct State {
+    account: String,
+    contents: HashMap<String, Content>,
     channel_id: String,
     channel_secret: String,
     started: Instant,
@@ -256,6 +267,8 @@ impl LineStandIn {
         tokens.register(&key);
         let inner = Arc::new(Inner {
             state: Mutex::new(State {
+                account: webhook_sender::DESTINATION.to_owned(),
+                contents: HashMap::new(),
                 channel_id,
                 channel_secret,
                 started: Instant::now(),
@@ -317,6 +330,11 @@ impl LineStandIn {
         self.inner.read(|state| state.channel_id.clone())
     }
 
+    /// The user id of the channel's account, which webhooks name as their destination.
+    pub fn account(&self) -> String {
+        self.inner.read(|state| state.account.clone())
+    }
+
     /// The channel's secret, 32 hexadecimal digits.
     pub fn channel_secret(&self) -> String {
         self.inner.read(|state| state.channel_secret.clone())
@@ -327,11 +345,10 @@ impl LineStandIn {
         &self.key
     }
 
-    /// What the back end reads from its secret store: `{channelId, channelSecret, kid, privateKey}`.
+    /// What the back end reads from its secret store: `{channelId, kid, privateKey}`.
     pub fn secret(&self) -> Value {
         json!({
             "channelId": self.channel_id(),
-            "channelSecret": self.channel_secret(),
             "kid": self.key.kid(),
             "privateKey": self.key.private_jwk(),
         })
@@ -402,12 +419,13 @@ impl LineStandIn {
     /// [`Endpoint`], one each; afterwards requests are accepted again.
     ///
     /// # Panics
-    /// For [`Endpoint::Push`] and [`Endpoint::Profile`]: their scripts belong to a user, so that
-    /// many tests can share one stand-in.
+    /// For [`Endpoint::Push`], [`Endpoint::Profile`] and [`Endpoint::Content`]: their scripts belong to a user or a
+    /// message, so that many tests can share one stand-in.
     pub fn script(&self, target: impl Into<Target>, behaviours: impl IntoIterator<Item = Behaviour>) {
         let target = target.into();
         assert_ne!(target, Target::Endpoint(Endpoint::Push), "pushes are scripted by recipient");
         assert_ne!(target, Target::Endpoint(Endpoint::Profile), "profiles are scripted by user");
+        assert_ne!(target, Target::Endpoint(Endpoint::Content), "contents are scripted by message");
         self.inner.change(|state| state.scripts.entry(target).or_default().extend(behaviours));
     }
 
@@ -556,6 +574,15 @@ impl Inner {
                 .await
             }
             Endpoint::Profile => self.profile(request.uri().path()).await,
+            Endpoint::BotInfo => {
+                self.play(target, |state| {
+                    let (account, basic_id) = (state.account.clone(), "@abc1234");
+                    let names = json!({ "userId": account, "basicId": basic_id, "displayName": "An account" });
+                    reply(StatusCode::OK, &names)
+                })
+                .await
+            }
+            Endpoint::Content => self.content(request.uri().path()).await,
             Endpoint::Consumption => {
                 self.play(target, |state| reply(StatusCode::OK, &json!({ "totalUsage": state.usage }))).await
             }

@@ -16,7 +16,9 @@ pub enum Target {
     User(String),
     /// Requests for this user's profile.
     Profile(String),
-    /// Requests to this endpoint; not [`Endpoint::Push`], not [`Endpoint::Profile`].
+    /// Requests for what this message holds.
+    Content(String),
+    /// Requests to this endpoint; none of [`Endpoint::Push`], [`Endpoint::Profile`], [`Endpoint::Content`].
     Endpoint(Endpoint),
     /// Requests of a login to this endpoint that are about this user id.
     Login(Endpoint, String),

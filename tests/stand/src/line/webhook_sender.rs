@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{random::random_bytes, stand::Stand};
 
 /// The official account's own user id, in every body.
-const DESTINATION: &str = "U00000000000000000000000000000001";
+pub const DESTINATION: &str = "U00000000000000000000000000000001";
 
 /// How often a body is posted at most.
 const DELIVERIES: usize = 5;
@@ -26,6 +26,8 @@ pub struct WebhookSender {
     pub secret: Option<String>,
     /// The media type it declares.
     pub content_type: String,
+    /// The account that it names.
+    pub destination: String,
 }
 
 /// A request's end.
@@ -49,6 +51,7 @@ impl WebhookSender {
             url: format!("{}/webhooks/line", stand.public_api.base_url()),
             secret: Some(stand.line.channel_secret()),
             content_type: "application/json; charset=utf-8".to_owned(),
+            destination: DESTINATION.to_owned(),
         }
     }
 
@@ -65,12 +68,12 @@ impl WebhookSender {
 
     /// Posts events in one body; on 503 again, as [`send`](Self::send) does.
     pub async fn deliver(&self, events: &[Value]) -> Sent {
-        self.send(body_of(events)).await
+        self.send(self.body_of(events)).await
     }
 
     /// Posts events in one body, once.
     pub async fn deliver_once(&self, events: &[Value]) -> Sent {
-        self.send_once(body_of(events)).await
+        self.send_once(self.body_of(events)).await
     }
 
     /// Posts events again and again, as a redelivery, until they are taken; returns how often it took.
@@ -107,6 +110,10 @@ impl WebhookSender {
         self.send_signed(body, signature.as_deref()).await
     }
 
+    fn body_of(&self, events: &[Value]) -> Vec<u8> {
+        json!({ "destination": self.destination, "events": events }).to_string().into_bytes()
+    }
+
     /// Posts a body with this for a signature.
     ///
     /// # Panics
@@ -124,10 +131,6 @@ impl WebhookSender {
         let took = started.elapsed();
         Sent { status, content_type, body: serde_json::from_slice(&body).unwrap_or_default(), took }
     }
-}
-
-fn body_of(events: &[Value]) -> Vec<u8> {
-    json!({ "destination": DESTINATION, "events": events }).to_string().into_bytes()
 }
 
 /// `x-line-signature` of a body.

@@ -1,0 +1,123 @@
+//! `GET /users/{lineUserId}/messages/{messageId}/content`: a customer's picture, video, sound or file, from LINE.
+//!
+//! What a customer sent comes from the origin of the console, and must not be taken for a page of it: it is handed over
+//! as a file, under a media type that says no more than that it is a picture, a video or a sound.
+
+use std::time::Duration;
+
+use lambda_http::{
+    Body, Request, Response,
+    http::{HeaderValue, StatusCode, header},
+};
+use shared::{
+    audit::{AuditKind, Entry, Operator},
+    ids::LineUserId,
+    inbox::messages::{MediaError, StoredEvent},
+    invalid::Invalid,
+    lambda::http_api::Problem,
+    line::{client::LineClient, content::Content, webhook::Provider},
+};
+
+use crate::{
+    CallResult, Caller, Operations,
+    input::{self, Query},
+    unavailable,
+};
+
+/// The largest content that is handed over, in bytes: Lambda answers with at most 6 MB, in which it stands as Base64.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// How long LINE may take for it: API Gateway waits 30 seconds for the whole answer.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
+/// What a browser shows, plays or saves, and never runs.
+const HARMLESS: [&str; 9] = [
+    "image/jpeg",
+    "image/png",
+    "image/gif",
+    "image/webp",
+    "video/mp4",
+    "video/quicktime",
+    "audio/mp4",
+    "audio/x-m4a",
+    "audio/mpeg",
+];
+
+impl Operations {
+    pub(crate) async fn open_media(&self, request: &Request, caller: &Caller) -> CallResult {
+        let user = input::path(request, "lineUserId", LineUserId::parse)?;
+        let message_id = input::path(request, "messageId", message_id)?;
+        Query::none(request)?;
+        let nothing = || Problem::new(StatusCode::NOT_FOUND, "This user has sent no such media, or took it back.");
+        let event = self.messages.message(&message_id).await.map_err(unavailable)?;
+        let event = event.filter(|event| event.chat_id == user.as_str() && is_with_line(event)).ok_or_else(nothing)?;
+        let operator = Operator { name: caller.name.clone(), reason: String::new() };
+        let entry = Entry::new(AuditKind::OpenMedia, &message_id, &operator, None, self.clock.now());
+        self.audit.note(&entry).await.map_err(unavailable)?;
+        let (client, id): (&LineClient, &str) = (&self.line_data, &message_id);
+        let content = self.channel.ask(|token| async move { client.content(&token, id, MAX_BYTES).await }).await;
+        match content.map_err(unavailable)? {
+            Content::Whole { media_type, bytes } => Ok(file(&message_id, &media_type, bytes)),
+            Content::TooLarge => Err(Problem::new(
+                StatusCode::CONFLICT,
+                format!(
+                    "It is larger than {} MB, which is the most that can be opened here. LINE Official Account Manager \
+                     shows it, if chats are on.",
+                    MAX_BYTES >> 20
+                ),
+            )),
+            Content::Preparing => Err(Problem::unavailable("LINE prepares it still. Send the same call again.")),
+            Content::Gone => {
+                self.messages.set_media_error(&event, MediaError::GoneFromLine).await.map_err(unavailable)?;
+                Err(Problem::new(StatusCode::NOT_FOUND, "LINE has it no more."))
+            }
+        }
+    }
+}
+
+/// Whether LINE has what the message holds, for all that is known.
+fn is_with_line(event: &StoredEvent) -> bool {
+    let provider = event.content.as_ref().and_then(|content| content.provider());
+    event.unsent_at.is_none() && provider == Some(&Provider::Line)
+}
+
+fn message_id(text: &str) -> Result<String, Invalid> {
+    let digits = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { Ok(text.to_owned()) } else { Err("must be a message's id: 1 to 32 digits".into()) }
+}
+
+fn file(message_id: &str, media_type: &str, bytes: Vec<u8>) -> Response<Body> {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = HARMLESS.into_iter().find(|harmless| *harmless == essence).unwrap_or("application/octet-stream");
+    let mut response = Response::new(Body::Binary(bytes));
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{message_id}\"")).expect("only digits");
+    for (name, value) in [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (header::CONTENT_DISPOSITION, disposition),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ] {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_browser_would_run_is_called_by_its_name() {
+        for (sent, answered) in [
+            ("image/jpeg", "image/jpeg"),
+            ("Video/MP4; codecs=x", "video/mp4"),
+            ("text/html", "application/octet-stream"),
+            ("image/svg+xml", "application/octet-stream"),
+            ("application/pdf", "application/octet-stream"),
+            ("", "application/octet-stream"),
+        ] {
+            let response = file("1", sent, vec![1]);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], answered, "{sent}");
+            assert_eq!(response.headers()[header::CONTENT_DISPOSITION], "attachment; filename=\"1\"");
+        }
+    }
+}

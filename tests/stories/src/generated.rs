@@ -626,9 +626,9 @@ fn every_event_is_stored_as_it_was_read() {
         if read.raw.contains("hunter2") && event["replyToken"] == "hunter2" && event["link"]["nonce"] == "hunter2" {
             return Err(TestCaseError::fail(format!("what lets its holder act is kept: {}", read.raw)));
         }
-        let envelope =
-            Envelope { via: Via::Sobot, verified: true, received_at: OffsetDateTime::UNIX_EPOCH, events: Vec::new() };
-        let stored = StoredEvent::new(&read, &envelope, time::Duration::days(90));
+        let received_at = OffsetDateTime::UNIX_EPOCH;
+        let envelope = Envelope { via: Via::Sobot, verified: true, received_at, destination: None, events: Vec::new() };
+        let stored = StoredEvent::new(&read, &envelope, time::Duration::days(90), None);
         reads_as_written::<StoredEvent>(&serde_json::to_value(&stored).expect("JSON"))
     });
     result.unwrap_or_else(|error| panic!("{error}"));

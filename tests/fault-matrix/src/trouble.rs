@@ -69,8 +69,8 @@ impl Trouble {
     }
 }
 
-/// The SDK waits two seconds for an attempt, a login five for LINE, everybody else a quarter of the retry delay for LINE
-/// and Sobot.
+/// The SDK waits two seconds for an attempt, a login five for LINE, everybody else a quarter of the retry delay for
+/// LINE and Sobot.
 fn longer_than_anybody_waits(strike: &Strike) -> Duration {
     let of_a_login = strike.name.function == "line-login" || strike.name.what.contains("deauthorize");
     Duration::from_millis(match strike.to {

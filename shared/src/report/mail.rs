@@ -82,8 +82,8 @@ pub struct MailError {
 impl Mailer {
     /// Wires the mail from the environment of a function.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, SettingError> {
-        // A repeated call would be a second mail: SES cannot know it again. So it gets time and one attempt. What is not
-        // named here is merged from the function's own, far shorter ones.
+        // A repeated call would be a second mail: SES cannot know it again. So it gets time and one attempt. What is
+        // not named here is merged from the function's own, far shorter ones.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(CALL_TIMEOUT)

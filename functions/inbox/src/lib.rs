@@ -48,12 +48,12 @@ pub async fn handle(inbox: &Arc<Inbox>, event: LambdaEvent<SqsEvent>) -> Result<
     let longest = envelopes.iter().map(|(_, envelope)| envelope.events.len()).max().unwrap_or(0);
     for number in 0..longest {
         for (message, envelope) in envelopes.iter().filter(|(_, envelope)| number < envelope.events.len()) {
-            let has_room = timeout_at(begin_until, batch.wait_for_room(AT_ONCE)).await.is_ok();
-            if !has_room || Instant::now() >= begin_until {
+            match timeout_at(begin_until, batch.wait_for_room(AT_ONCE)).await {
+                Ok(()) if Instant::now() < begin_until => {
+                    batch.spawn(message, take(Arc::clone(inbox), Arc::clone(envelope), number));
+                }
                 // Back to the queue now, rather than begun and lost with the whole batch.
-                batch.keep(message);
-            } else {
-                batch.spawn(message, take(Arc::clone(inbox), Arc::clone(envelope), number));
+                _ => batch.keep(message),
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use reqwest::{Method, header::CONTENT_TYPE};
 
 use crate::{
+    foreign_json::lossy,
     line::client::{LineClient, LineError, no_answer, tell_of_a_refused_account},
     token::access::AccessToken,
 };
@@ -61,7 +62,7 @@ impl LineClient {
             404 | 410 => Ok(Content::Gone),
             200 if bytes.len() > max_bytes => Ok(Content::TooLarge),
             200 => Ok(Content::Whole { media_type, bytes }),
-            _ => Err(LineError::Status { status, text: String::from_utf8_lossy(&bytes).chars().take(200).collect() }),
+            _ => Err(LineError::Status { status, text: lossy(&bytes).chars().take(200).collect() }),
         }
     }
 }

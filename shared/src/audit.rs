@@ -62,6 +62,8 @@ pub struct Operator {
     pub name: String,
     /// In the operator's words.
     pub reason: String,
+    /// The address that the call came from.
+    pub source_ip: Option<String>,
 }
 
 /// One action.
@@ -80,6 +82,9 @@ pub struct Entry {
     pub by: String,
     /// Why; empty where nobody is asked.
     pub reason: String,
+    /// The address that the call came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<String>,
     /// More of it, by kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,
@@ -106,6 +111,7 @@ impl Entry {
             subject: subject.to_owned(),
             by: operator.name.clone(),
             reason: operator.reason.clone(),
+            source_ip: operator.source_ip.clone(),
             detail,
             expire_at: (at + LIFE).unix_timestamp(),
         }
@@ -168,7 +174,7 @@ mod tests {
 
     #[test]
     fn entries_sort_by_time_and_survive_the_table() {
-        let operator = Operator { name: "mei".to_owned(), reason: "a test".to_owned() };
+        let operator = Operator { name: "mei".to_owned(), reason: "a test".to_owned(), source_ip: None };
         let entry = |time| Entry::new(AuditKind::Switch, "finish", &operator, Some(json!({ "enabled": false })), time);
         let times = [
             datetime!(2026-09-01 09:00:00 +9),

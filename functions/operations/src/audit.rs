@@ -10,7 +10,7 @@ use shared::{
 use crate::{
     CallResult, Caller, Operations, cursor,
     input::{self, Query},
-    rfc3339, unavailable,
+    rfc3339, unavailable, without_nulls,
 };
 
 const KINDS: [AuditKind; 7] = [
@@ -42,15 +42,13 @@ impl Operations {
 }
 
 fn entry_json(entry: Entry) -> Value {
-    let mut json = json!({
+    without_nulls(json!({
         "kind": entry.kind,
         "subject": entry.subject,
         "at": rfc3339(entry.at),
         "by": entry.by,
         "reason": entry.reason,
-    });
-    if let Some(detail) = entry.detail {
-        json["detail"] = detail;
-    }
-    json
+        "sourceIp": entry.source_ip,
+        "detail": entry.detail,
+    }))
 }

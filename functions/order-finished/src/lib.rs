@@ -18,7 +18,7 @@ use shared::{
     },
     lambda::{
         callers::CallerKeys,
-        http_api::{Problem, bearer, json_response, utf8_body},
+        http_api::{Problem, bearer, json_response, refused, source_ip, utf8_body},
     },
     notification::{self, Notification, StatusChange},
     order::MAX_BODY_BYTES,
@@ -56,7 +56,7 @@ impl OrderFinished {
         Ok(match self.answer(&request).await {
             Ok(response) => response,
             Err(problem) => {
-                tracing::info!(?problem, "call refused");
+                tracing::info!(?problem, http.source_ip = source_ip(&request).as_deref(), "call refused");
                 problem.into_response()
             }
         })
@@ -97,9 +97,10 @@ impl OrderFinished {
             tracing::error!(%error, "no order key can be checked");
             Problem::unavailable(NOT_STORED)
         };
-        let key = bearer(request).ok_or_else(|| Problem::not_authorized(NO_KEY))?;
+        // No key is a wrong key: it costs the same, and says the same.
+        let key = bearer(request).unwrap_or_default();
         let known = self.keys.first(|keys| keys.accepts(key).then_some(())).await.map_err(unavailable)?;
-        known.ok_or_else(|| Problem::not_authorized(NO_KEY))
+        known.ok_or_else(|| refused(request, "orders", NO_KEY))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Stories over the wire: the functions' own binaries behind the emulated AWS, posted to as the order system posts.
 //!
+//! * [`callers`] - what opens a door, what closes it, and what a credential that got out is good for
 //! * [`contract`] - what the order system sends and is answered
 //! * [`outcomes`] - every row of the table of LINE's answers
 //! * [`recipients`] - whom an order reaches: members, friends, and those who are neither
@@ -38,6 +39,7 @@
 //! brings up its own.
 
 mod bells;
+mod callers;
 mod comments;
 mod console;
 mod console_source;

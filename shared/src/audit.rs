@@ -38,6 +38,10 @@ pub enum AuditKind {
     Link,
     /// A customer's picture, video, sound or file was opened.
     OpenMedia,
+    /// What a customer wrote, or all that is kept of one, was looked at.
+    Read,
+    /// A customer was forgotten.
+    Erase,
 }
 
 impl AuditKind {
@@ -51,6 +55,8 @@ impl AuditKind {
             Self::Unlink => "unlink",
             Self::Link => "link",
             Self::OpenMedia => "open_media",
+            Self::Read => "read",
+            Self::Erase => "erase",
         }
     }
 }
@@ -76,7 +82,8 @@ pub struct Entry {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What it was done to: a switch's status, an order's, a dead letter's, a member's or a message's id, a queue.
+    /// What it was done to: a switch's status, an order's, a dead letter's, a member's or a message's id, a queue; of a
+    /// LINE user the pseudonym.
     pub subject: String,
     /// Who.
     pub by: String,

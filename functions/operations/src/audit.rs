@@ -13,7 +13,7 @@ use crate::{
     rfc3339, unavailable, without_nulls,
 };
 
-const KINDS: [AuditKind; 7] = [
+const KINDS: [AuditKind; 9] = [
     AuditKind::Switch,
     AuditKind::Resend,
     AuditKind::Redrive,
@@ -21,6 +21,8 @@ const KINDS: [AuditKind; 7] = [
     AuditKind::Unlink,
     AuditKind::Link,
     AuditKind::OpenMedia,
+    AuditKind::Read,
+    AuditKind::Erase,
 ];
 
 impl Operations {
@@ -47,7 +49,7 @@ fn entry_json(entry: Entry) -> Value {
         "subject": entry.subject,
         "at": rfc3339(entry.at),
         "by": entry.by,
-        "reason": entry.reason,
+        "reason": Some(entry.reason).filter(|reason| !reason.is_empty()),
         "sourceIp": entry.source_ip,
         "detail": entry.detail,
     }))

@@ -34,6 +34,7 @@ use shared::{
         http_api::{Problem, bearer, refused, source_ip},
     },
     line::{channel::LineChannel, client::LineClient, login::LoginClient},
+    order::detail_hosts::DetailHosts,
     report::quota_warning::Thresholds,
     sobot::account::SobotAccount,
 };
@@ -80,6 +81,8 @@ pub struct Operations {
     pub thresholds: Thresholds,
     /// Sobot.
     pub sobot: SobotAccount,
+    /// Which hosts a button may open.
+    pub detail_hosts: DetailHosts,
     /// The operators' page.
     pub console: Console,
     /// The time.
@@ -181,6 +184,8 @@ impl Operations {
             "DELETE /dead-letters/{id}" => self.discard_dead_letter(request, caller).await,
             "GET /users/{lineUserId}/messages" => self.list_messages(request, caller).await,
             "GET /users/{lineUserId}/messages/{messageId}/content" => self.open_media(request, caller).await,
+            "GET /users/{lineUserId}" => self.show_user(request, caller).await,
+            "DELETE /users/{lineUserId}" => self.erase_user(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /quota" => self.read_quota(request).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,

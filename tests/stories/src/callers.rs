@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use aws_sdk_secretsmanager::config::AppName;
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
-    line::webhook_sender::WebhookSender,
-    stand::{Reply, Stand, order_with, random_key},
+    line::webhook_sender::{WebhookSender, event},
+    stand::{Reply, Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
 use shared::{aws::secret::Secret, clock::Clock, lambda::callers::CallerKeys};
@@ -209,5 +209,122 @@ fn every_refusal_of_a_key_says_the_same_and_where_it_came_from_is_known() {
         assert_eq!(stand.operate("PUT", "/switches/all", Some(reason)).await.status, 200);
         let audit = stand.operate("GET", "/audit?kind=switch", None).await;
         assert_eq!(audit.body["entries"][0]["sourceIp"], "127.0.0.1", "{}", audit.body);
+    });
+}
+
+/// Every call of the operators' API, and the scope that it needs.
+const CALLS: [(&str, &str, &str); 18] = [
+    ("GET", "/switches", "read"),
+    ("PUT", "/switches/finish", "operate"),
+    ("GET", "/audit?kind=switch", "read"),
+    ("GET", "/orders/R-1", "read"),
+    ("POST", "/orders/R-1/resend", "operate"),
+    ("GET", "/deliveries", "read"),
+    ("GET", "/days/today", "read"),
+    ("GET", "/dead-letters", "read"),
+    ("POST", "/dead-letters/redrive", "operate"),
+    ("DELETE", "/dead-letters/inbox.1", "operate"),
+    ("GET", "/users/U0123456789abcdef0123456789abcdef/messages", "read"),
+    ("GET", "/users/U0123456789abcdef0123456789abcdef", "read"),
+    ("DELETE", "/users/U0123456789abcdef0123456789abcdef", "operate"),
+    ("DELETE", "/links/M-1", "unlink"),
+    ("GET", "/quota", "read"),
+    ("GET", "/sobot/tasks", "read"),
+    ("GET", "/sobot/records", "read"),
+    ("GET", "/console", ""),
+];
+
+async fn call(stand: &Stand, key: &str, method: &str, path: &str) -> u16 {
+    // Without a reason nothing is done, and who may not is not told that one is missing.
+    let body = matches!(method, "PUT" | "POST").then(|| json!({}));
+    stand.operate_with(Some(key), method, path, body).await.status
+}
+
+#[test]
+fn a_key_does_what_its_scopes_say_and_nothing_else() {
+    story_alone(&[], async |stand| {
+        let all = [vec!["read"], vec!["unlink"], vec!["operate"], vec!["read", "unlink"]];
+        let mut keys = json!({ "mei": stand.operator_key });
+        let of = |number: usize| format!("{number}{}", stand.operator_key);
+        for (number, scopes) in all.iter().enumerate() {
+            keys[format!("key{number}")] = json!({ "current": of(number), "scopes": scopes });
+        }
+        put(&stand, "OperatorKeysSecretArn", &keys.to_string()).await;
+        stand.aws.kill("operations").expect("killed");
+        for (method, path, scope) in CALLS {
+            for (number, scopes) in all.iter().enumerate() {
+                let status = call(&stand, &of(number), method, path).await;
+                let may = scope.is_empty() || scopes.contains(&scope);
+                assert_eq!(status != 403, may, "{scopes:?} {method} {path}: {status}");
+            }
+            assert!(![401, 403].contains(&call(&stand, &stand.operator_key, method, path).await), "{method} {path}");
+        }
+        let refused = stand.operate_with(Some(&of(0)), "DELETE", "/links/M-1?reason=none", None).await;
+        assert_eq!(refused.body["detail"], "This key may not do that: it lacks the scope unlink.");
+    });
+}
+
+/// What functions/operations/README.md says of a credential that got out.
+#[test]
+fn a_credential_that_got_out_does_what_the_page_says_and_no_more() {
+    story_alone(&[("DetailUrlHosts", "example.com, app.example")], async |stand| {
+        let support = random_key();
+        let keys = json!({ "mei": stand.operator_key, "support": { "current": support, "scopes": ["read"] } });
+        put(&stand, "OperatorKeysSecretArn", &keys.to_string()).await;
+        stand.aws.kill("operations").expect("killed");
+        let login = stand.login_url("M-1");
+        let link_token = login.split_once("token=").expect("a token").1;
+        let webhook_key = stand.sobot.webhook_key();
+
+        // None of them opens another door.
+        for leaked in [stand.order_key.as_str(), link_token, &webhook_key] {
+            for (method, path, scope) in CALLS {
+                let status = call(&stand, leaked, method, path).await;
+                assert_eq!(status, if scope.is_empty() { 200 } else { 401 }, "{method} {path}");
+            }
+        }
+        for leaked in [link_token, webhook_key.as_str(), &support] {
+            assert_eq!(post_with(&stand, Some(leaked)).await.status, 401);
+        }
+        let sobot = WebhookSender::sobot(&stand);
+        for leaked in [stand.order_key.as_str(), &support] {
+            let url = sobot.url.replace(&webhook_key, leaked);
+            assert_eq!(WebhookSender { url, ..sobot.clone() }.deliver(&[]).await.status, 404);
+        }
+
+        // The order key tells any LINE user of an order, with a button to the company's hosts.
+        assert_eq!(post_with(&stand, Some(&stand.order_key)).await.body["delivery"], "sent");
+        for elsewhere in ["https://evil.example/pay", "https://example.com.evil.example/"] {
+            let reply = stand.post(&order_with(json!({ "detailUrl": elsewhere }))).await;
+            assert_eq!((reply.status, &reply.body["errors"][0]["field"]), (400, &json!("detailUrl")), "{reply:?}");
+        }
+        assert_eq!(stand.post(&order_with(json!({ "detailUrl": "https://app.example/1" }))).await.status, 200);
+
+        // Sobot's key shows operators events that are marked as not verified, and changes no friend state that LINE
+        // does not confirm.
+        let friend = random_user();
+        stand.set_friend(&friend, true).await.expect("written");
+        let now = time::OffsetDateTime::now_utc().unix_timestamp().unsigned_abs() * 1000;
+        let forged = WebhookSender { secret: Some("0".repeat(32)), ..sobot };
+        assert_eq!(forged.deliver(&[event("unfollow", &friend, now, json!({}))]).await.status, 200);
+        let events = stand.wait_for_events(&friend, "the forged event", |events| events.len() == 1).await;
+        assert!(!events[0].verified);
+        let to_friend = order_with(json!({ "recipient": { "lineUserId": friend } }));
+        assert_eq!(stand.post(&to_friend).await.body["delivery"], "sent");
+
+        // A read-only key reads, also what customers wrote, and that is noted.
+        let messages = format!("/users/{friend}/messages");
+        assert_eq!(call(&stand, &support, "GET", &messages).await, 200);
+        assert_eq!(call(&stand, &support, "DELETE", &format!("/users/{friend}")).await, 403);
+        let audit = stand.operate("GET", "/audit?kind=read", None).await.body;
+        let noted = &audit["entries"][0];
+        assert_eq!((&noted["by"], &noted["sourceIp"]), (&json!("support"), &json!("127.0.0.1")), "{audit}");
+
+        // A link token belongs to the browser that used it first.
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+        let client = client.expect("a client");
+        let first = client.get(&login).send().await.expect("answered").status().as_u16();
+        let second = client.get(&login).send().await.expect("answered").status().as_u16();
+        assert!(first < 400 && second == 403, "{first} {second}");
     });
 }

@@ -26,6 +26,7 @@
 //! * [`load`] - many orders at once, and everything that may come in between
 //! * [`long_runs`] - one process, thousands of events
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
+//! * [`people`] - what is kept of a person, and that it is forgotten
 //! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`metrics`] - what CloudWatch reads in the logs
 //! * [`routes`] - the stack has the routes that are documented, and no others
@@ -63,6 +64,7 @@ mod long_runs;
 mod metrics;
 mod operations;
 mod outcomes;
+mod people;
 mod permissions;
 mod recipients;
 mod resends;

@@ -143,7 +143,7 @@ impl Operations {
         let route = route(&request);
         let mut caller = None;
         let answer = match route.as_str() {
-            "GET /console" => Ok(self.console.page()),
+            "GET /console" => Ok(self.console.page(&request)),
             route => match self.authorize(&request).await {
                 Ok(known) => {
                     let known = caller.insert(known);

@@ -213,7 +213,7 @@ fn every_refusal_of_a_key_says_the_same_and_where_it_came_from_is_known() {
 }
 
 /// Every call of the operators' API, and the scope that it needs.
-const CALLS: [(&str, &str, &str); 18] = [
+const CALLS: [(&str, &str, &str); 19] = [
     ("GET", "/switches", "read"),
     ("PUT", "/switches/finish", "operate"),
     ("GET", "/audit?kind=switch", "read"),
@@ -225,6 +225,7 @@ const CALLS: [(&str, &str, &str); 18] = [
     ("POST", "/dead-letters/redrive", "operate"),
     ("DELETE", "/dead-letters/inbox.1", "operate"),
     ("GET", "/users/U0123456789abcdef0123456789abcdef/messages", "read"),
+    ("GET", "/users/U0123456789abcdef0123456789abcdef/messages/1/content", "read"),
     ("GET", "/users/U0123456789abcdef0123456789abcdef", "read"),
     ("DELETE", "/users/U0123456789abcdef0123456789abcdef", "operate"),
     ("DELETE", "/links/M-1", "unlink"),
@@ -264,7 +265,8 @@ fn a_key_does_what_its_scopes_say_and_nothing_else() {
     });
 }
 
-/// What functions/operations/README.md says of a credential that got out.
+/// What functions/operations/README.md says of a credential that got out. That a link token links once, in one browser,
+/// the login's own stories tell.
 #[test]
 fn a_credential_that_got_out_does_what_the_page_says_and_no_more() {
     story_alone(&[("DetailUrlHosts", "example.com, app.example")], async |stand| {
@@ -319,12 +321,5 @@ fn a_credential_that_got_out_does_what_the_page_says_and_no_more() {
         let audit = stand.operate("GET", "/audit?kind=read", None).await.body;
         let noted = &audit["entries"][0];
         assert_eq!((&noted["by"], &noted["sourceIp"]), (&json!("support"), &json!("127.0.0.1")), "{audit}");
-
-        // A link token belongs to the browser that used it first.
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
-        let client = client.expect("a client");
-        let first = client.get(&login).send().await.expect("answered").status().as_u16();
-        let second = client.get(&login).send().await.expect("answered").status().as_u16();
-        assert!(first < 400 && second == 403, "{first} {second}");
     });
 }

@@ -569,3 +569,22 @@ fn a_picture_that_line_has_is_opened_and_who_opened_it_is_noted() {
         assert_eq!(noted, [gone, preparing, large, file, picture]);
     });
 }
+
+#[test]
+fn the_page_is_sent_small_and_once() {
+    story(async |stand| {
+        let url = format!("{}/console", stand.public_api.base_url());
+        let plain = stand.http.get(&url).send().await.expect("answered");
+        let tag = plain.headers()["etag"].to_str().expect("a tag").to_owned();
+        let whole = plain.bytes().await.expect("a page").len();
+        let small = stand.http.get(&url).header("accept-encoding", "gzip, br").send().await.expect("answered");
+        assert_eq!(small.headers()["content-encoding"], "gzip");
+        let sent = small.bytes().await.expect("a page").len();
+        assert!(sent * 3 < whole, "{sent} of {whole}");
+        let known = stand.http.get(&url).header("if-none-match", tag).send().await.expect("answered");
+        assert_eq!(
+            (known.status(), known.bytes().await.expect("nothing").len()),
+            (reqwest::StatusCode::NOT_MODIFIED, 0)
+        );
+    });
+}

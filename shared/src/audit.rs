@@ -38,6 +38,10 @@ pub enum AuditKind {
     Link,
     /// A customer's picture, video, sound or file was opened.
     OpenMedia,
+    /// What a customer wrote, or all that is kept of one, was looked at.
+    Read,
+    /// A customer was forgotten.
+    Erase,
 }
 
 impl AuditKind {
@@ -51,6 +55,8 @@ impl AuditKind {
             Self::Unlink => "unlink",
             Self::Link => "link",
             Self::OpenMedia => "open_media",
+            Self::Read => "read",
+            Self::Erase => "erase",
         }
     }
 }
@@ -62,6 +68,8 @@ pub struct Operator {
     pub name: String,
     /// In the operator's words.
     pub reason: String,
+    /// The address that the call came from.
+    pub source_ip: Option<String>,
 }
 
 /// One action.
@@ -74,12 +82,16 @@ pub struct Entry {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What it was done to: a switch's status, an order's, a dead letter's, a member's or a message's id, a queue.
+    /// What it was done to: a switch's status, an order's, a dead letter's, a member's or a message's id, a queue; of a
+    /// LINE user the pseudonym.
     pub subject: String,
     /// Who.
     pub by: String,
     /// Why; empty where nobody is asked.
     pub reason: String,
+    /// The address that the call came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<String>,
     /// More of it, by kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Value>,
@@ -106,6 +118,7 @@ impl Entry {
             subject: subject.to_owned(),
             by: operator.name.clone(),
             reason: operator.reason.clone(),
+            source_ip: operator.source_ip.clone(),
             detail,
             expire_at: (at + LIFE).unix_timestamp(),
         }
@@ -168,7 +181,7 @@ mod tests {
 
     #[test]
     fn entries_sort_by_time_and_survive_the_table() {
-        let operator = Operator { name: "mei".to_owned(), reason: "a test".to_owned() };
+        let operator = Operator { name: "mei".to_owned(), reason: "a test".to_owned(), source_ip: None };
         let entry = |time| Entry::new(AuditKind::Switch, "finish", &operator, Some(json!({ "enabled": false })), time);
         let times = [
             datetime!(2026-09-01 09:00:00 +9),

@@ -70,13 +70,17 @@ pub enum Metric {
     FriendshipContradicted,
     /// LINE sent a customer back to a browser without the cookie of the login that began.
     LoginCookieMissing,
+    /// A caller's key, or a signature, was refused.
+    AuthenticationFailures,
+    /// A secret cannot be read, says nothing usable, or has a part that is not.
+    SecretUnusable,
 }
 
 const PER_STACK: &[&str] = &["stack"];
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Sent,
         Self::Retried,
         Self::Suppressed,
@@ -103,6 +107,8 @@ impl Metric {
         Self::FriendshipTold,
         Self::FriendshipContradicted,
         Self::LoginCookieMissing,
+        Self::AuthenticationFailures,
+        Self::SecretUnusable,
     ];
 
     /// Its name in CloudWatch.
@@ -134,6 +140,8 @@ impl Metric {
             Self::FriendshipTold => "FriendshipTold",
             Self::FriendshipContradicted => "FriendshipContradicted",
             Self::LoginCookieMissing => "LoginCookieMissing",
+            Self::AuthenticationFailures => "AuthenticationFailures",
+            Self::SecretUnusable => "SecretUnusable",
         }
     }
 
@@ -141,6 +149,7 @@ impl Metric {
     pub fn dimensions(self) -> &'static [&'static [&'static str]] {
         match self {
             Self::Failed => &[PER_STACK, &["stack", "reason"]],
+            Self::AuthenticationFailures => &[PER_STACK, &["stack", "route"]],
             Self::TokenRenewed => &[&["stack", "issuer"]],
             Self::ColdStart => &[&["stack", "service"]],
             Self::WebhookTaken | Self::WebhookRefused => &[&["stack", "via"]],
@@ -273,6 +282,16 @@ pub fn login_cookie_missing() {
     put(&[(Metric::LoginCookieMissing, json!(1))], &[]);
 }
 
+/// A credential was refused; `route`: at which of the routes that one kind of callers comes by.
+pub fn authentication_failed(route: &'static str) {
+    put(&[(Metric::AuthenticationFailures, json!(1))], &[("route", route)]);
+}
+
+/// A secret, or a part of it, cannot be used.
+pub fn secret_unusable() {
+    put(&[(Metric::SecretUnusable, json!(1))], &[]);
+}
+
 static SERVICE: OnceLock<&str> = OnceLock::new();
 
 fn put(values: &[(Metric, Value)], properties: &[(&str, &str)]) {
@@ -344,8 +363,10 @@ mod tests {
     #[test]
     fn cloudwatch_finds_every_metric_with_its_dimensions_in_the_line() {
         for metric in Metric::ALL {
-            let line =
-                line_of(&[(metric, json!(7))], &[("reason", "refused_by_line"), ("issuer", "line"), ("via", "line")]);
+            let line = line_of(
+                &[(metric, json!(7))],
+                &[("reason", "refused_by_line"), ("issuer", "line"), ("via", "line"), ("route", "orders")],
+            );
             assert_eq!(line["_aws"]["Timestamp"], 0);
             let [directive] = &line["_aws"]["CloudWatchMetrics"].as_array().unwrap()[..] else { panic!("{line}") };
             assert_eq!(directive["Namespace"], NAMESPACE);

@@ -17,7 +17,7 @@ use crate::{
     },
     message::{MessageStyle, order_finished},
     order::{
-        Order, Recipient,
+        DetailUrl, Order, Recipient,
         fields::{FieldError, Fields},
     },
 };
@@ -117,11 +117,16 @@ impl Notification {
         }
     }
 
+    /// The address that its button opens.
+    pub fn detail_url(&self) -> Option<&DetailUrl> {
+        match self {
+            Self::OrderFinished(order) => order.detail_url.as_ref(),
+        }
+    }
+
     /// Whether its message has a button, which LINE may refuse for its address.
     pub fn has_button(&self) -> bool {
-        match self {
-            Self::OrderFinished(order) => order.detail_url.is_some(),
-        }
+        self.detail_url().is_some()
     }
 
     /// The same with these fields in the place of its own; null takes one away. It stays about the same order.

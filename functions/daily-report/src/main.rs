@@ -25,7 +25,11 @@ async fn main() -> Result<(), Error> {
         sources: Sources {
             channel: LineChannel::from_env(&aws, call, Clock::System)?,
             sobot: SobotAccount::from_env(&aws, call, Clock::System)?,
-            deliveries: Deliveries::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
+            deliveries: Deliveries::new(
+                dynamodb.clone(),
+                required("DELIVERIES_TABLE")?,
+                time::Duration::days(parsed("DELIVERY_RETENTION_DAYS")?),
+            ),
             sqs: aws_sdk_sqs::Client::new(&aws),
             dead_letter_queues: required("DEAD_LETTER_QUEUE_URLS")?.split(',').map(str::to_owned).collect(),
         },

@@ -258,7 +258,8 @@ impl LineLogin {
 
 /// What the operators' page tells of a new link: an entry about its member, and one about the member who lost it.
 fn audit_entries(link: &NewLink, replaced: &Replaced) -> Vec<Entry> {
-    let login = |reason: &str| Operator { name: "login".to_owned(), reason: reason.to_owned() };
+    // A customer's address is nobody's business.
+    let login = |reason: &str| Operator { name: "login".to_owned(), reason: reason.to_owned(), source_ip: None };
     let mut detail = json!({ "lineUser": format!("{:?}", link.user) });
     if let Some(former) = &replaced.user {
         detail["replacedLineUser"] = json!(format!("{:?}", former.user));

@@ -26,7 +26,11 @@ async fn main() -> Result<(), Error> {
         secret: Secret::new(aws_sdk_secretsmanager::Client::new(&aws), required("LOGIN_SECRET_ID")?, Clock::System),
         used_tokens: UsedTokens::new(dynamodb.clone(), required("USED_TOKENS_TABLE")?),
         links: Links::new(dynamodb.clone(), required("LINKS_TABLE")?),
-        friends: Friends::new(dynamodb.clone(), required("FRIENDS_TABLE")?),
+        friends: Friends::new(
+            dynamodb.clone(),
+            required("FRIENDS_TABLE")?,
+            time::Duration::days(parsed("FRIEND_RETENTION_DAYS")?),
+        ),
         audit: Audit::new(dynamodb, required("AUDIT_TABLE")?),
         authorize_base: required("LINE_AUTHORIZE_BASE")?,
         bot_prompt: required("BOT_PROMPT")?,

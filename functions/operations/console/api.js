@@ -67,6 +67,9 @@ async function call(path, { method = "GET", query = {}, body, file = false } = {
     lock("gate.refused");
     throw new Gone();
   }
+  if (status === 403) {
+    throw new Trouble(status, () => t("error.scope"));
+  }
   if (status >= 200 && status < 300) {
     if (value === undefined) {
       throw new Trouble(status, () => t("error.answer"));

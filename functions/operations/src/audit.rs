@@ -10,10 +10,10 @@ use shared::{
 use crate::{
     CallResult, Caller, Operations, cursor,
     input::{self, Query},
-    rfc3339, unavailable,
+    rfc3339, unavailable, without_nulls,
 };
 
-const KINDS: [AuditKind; 7] = [
+const KINDS: [AuditKind; 9] = [
     AuditKind::Switch,
     AuditKind::Resend,
     AuditKind::Redrive,
@@ -21,6 +21,8 @@ const KINDS: [AuditKind; 7] = [
     AuditKind::Unlink,
     AuditKind::Link,
     AuditKind::OpenMedia,
+    AuditKind::Read,
+    AuditKind::Erase,
 ];
 
 impl Operations {
@@ -42,15 +44,13 @@ impl Operations {
 }
 
 fn entry_json(entry: Entry) -> Value {
-    let mut json = json!({
+    without_nulls(json!({
         "kind": entry.kind,
         "subject": entry.subject,
         "at": rfc3339(entry.at),
         "by": entry.by,
-        "reason": entry.reason,
-    });
-    if let Some(detail) = entry.detail {
-        json["detail"] = detail;
-    }
-    json
+        "reason": Some(entry.reason).filter(|reason| !reason.is_empty()),
+        "sourceIp": entry.source_ip,
+        "detail": entry.detail,
+    }))
 }

@@ -1,11 +1,14 @@
 //! `GET /console`: the operators' page. One document out of the files of `console/`, with neither data nor key in it;
 //! its script calls the other routes with the key that the operator types.
 
+use std::io::Write as _;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::GzEncoder};
 use lambda_http::{
-    Body, Response,
-    http::{HeaderName, HeaderValue, header},
+    Body, Request, Response,
+    http::{HeaderName, HeaderValue, StatusCode, header},
 };
 
 const HTML: &str = include_str!("../console/console.html");
@@ -57,6 +60,8 @@ script! {
 #[derive(Debug)]
 pub struct Console {
     html: String,
+    compressed: Vec<u8>,
+    tag: HeaderValue,
     policy: HeaderValue,
 }
 
@@ -67,10 +72,11 @@ impl Default for Console {
 }
 
 impl Console {
-    /// Puts the page together. Its policy allows this very script and style, and calls to where the page is from.
+    /// Puts the page together, and compresses it. Its policy allows this very script and style, and calls to where the
+    /// page is from.
     ///
     /// # Panics
-    /// Never: a policy of base64 and fixed words is a header value.
+    /// Never: a policy and a tag of base64 and fixed words are header values, and memory takes what is written to it.
     pub fn new() -> Self {
         let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
         let policy = format!(
@@ -79,23 +85,47 @@ impl Console {
             hash(SCRIPT),
             hash(STYLE)
         );
+        let html = HTML
+            .replace(STYLE_PLACE, &format!("<style>{STYLE}</style>"))
+            .replace(SCRIPT_PLACE, &format!("<script type=\"module\">{SCRIPT}</script>"));
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(html.as_bytes()).expect("memory takes it");
         Self {
-            html: HTML
-                .replace(STYLE_PLACE, &format!("<style>{STYLE}</style>"))
-                .replace(SCRIPT_PLACE, &format!("<script type=\"module\">{SCRIPT}</script>")),
+            compressed: encoder.finish().expect("memory takes it"),
+            // Weak: it is the same page, compressed or not.
+            tag: HeaderValue::from_str(&format!("W/\"{}\"", hash(&html))).expect("base64 and fixed words"),
+            html,
             policy: HeaderValue::from_str(&policy).expect("base64 and fixed words"),
         }
     }
 
-    /// The page.
-    pub fn page(&self) -> Response<Body> {
-        let mut response = Response::new(Body::Text(self.html.clone()));
+    /// The page; compressed for who takes that, and not at all for who has it.
+    pub fn page(&self, request: &Request) -> Response<Body> {
+        let listed = |name: HeaderName, wanted: &dyn Fn(&str) -> bool| {
+            let values = request.headers().get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+            values.flat_map(|value| value.split(',')).any(|part| wanted(part.trim()))
+        };
+        let mut response = if listed(header::IF_NONE_MATCH, &|tag| tag == "*" || self.tag == tag) {
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else if listed(header::ACCEPT_ENCODING, &|coding| coding == "gzip" || coding.starts_with("gzip;q=1")) {
+            let mut response = Response::new(Body::Binary(self.compressed.clone()));
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response
+        } else {
+            Response::new(Body::Text(self.html.clone()))
+        };
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
+        headers.insert(header::ETAG, self.tag.clone());
         for (name, value) in [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CACHE_CONTROL, "no-store"),
+            // It has no data in it: a browser may keep it, and asks whether it is still this one.
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::VARY, "accept-encoding"),
             (header::REFERRER_POLICY, "no-referrer"),
+            (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (header::X_FRAME_OPTIONS, "DENY"),
             (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -119,6 +149,36 @@ mod tests {
         let paths = folder.read_dir().expect("a folder").map(|entry| entry.expect("an entry").path());
         let scripts = paths.flat_map(|path| if path.is_dir() { scripts_in(&path) } else { BTreeSet::from([path]) });
         scripts.filter(|path| path.extension().is_some_and(|extension| extension == "js")).collect()
+    }
+
+    fn asked(name: HeaderName, value: &str) -> Response<Body> {
+        let mut request = Request::default();
+        request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
+        Console::new().page(&request)
+    }
+
+    #[test]
+    fn the_page_is_compressed_for_who_takes_that_and_sent_to_nobody_who_has_it() {
+        let page = Console::new().page(&Request::default());
+        let Body::Text(html) = page.body() else { panic!("it is text") };
+        for accepts in ["gzip", "deflate, gzip;q=1.0, *;q=0.5", "br, gzip"] {
+            let response = asked(header::ACCEPT_ENCODING, accepts);
+            assert_eq!(response.headers()[header::CONTENT_ENCODING], "gzip", "{accepts}");
+            let Body::Binary(compressed) = response.body() else { panic!("it is binary") };
+            assert!(compressed.len() * 3 < html.len(), "{} of {}", compressed.len(), html.len());
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&compressed[..]), &mut text).unwrap();
+            assert_eq!(&text, html);
+        }
+        for refuses in ["br", "gzip;q=0", "identity"] {
+            assert!(!asked(header::ACCEPT_ENCODING, refuses).headers().contains_key(header::CONTENT_ENCODING));
+        }
+        let tag = page.headers()[header::ETAG].to_str().unwrap();
+        for has in [tag, &format!("W/\"another\", {tag}"), "*"] {
+            let response = asked(header::IF_NONE_MATCH, has);
+            assert_eq!((response.status(), response.body().is_empty()), (StatusCode::NOT_MODIFIED, true), "{has}");
+        }
+        assert_eq!(asked(header::IF_NONE_MATCH, "W/\"another\"").status(), StatusCode::OK);
     }
 
     #[test]

@@ -449,6 +449,13 @@ impl Operations {
                 Some(told) => self.delivery.letter(told, &letter.ring()).await.map_err(unavailable)?,
                 None => None,
             };
+            if is == Some(state::Letter::Erased) {
+                // One that cannot be deleted now is found again by the next look.
+                if let Err(error) = all.delete(queue, letter).await {
+                    tracing::warn!(%error, "the letter of an erased order could not be deleted");
+                }
+                continue;
+            }
             listed.push(letter.json(queue.name, is));
         }
         let mut body = json!({ "queues": queues, "deadLetters": listed });

@@ -129,7 +129,7 @@ impl Query {
     /// `reason`, with who says it.
     pub fn operator(&mut self, caller: &Caller) -> Option<Operator> {
         let reason = self.required("reason", reason)?;
-        Some(Operator { name: caller.name.clone(), reason })
+        Some(caller.as_operator(reason))
     }
 
     /// The end of reading: what was read, unless anything was wrong.
@@ -206,7 +206,7 @@ impl BodyFields {
     /// `reason`, with who says it.
     pub fn operator(&mut self, caller: &Caller) -> Option<Operator> {
         let reason = self.text("reason", reason)?;
-        Some(Operator { name: caller.name.clone(), reason })
+        Some(caller.as_operator(reason))
     }
 
     /// The end of reading: what was read, unless anything was wrong.

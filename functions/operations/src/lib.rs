@@ -23,17 +23,18 @@ use std::{convert::Infallible, sync::Arc};
 use lambda_http::{Body, Request, RequestExt as _, Response, http::StatusCode, request::RequestContext};
 use serde_json::Value;
 use shared::{
-    audit::Audit,
+    audit::{Audit, Operator},
     aws::secret::{Secret, SecretError},
     clock::Clock,
     customer::{friend::Friends, link::Links, login_secret::LoginSecret},
     delivery::{Delivery, queue::RetryQueue, switch::Switches, table::Deliveries},
     inbox::messages::Messages,
     lambda::{
-        callers::OperatorKeys,
-        http_api::{Problem, bearer},
+        callers::{OperatorKeys, Scope},
+        http_api::{Problem, bearer, refused, source_ip},
     },
     line::{channel::LineChannel, client::LineClient, login::LoginClient},
+    order::detail_hosts::DetailHosts,
     report::quota_warning::Thresholds,
     sobot::account::SobotAccount,
 };
@@ -80,6 +81,8 @@ pub struct Operations {
     pub thresholds: Thresholds,
     /// Sobot.
     pub sobot: SobotAccount,
+    /// Which hosts a button may open.
+    pub detail_hosts: DetailHosts,
     /// The operators' page.
     pub console: Console,
     /// The time.
@@ -91,8 +94,37 @@ pub struct Operations {
 pub struct Caller {
     /// The name of the key.
     pub name: String,
+    /// What the key may do.
+    pub scopes: Vec<Scope>,
+    /// The address that the call came from.
+    pub source_ip: Option<String>,
     /// What seals the cursors.
     pub keys: Arc<OperatorKeys>,
+}
+
+impl Caller {
+    /// Who does something, for this reason.
+    pub(crate) fn as_operator(&self, reason: String) -> Operator {
+        Operator { name: self.name.clone(), reason, source_ip: self.source_ip.clone() }
+    }
+
+    /// 403 where the key may not make this call.
+    fn may(&self, scope: Scope) -> Result<(), Problem> {
+        if self.scopes.contains(&scope) {
+            return Ok(());
+        }
+        let detail = format!("This key may not do that: it lacks the scope {}.", scope.name());
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
+    }
+}
+
+/// What a key must be good for, to make a call.
+fn scope(route: &str) -> Scope {
+    match route {
+        "DELETE /links/{memberId}" => Scope::Unlink,
+        route if route.starts_with("GET ") => Scope::Read,
+        _ => Scope::Operate,
+    }
 }
 
 /// A call's answer.
@@ -111,11 +143,14 @@ impl Operations {
         let route = route(&request);
         let mut caller = None;
         let answer = match route.as_str() {
-            "GET /console" => Ok(self.console.page()),
+            "GET /console" => Ok(self.console.page(&request)),
             route => match self.authorize(&request).await {
                 Ok(known) => {
                     let known = caller.insert(known);
-                    Box::pin(self.answer(route, &request, known)).await
+                    match known.may(scope(route)) {
+                        Ok(()) => Box::pin(self.answer(route, &request, known)).await,
+                        Err(problem) => Err(problem),
+                    }
                 }
                 Err(problem) => Err(problem),
             },
@@ -125,7 +160,13 @@ impl Operations {
             problem.into_response()
         });
         let operator = caller.as_ref().map(|caller| caller.name.as_str());
-        tracing::info!(route, operator, http.status = response.status().as_u16(), "call answered");
+        tracing::info!(
+            route,
+            operator,
+            http.status = response.status().as_u16(),
+            http.source_ip = source_ip(&request).as_deref(),
+            "call answered"
+        );
         Ok(response)
     }
 
@@ -143,6 +184,8 @@ impl Operations {
             "DELETE /dead-letters/{id}" => self.discard_dead_letter(request, caller).await,
             "GET /users/{lineUserId}/messages" => self.list_messages(request, caller).await,
             "GET /users/{lineUserId}/messages/{messageId}/content" => self.open_media(request, caller).await,
+            "GET /users/{lineUserId}" => self.show_user(request, caller).await,
+            "DELETE /users/{lineUserId}" => self.erase_user(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /quota" => self.read_quota(request).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,
@@ -157,11 +200,17 @@ impl Operations {
             tracing::error!(%error, "no operator's key can be checked");
             Problem::unavailable(NO_KEYS_TO_CHECK)
         };
-        let key = bearer(request).ok_or_else(|| Problem::not_authorized(NO_KEY))?;
+        // No key is a wrong key: it costs the same, and says the same.
+        let key = bearer(request).unwrap_or_default();
         let caller = |keys: &Arc<OperatorKeys>| {
-            keys.operator(key).map(|name| Caller { name: name.to_owned(), keys: Arc::clone(keys) })
+            keys.operator(key).map(|operator| Caller {
+                name: operator.name.clone(),
+                scopes: operator.scopes.clone(),
+                source_ip: source_ip(request),
+                keys: Arc::clone(keys),
+            })
         };
-        self.keys.first(caller).await.map_err(unavailable)?.ok_or_else(|| Problem::not_authorized(NO_KEY))
+        self.keys.first(caller).await.map_err(unavailable)?.ok_or_else(|| refused(request, "operators", NO_KEY))
     }
 }
 

@@ -16,6 +16,18 @@ use crate::{
     unavailable,
 };
 
+/// The answer where a link was made meanwhile.
+pub(crate) const LINKED_ANEW: &str = "The member logged in again at this moment, and the new link stands.";
+
+/// What became of the grant at LINE, in the contract's words.
+pub(crate) fn grant_name(grant: Option<Deauthorized>) -> &'static str {
+    match grant {
+        Some(Deauthorized::Now) => "ended",
+        Some(Deauthorized::Before) => "already_ended",
+        None => "token_expired",
+    }
+}
+
 impl Operations {
     pub(crate) async fn unlink_member(&self, request: &Request, caller: &Caller) -> CallResult {
         let member = input::path(request, "memberId", MemberId::parse)?;
@@ -29,18 +41,11 @@ impl Operations {
         self.audit.note(&entry).await.map_err(unavailable)?;
         match unlink(&member, &self.links, &self.login, &self.login_secret, self.clock).await {
             Ok(Unlinked::Removed { grant }) => {
-                let grant = match grant {
-                    Some(Deauthorized::Now) => "ended",
-                    Some(Deauthorized::Before) => "already_ended",
-                    None => "token_expired",
-                };
-                Ok(json_response(StatusCode::OK, &json!({ "memberId": member.as_str(), "grant": grant })))
+                let body = json!({ "memberId": member.as_str(), "grant": grant_name(grant) });
+                Ok(json_response(StatusCode::OK, &body))
             }
             Ok(Unlinked::NotLinked) => Err(not_linked()),
-            Err(UnlinkError::LinkedAnew) => Err(Problem::new(
-                StatusCode::CONFLICT,
-                "The member logged in again at this moment, and the new link stands.",
-            )),
+            Err(UnlinkError::LinkedAnew) => Err(Problem::new(StatusCode::CONFLICT, LINKED_ANEW)),
             Err(error) => Err(unavailable(error)),
         }
     }

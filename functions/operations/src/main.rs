@@ -21,10 +21,11 @@ use shared::{
     },
     inbox::messages::Messages,
     lambda::{
-        environment::{self, parsed, required},
+        environment::{self, optional, parsed, required},
         http_api, log,
     },
     line::{channel::LineChannel, client::LineClient, login::LoginClient},
+    order::detail_hosts::DetailHosts,
     sobot::account::SobotAccount,
 };
 
@@ -65,10 +66,10 @@ async fn main() -> Result<(), Error> {
         audit: Audit::new(dynamodb.clone(), required("AUDIT_TABLE")?),
         switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch::MAX_AGE, clock),
         queue: RetryQueue::new(sqs.clone(), retry_queue_url),
-        deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone()),
+        deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone(), settings.delivery_life),
         dead_letters: DeadLetterQueues::new(sqs, dead_letters),
         messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
-        friends: Friends::new(dynamodb.clone(), settings.friends_table.clone()),
+        friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),
         links: Links::new(dynamodb, settings.links_table.clone()),
         login: LoginClient::new(&required("LINE_API_BASE")?)?,
         login_secret: Secret::new(secrets, required("LOGIN_SECRET_ID")?, clock),
@@ -77,6 +78,7 @@ async fn main() -> Result<(), Error> {
         thresholds: parsed("WARNING_THRESHOLDS")?,
         sobot: SobotAccount::from_env(&aws, settings.pace.call, clock)?,
         delivery: Delivery::new(&aws, settings, clock)?,
+        detail_hosts: DetailHosts::of(&optional("DETAIL_URL_HOSTS")),
         console: Console::new(),
         clock,
     };

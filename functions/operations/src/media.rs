@@ -10,7 +10,7 @@ use lambda_http::{
     http::{HeaderValue, StatusCode, header},
 };
 use shared::{
-    audit::{AuditKind, Entry, Operator},
+    audit::{AuditKind, Entry},
     ids::LineUserId,
     inbox::messages::{MediaError, StoredEvent},
     invalid::Invalid,
@@ -49,7 +49,7 @@ impl Operations {
         let nothing = || Problem::new(StatusCode::NOT_FOUND, "This user has sent no such media, or took it back.");
         let event = self.messages.message(&message_id).await.map_err(unavailable)?;
         let event = event.filter(|event| event.chat_id == user.as_str() && is_with_line(event)).ok_or_else(nothing)?;
-        let operator = Operator { name: caller.name.clone(), reason: String::new() };
+        let operator = caller.as_operator(String::new());
         let entry = Entry::new(AuditKind::OpenMedia, &message_id, &operator, None, self.clock.now());
         self.audit.note(&entry).await.map_err(unavailable)?;
         let (client, id): (&LineClient, &str) = (&self.line_data, &message_id);

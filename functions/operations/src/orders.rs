@@ -1,7 +1,7 @@
 //! `GET /orders/{orderId}` and `POST /orders/{orderId}/resend`.
 
 use lambda_http::{Body, Request, Response, http::StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::{
     delivery::{
         record::DeliveryRecord,
@@ -10,6 +10,7 @@ use shared::{
     },
     ids::OrderId,
     lambda::http_api::{Problem, json_response},
+    order::{DetailUrl, fields::FieldError},
 };
 
 use crate::{
@@ -23,6 +24,7 @@ const IN_FLIGHT: &str = "It is being delivered: the retry queue has it. Look it 
 const NEEDS_FORCE: &str = "LINE accepted the message or may have, so the customer could get it twice. If that is meant, \
                            send \"force\": true. An order that waits in the dead-letter queue is better redriven: that \
                            cannot send twice.";
+const ERASED: &str = "The customer was forgotten: nothing is left to be sent.";
 const NOT_LINKED: &str = "The order's member is linked to no LINE user: nobody can be told.";
 
 impl Operations {
@@ -41,6 +43,12 @@ impl Operations {
         let correction = fields.object("correction");
         let command = fields.bool("force", Some(false)).zip(fields.operator(caller)).zip(correction);
         let ((force, operator), correction) = fields.finish(command)?;
+        if let Some(Err(problem)) =
+            corrected_address(correction.as_ref()).map(|address| self.detail_hosts.allow(&address))
+        {
+            let error = FieldError { field: "correction.detailUrl".to_owned(), problem: problem.to_string() };
+            return Err(input::nothing_done(vec![error]));
+        }
         let resent =
             self.delivery.resend(&order, force, correction.as_ref(), &operator, &self.queue, &self.audit).await;
         match resent.map_err(unavailable)? {
@@ -53,16 +61,28 @@ impl Operations {
             Resent::Wrong(errors) => Err(input::nothing_done(errors)),
             Resent::NotLinked => Err(Problem::new(StatusCode::CONFLICT, NOT_LINKED)),
             Resent::Refused(Resendable::NeedsForce) => Err(Problem::new(StatusCode::CONFLICT, NEEDS_FORCE)),
+            Resent::Refused(Resendable::Erased) => Err(Problem::new(StatusCode::CONFLICT, ERASED)),
             Resent::Refused(_) => Err(Problem::new(StatusCode::CONFLICT, IN_FLIGHT)),
         }
     }
 
     fn delivery_answer(&self, status: StatusCode, record: &DeliveryRecord) -> Response<Body> {
+        json_response(status, &self.delivery_json(record))
+    }
+
+    /// An order's delivery as the contract has it.
+    pub(crate) fn delivery_json(&self, record: &DeliveryRecord) -> Value {
         let mut body = delivery_json(record);
         body["retryKey"] = json!(self.delivery.retry_key(record).to_string());
         body["resend"] = json!(self.delivery.resendable(record));
-        json_response(status, &body)
+        body["expiresAt"] = json!(rfc3339(self.deliveries.expires_at(record)));
+        body
     }
+}
+
+/// The address that a correction gives the button, if it is one.
+fn corrected_address(correction: Option<&Map<String, Value>>) -> Option<DetailUrl> {
+    DetailUrl::parse(correction?.get("detailUrl")?.as_str()?).ok()
 }
 
 fn delivery_json(record: &DeliveryRecord) -> Value {
@@ -105,6 +125,7 @@ fn delivery_json(record: &DeliveryRecord) -> Value {
         "date": record.day,
         "createdAt": rfc3339(record.progress.created_at()),
         "updatedAt": rfc3339(record.updated_at),
+        "erasedAt": record.progress.erased_at().map(rfc3339),
         "lineUserId": record.line_user_id,
         "order": order,
         "messages": messages,

@@ -18,10 +18,10 @@ use shared::{
     },
     lambda::{
         callers::CallerKeys,
-        http_api::{Problem, bearer, json_response, utf8_body},
+        http_api::{Problem, bearer, json_response, refused, source_ip, utf8_body},
     },
     notification::{self, Notification, StatusChange},
-    order::MAX_BODY_BYTES,
+    order::{MAX_BODY_BYTES, detail_hosts::DetailHosts, fields::FieldError},
 };
 
 const WRONG_FIELDS: &str = "The order was not taken: correct the fields under errors.";
@@ -40,6 +40,8 @@ pub struct OrderFinished {
     pub queue: RetryQueue,
     /// The keys of the order system.
     pub keys: Secret<CallerKeys>,
+    /// Which hosts a button may open.
+    pub detail_hosts: DetailHosts,
 }
 
 impl OrderFinished {
@@ -56,7 +58,7 @@ impl OrderFinished {
         Ok(match self.answer(&request).await {
             Ok(response) => response,
             Err(problem) => {
-                tracing::info!(?problem, "call refused");
+                tracing::info!(?problem, http.source_ip = source_ip(&request).as_deref(), "call refused");
                 problem.into_response()
             }
         })
@@ -79,16 +81,26 @@ impl OrderFinished {
                 let body = json!({ "orderId": order_id.as_str(), "delivery": "ignored" });
                 Ok(json_response(StatusCode::OK, &body))
             }
-            StatusChange::Notified(notification) => match self.delivery.first(&notification, &self.queue).await {
-                Ok(First::Accepted { report, line_request_id }) => {
-                    Ok(response(&notification, &report, line_request_id.as_deref()))
+            StatusChange::Notified(notification) => {
+                if let Some(Err(problem)) = notification.detail_url().map(|address| self.detail_hosts.allow(address)) {
+                    let error = FieldError { field: "detailUrl".to_owned(), problem: problem.to_string() };
+                    return Err(Problem::wrong_fields(WRONG_FIELDS, vec![error]));
                 }
-                Ok(First::Conflict) => Err(Problem::new(StatusCode::CONFLICT, OTHER_CONTENT)),
-                Err(error) => {
-                    tracing::error!(order.id = %notification.order_id(), %error, "order not taken");
-                    Err(Problem::unavailable(NOT_STORED))
-                }
-            },
+                self.deliver(&notification).await
+            }
+        }
+    }
+
+    async fn deliver(&self, notification: &Notification) -> Result<Response<Body>, Problem> {
+        match self.delivery.first(notification, &self.queue).await {
+            Ok(First::Accepted { report, line_request_id }) => {
+                Ok(response(notification, &report, line_request_id.as_deref()))
+            }
+            Ok(First::Conflict) => Err(Problem::new(StatusCode::CONFLICT, OTHER_CONTENT)),
+            Err(error) => {
+                tracing::error!(order.id = %notification.order_id(), %error, "order not taken");
+                Err(Problem::unavailable(NOT_STORED))
+            }
         }
     }
 
@@ -97,9 +109,10 @@ impl OrderFinished {
             tracing::error!(%error, "no order key can be checked");
             Problem::unavailable(NOT_STORED)
         };
-        let key = bearer(request).ok_or_else(|| Problem::not_authorized(NO_KEY))?;
+        // No key is a wrong key: it costs the same, and says the same.
+        let key = bearer(request).unwrap_or_default();
         let known = self.keys.first(|keys| keys.accepts(key).then_some(())).await.map_err(unavailable)?;
-        known.ok_or_else(|| Problem::not_authorized(NO_KEY))
+        known.ok_or_else(|| refused(request, "orders", NO_KEY))
     }
 }
 

@@ -7,6 +7,7 @@ use shared::{
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue, settings::Settings},
     lambda::{environment, http_api, log},
+    order::detail_hosts::DetailHosts,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,6 +22,7 @@ async fn main() -> Result<(), Error> {
             environment::required("ORDER_KEY_SECRET_ID")?,
             Clock::System,
         ),
+        detail_hosts: DetailHosts::of(&environment::optional("DETAIL_URL_HOSTS")),
     };
     function.warm_up().await;
     http_api::run(|request| function.handle(request)).await

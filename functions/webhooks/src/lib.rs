@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestContext};
+use lambda_http::{Body, Request, RequestExt as _, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use shared::{
@@ -25,6 +25,7 @@ use shared::{
     ids::LineUserId,
     inbox::queue::{InboxQueue, Via},
     invalid::Invalid,
+    lambda::http_api::source_ip,
     line::signature::{self, Refused, SignatureKeys},
     metric,
     sobot::secret::SobotWebhookKeys,
@@ -94,6 +95,11 @@ impl Webhooks {
             Ok(()) => WebhookAnswer::Taken,
             Err(refusal) => refusal,
         };
+        match answer {
+            WebhookAnswer::NotFound => metric::authentication_failed("sobot"),
+            WebhookAnswer::NotSigned => metric::authentication_failed("line"),
+            _ => {}
+        }
         // LINE keeps no logs for us; its guidelines ask to note these of every webhook. The address with its key is
         // not.
         tracing::info!(
@@ -252,11 +258,4 @@ fn read(text: &str) -> Result<WebhookBody<'_>, Invalid> {
 /// The account whose events these are, if a body's `destination` is one that can be.
 fn account(destination: Option<&RawValue>) -> Option<LineUserId> {
     LineUserId::parse(&foreign_json::parse::<String>(destination?.get()).ok()?).ok()
-}
-
-fn source_ip(request: &Request) -> Option<String> {
-    match request.request_context_ref()? {
-        RequestContext::ApiGatewayV2(context) => context.http.source_ip.clone(),
-        _ => None,
-    }
 }

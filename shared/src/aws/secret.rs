@@ -1,4 +1,10 @@
-//! What Secrets Manager holds: read once per environment, kept in memory, read again after an authentication failure.
+//! What Secrets Manager holds: read once per environment, kept in memory, read again every five minutes and after an
+//! authentication failure.
+//!
+//! That it cannot be read, and that it says nothing usable, are two things. The one is an outage, whatever the reason:
+//! time-outs, throttling, a permission or a KMS key that somebody took away. What is in memory serves on, and where it
+//! lets callers in, for an hour. The other is said by whoever wrote the secret, or deleted it: it holds at once, and
+//! the door is closed to everybody, so that a key that was taken back opens nothing. Either is measured, and rings.
 //!
 //! Errors name the secret's id and the field that is wrong, never a value.
 
@@ -7,13 +13,18 @@ use std::{sync::Arc, time::Duration};
 use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
+use tokio::sync::Mutex;
 
-use crate::{aws::error::Cause, clock::Clock, foreign_json, invalid::Invalid, single_flight::SingleFlight};
+use crate::{aws::error::Cause, clock::Clock, foreign_json, invalid::Invalid, metric};
 
 /// Failed authentications read a secret again at most this often, so that a guesser cannot make us call all day.
 const MIN_AGE: Duration = Duration::from_secs(2);
 /// A secret in memory is read again after this long, so that a key that was taken back stops working.
 const MAX_AGE: Duration = Duration::from_secs(300);
+/// After a failure it is read again no earlier: no stranger makes us call for what is not set.
+const PAUSE: Duration = Duration::from_secs(30);
+/// For so long what lets callers in serves on while it cannot be read.
+const MAX_OUTAGE: Duration = Duration::from_secs(3600);
 
 /// A secret that cannot be used.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -34,6 +45,14 @@ pub enum SecretError {
         /// [`SecretContent::PAGE`].
         page: &'static str,
     },
+    /// It had a value, and has none any more.
+    #[error("secret {id} is gone; restore it, or put the JSON that {page} shows")]
+    Gone {
+        /// The secret's id or ARN.
+        id: String,
+        /// [`SecretContent::PAGE`].
+        page: &'static str,
+    },
     /// Its content is not the JSON that it must be.
     #[error("secret {id}: {problem}; {page} shows its JSON")]
     Malformed {
@@ -46,13 +65,28 @@ pub enum SecretError {
     },
 }
 
+impl SecretError {
+    /// Whether it is an outage, in which the secret is what it was.
+    fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
+
 /// The content of a secret.
 pub trait SecretContent: Sized {
     /// The page of the repository that shows the JSON to whoever puts it.
     const PAGE: &'static str;
+    /// Whether it decides who is let in. What we ourselves log in with elsewhere does not: that may be tried for as
+    /// long as it takes.
+    const LETS_IN: bool = true;
 
     /// Reads the JSON; the error names the field and never prints a value.
     fn parse(json: &str) -> Result<Self, Invalid>;
+
+    /// What in it is not usable, while the rest is.
+    fn dropped(&self) -> &[Invalid] {
+        &[]
+    }
 }
 
 /// One secret, kept in memory.
@@ -61,16 +95,25 @@ pub struct Secret<T> {
     client: Client,
     id: String,
     clock: Clock,
-    cached: SingleFlight<Option<(Arc<T>, OffsetDateTime)>, SecretError>,
+    memory: Mutex<Memory<T>>,
+}
+
+/// What is known of a secret.
+#[derive(Debug)]
+struct Memory<T> {
+    /// What it said, and when.
+    content: Option<(Arc<T>, OffsetDateTime)>,
+    /// What went wrong since.
+    failure: Option<(SecretError, OffsetDateTime)>,
 }
 
 impl<T: SecretContent> Secret<T> {
     /// Nothing is read yet.
     pub fn new(client: Client, id: String, clock: Clock) -> Self {
-        Self { client, id, clock, cached: SingleFlight::new(None) }
+        Self { client, id, clock, memory: Mutex::new(Memory { content: None, failure: None }) }
     }
 
-    /// The content, from memory where it is young enough. If it cannot be read again, the old content serves on.
+    /// The content, from memory where it is young enough. Through an outage the former content serves on.
     pub async fn get(&self) -> Result<Arc<T>, SecretError> {
         self.get_younger_than(MAX_AGE).await
     }
@@ -90,35 +133,67 @@ impl<T: SecretContent> Secret<T> {
     }
 
     async fn get_younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {
-        let mut cached = self.cached.turn().await;
-        if let Some((content, read_at)) = &*cached
-            && self.clock.is_within(*read_at, age)
-        {
-            return Ok(Arc::clone(content));
+        let mut memory = self.memory.lock().await;
+        let is_young = match &memory.failure {
+            // What was never read is asked for soon again, unless nobody has put it.
+            Some((error, at)) => {
+                let first = memory.content.is_none() && error.is_outage();
+                self.clock.is_within(*at, if first { MIN_AGE } else { PAUSE })
+            }
+            None => memory.content.as_ref().is_some_and(|(_, read_at)| self.clock.is_within(*read_at, age)),
+        };
+        if !is_young {
+            self.read_into(&mut memory).await;
         }
-        cached.may_read()?;
+        self.known(&memory)
+    }
+
+    /// What memory has, if that may still be used.
+    fn known(&self, memory: &Memory<T>) -> Result<Arc<T>, SecretError> {
+        match (&memory.content, &memory.failure) {
+            (Some((content, _)), None) => Ok(Arc::clone(content)),
+            (Some((content, read_at)), Some((error, _))) => {
+                let serves_on = !T::LETS_IN || error.is_outage() && self.clock.is_within(*read_at, MAX_OUTAGE);
+                if serves_on { Ok(Arc::clone(content)) } else { Err(error.clone()) }
+            }
+            (None, Some((error, _))) => Err(error.clone()),
+            (None, None) => Err(SecretError::NotSet { id: self.id.clone(), page: T::PAGE }),
+        }
+    }
+
+    async fn read_into(&self, memory: &mut Memory<T>) {
         match self.read().await {
             Ok(content) => {
-                let content = Arc::new(content);
-                *cached = Some((Arc::clone(&content), self.clock.now()));
-                Ok(content)
-            }
-            Err(error) => match &mut *cached {
-                Some((content, read_at)) => {
-                    tracing::warn!(%error, "a secret could not be read again, the one in memory serves on");
-                    *read_at = self.clock.now();
-                    Ok(Arc::clone(content))
+                for problem in content.dropped() {
+                    tracing::error!(%problem, secret = self.id, "a part of a secret is not usable, the rest serves");
+                    metric::secret_unusable();
                 }
-                None => Err(cached.fail(error)),
-            },
+                *memory = Memory { content: Some((Arc::new(content), self.clock.now())), failure: None };
+            }
+            Err(error) => {
+                let error = match error {
+                    SecretError::NotSet { id, page } if memory.content.is_some() => SecretError::Gone { id, page },
+                    error => error,
+                };
+                // A stack that never had it, such as one without Sobot, is well.
+                if matches!(error, SecretError::NotSet { .. }) {
+                    tracing::info!(%error, "a secret is not set");
+                } else {
+                    tracing::warn!(%error, known = memory.content.is_some(), "a secret could not be read");
+                    metric::secret_unusable();
+                }
+                memory.failure = Some((error, self.clock.now()));
+            }
         }
     }
 
     async fn read(&self) -> Result<T, SecretError> {
         let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
-            let id = self.id.clone();
+            let (id, page) = (self.id.clone(), T::PAGE);
             match error.as_service_error() {
-                Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::NotSet { id, page: T::PAGE },
+                Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::NotSet { id, page },
+                // It is marked for deletion.
+                Some(GetSecretValueError::InvalidRequestException(_)) => SecretError::Gone { id, page },
                 _ => SecretError::Unavailable { id, what: error.into() },
             }
         })?;

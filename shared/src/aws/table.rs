@@ -5,6 +5,7 @@
 //! * **Lost answers.** The SDK repeats a call whose answer was lost, and then meets its own work. So each write leaves
 //!   a name of its own in the item (`writer`), and a condition that fails against that name has not failed. A
 //!   transaction needs none: DynamoDB itself knows the token that the SDK sends with it.
+//! * **The end of a life.** DynamoDB deletes an item within days after its `expire_at`. Until then it is not read.
 //! * **Conflicts.** While a transaction is at an item, DynamoDB refuses every other write of it without a look at the
 //!   condition. That is no race lost: the write is repeated.
 
@@ -15,11 +16,13 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::query::builders::QueryFluentBuilder,
     types::{
-        self, AttributeValue, CancellationReason, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+        self, AttributeValue, CancellationReason, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem,
         error::{ConditionalCheckFailedException, TransactionCanceledException, TransactionConflictException},
     },
 };
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 
 use crate::{aws::error::Cause, ids::random_name};
 
@@ -74,7 +77,18 @@ impl Table {
 
     async fn read(&self, key: Item, consistent: bool) -> Result<Option<Item>, Cause> {
         let get = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(consistent);
-        Ok(get.send().await?.item)
+        Ok(get.send().await?.item.filter(|item| !has_expired(item)))
+    }
+
+    /// Reads several items, in no order, as [`get_eventually`](Self::get_eventually) reads one.
+    pub async fn get_several_eventually(&self, keys: Vec<Item>) -> Result<Vec<Item>, Cause> {
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build()?;
+        let answer = self.client.batch_get_item().request_items(&self.name, wanted).send().await?;
+        if answer.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
+            return Err(Cause::Refused { code: "UnprocessedKeys".to_owned(), message: "later".to_owned() });
+        }
+        let items = answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
+        Ok(items.into_iter().filter(|item| !has_expired(item)).collect())
     }
 
     /// A query of the table, to be completed.
@@ -154,10 +168,18 @@ async fn page<T: DeserializeOwned>(
         .expression_attribute_names("#partition", name)
         .expression_attribute_values(":partition", string(value))
         .scan_index_forward(false)
-        .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-        .set_exclusive_start_key(after);
-    let page = query.send().await?;
-    Ok((serde_dynamo::from_items(page.items.unwrap_or_default())?, page.last_evaluated_key.is_some()))
+        .filter_expression(NOT_EXPIRED)
+        .expression_attribute_values(":time", now());
+    let (limit, mut found, mut start) = (limit as usize, Vec::new(), after);
+    loop {
+        let left = i32::try_from(limit - found.len()).unwrap_or(i32::MAX);
+        let page = query.clone().limit(left).set_exclusive_start_key(start).send().await?;
+        found.extend(page.items.unwrap_or_default());
+        start = page.last_evaluated_key;
+        if start.is_none() || found.len() >= limit {
+            return Ok((serde_dynamo::from_items(found)?, start.is_some()));
+        }
+    }
 }
 
 /// A write of one item, to be completed and then [sent](Write::<Put>::send), or made a [step](Write::<Put>::step) of a
@@ -376,6 +398,18 @@ fn size_of_value(value: &AttributeValue) -> usize {
         // Sets are in no item of ours.
         _ => 1,
     }
+}
+
+/// What is true of an item that DynamoDB may not delete yet, with [`now`] as `:time`.
+pub const NOT_EXPIRED: &str = "(attribute_not_exists(expire_at) OR expire_at > :time)";
+
+/// The present time as `expire_at` has it. The machine's: DynamoDB deletes by it, too.
+pub fn now() -> AttributeValue {
+    number(OffsetDateTime::now_utc().unix_timestamp())
+}
+
+fn has_expired(item: &Item) -> bool {
+    number_of(item, "expire_at").is_some_and(|at| at <= OffsetDateTime::now_utc().unix_timestamp())
 }
 
 /// An item of these attributes.

@@ -5,6 +5,9 @@
 //! from, and an older one never replaces a newer one. A user without an item is unknown, and is pushed to: LINE answers
 //! 200 to a push that reaches nobody.
 //!
+//! Of somebody who is forgotten nothing is left, unless that person had blocked the account: then an item says so under
+//! a keyed hash ([`pseudonym`](super::pseudonym)), and is read beside the user's own.
+//!
 //! An item is a belief, not a fact: an event can be lost, and a login speaks of whatever account is linked to the Login
 //! channel. So "not a friend" is held against LINE's profile endpoint, before a push is suppressed for it, once it
 //! [is doubtful](Belief::is_doubtful).
@@ -15,7 +18,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     aws::{
         error::{AwsError, Cause, Doing as _},
-        table::{Table, item, key, number, string},
+        table::{Table, item, key, number, number_of, string, string_of},
     },
     ids::LineUserId,
 };
@@ -48,7 +51,8 @@ pub enum Source {
 }
 
 impl Source {
-    fn name(self) -> &'static str {
+    /// Its name in the table and in the HTTP API.
+    pub fn name(self) -> &'static str {
         match self {
             Self::LineEvent => "line_event",
             Self::ConfirmedEvent => "confirmed_event",
@@ -71,9 +75,38 @@ pub struct Belief {
     at: Option<OffsetDateTime>,
     /// Who told us; none for somebody whom this version does not know.
     source: Option<Source>,
+    /// Until when it is kept.
+    expires_at: Option<OffsetDateTime>,
+    /// Whether it is kept under a pseudonym only.
+    is_forgotten: bool,
+}
+
+/// Where it is kept that somebody who is forgotten had blocked the account.
+fn forgotten(pseudonym: &str) -> String {
+    format!("forgotten#{pseudonym}")
 }
 
 impl Belief {
+    /// When that was so; none where the item does not say it.
+    pub fn at(&self) -> Option<OffsetDateTime> {
+        self.at
+    }
+
+    /// Who told us; none for somebody whom this version does not know.
+    pub fn source(&self) -> Option<Source> {
+        self.source
+    }
+
+    /// Until when it is kept.
+    pub fn expires_at(&self) -> Option<OffsetDateTime> {
+        self.expires_at
+    }
+
+    /// Whether it is kept under a pseudonym only, because the person is forgotten.
+    pub fn is_forgotten(&self) -> bool {
+        self.is_forgotten
+    }
+
     /// Whether LINE is to be asked before a push is suppressed for it: "not a friend" that is an hour old, or from a
     /// login. A time far ahead is no better than one long ago.
     pub fn is_doubtful(&self, now: OffsetDateTime) -> bool {
@@ -86,18 +119,24 @@ impl Belief {
 #[derive(Debug)]
 pub struct Friends {
     table: Table,
+    life: Duration,
 }
 
 impl Friends {
-    /// The table of this name.
-    pub fn new(client: Client, name: String) -> Self {
-        Self { table: Table::new(client, name) }
+    /// The table of this name; a state is kept for so long after it was told last.
+    pub fn new(client: Client, name: String, life: Duration) -> Self {
+        Self { table: Table::new(client, name), life }
     }
 
-    /// What is believed of this user; `None` for an unknown one. An error means that nobody knows: ask later.
-    pub async fn get(&self, user: &LineUserId) -> Result<Option<Belief>, AwsError> {
-        let item = self.table.get_eventually(key([("line_user_id", user.as_str())])).await.doing(READ)?;
-        let Some(item) = item else { return Ok(None) };
+    /// What is believed of this user, or of who is forgotten and has this pseudonym; `None` for an unknown one. An
+    /// error means that nobody knows: ask later.
+    pub async fn get(&self, user: &LineUserId, pseudonym: &str) -> Result<Option<Belief>, AwsError> {
+        let ids = [user.as_str().to_owned(), forgotten(pseudonym)];
+        let keys = ids.iter().map(|id| key([("line_user_id", id)])).collect();
+        let items = self.table.get_several_eventually(keys).await.doing(READ)?;
+        let of = |id: &String| items.iter().find(|item| string_of(item, "line_user_id") == Some(id));
+        let (own, is_forgotten) = (of(&ids[0]), of(&ids[0]).is_none());
+        let Some(item) = own.or_else(|| of(&ids[1])) else { return Ok(None) };
         let friendship = match item.get("friend") {
             None => return Ok(None),
             Some(AttributeValue::Bool(true)) => Friendship::Friend,
@@ -107,7 +146,33 @@ impl Friends {
         let at_ms: Option<i128> = item.get("at_ms").and_then(|at| at.as_n().ok()?.parse().ok());
         let at = at_ms.and_then(|at| OffsetDateTime::from_unix_timestamp_nanos(at.checked_mul(1_000_000)?).ok());
         let source = item.get("source").and_then(|source| Source::parse(source.as_s().ok()?));
-        Ok(Some(Belief { friendship, at, source }))
+        let expires_at = number_of(item, "expire_at").and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+        Ok(Some(Belief { friendship, at, source, expires_at, is_forgotten }))
+    }
+
+    /// Takes away what is kept of a user. That he blocked the account stays, under the pseudonym; whether it does.
+    pub async fn forget(&self, user: &LineUserId, pseudonym: &str) -> Result<bool, AwsError> {
+        const FORGET: &str = "forget the friend state";
+        let belief = self.get(user, pseudonym).await?;
+        let own = self.table.delete(key([("line_user_id", user.as_str())])).step();
+        let Some(belief) = belief.filter(|belief| belief.friendship == Friendship::NotAFriend) else {
+            let former = self.table.delete(key([("line_user_id", &forgotten(pseudonym))])).step();
+            self.table.transact(vec![own, former]).await.doing(FORGET)?;
+            return Ok(false);
+        };
+        let mut block = item([
+            ("line_user_id", string(forgotten(pseudonym))),
+            ("friend", AttributeValue::Bool(false)),
+            ("expire_at", self.expire_at()),
+        ]);
+        block.extend(belief.at.map(|at| ("at_ms".to_owned(), number(at.unix_timestamp_nanos() / 1_000_000))));
+        block.extend(belief.source.map(|source| ("source".to_owned(), string(source.name()))));
+        self.table.transact(vec![self.table.put(block).step(), own]).await.doing(FORGET)?;
+        Ok(true)
+    }
+
+    fn expire_at(&self) -> AttributeValue {
+        number((OffsetDateTime::now_utc() + self.life).unix_timestamp())
     }
 
     /// Keeps what an event of the time `at` tells, or LINE's answer to a question of that time; false if something
@@ -127,6 +192,7 @@ impl Friends {
             ("friend", AttributeValue::Bool(friendship == Friendship::Friend)),
             ("at_ms", at_ms.clone()),
             ("source", string(source.name())),
+            ("expire_at", self.expire_at()),
         ]));
         let put = put.when(format!("attribute_not_exists(at_ms) OR at_ms {older} :at")).value(":at", at_ms);
         Ok(put.send().await.doing("write the friend state")?.is_written())
@@ -153,7 +219,7 @@ mod tests {
             (far_ahead, Some(Source::LineEvent), true),
             (None, Some(Source::LineEvent), true),
         ] {
-            let belief = |friendship| Belief { friendship, at, source };
+            let belief = |friendship| Belief { friendship, at, source, expires_at: None, is_forgotten: false };
             assert_eq!(belief(Friendship::NotAFriend).is_doubtful(now), doubtful, "{at:?} {source:?}");
             assert!(!belief(Friendship::Friend).is_doubtful(now), "it suppresses nothing");
         }

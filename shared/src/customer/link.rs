@@ -116,6 +116,12 @@ impl Links {
         item.as_ref().map(|item| id_of(item, "member_id", MemberId::parse)).transpose()
     }
 
+    /// Since when this member is linked, as RFC 3339 has it.
+    pub async fn linked_since(&self, member: &MemberId) -> Result<Option<String>, AwsError> {
+        let item = self.read(&member_key(member)).await?;
+        Ok(item.as_ref().and_then(|item| string_of(item, "linked_at")).map(str::to_owned))
+    }
+
     /// The link of this member with the tokens that end its grant.
     pub async fn get(
         &self,

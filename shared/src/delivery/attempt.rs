@@ -59,7 +59,7 @@ impl Delivery {
     pub(super) async fn suppression(&self, record: &DeliveryRecord) -> Result<Option<Suppression>, DeliveryError> {
         let Some(user) = &record.line_user_id else { return Ok(None) };
         let user = LineUserId::parse(user)?;
-        let (enabled, belief) = tokio::join!(self.switches.enabled(&record.status), self.friends.get(&user));
+        let (enabled, belief) = tokio::join!(self.switches.enabled(&record.status), self.belief(&user));
         let (enabled, belief) = (enabled?, belief?);
         Ok(match belief.filter(|belief| belief.friendship == Friendship::NotAFriend) {
             _ if !enabled => Some(Suppression::Certain(Reason::SwitchedOff)),
@@ -310,7 +310,12 @@ impl Delivery {
                 *record = stands;
                 return Ok(record.progress);
             };
-            record.revision = stands.revision;
+            if stands.progress.is_erased() {
+                // Nothing that was erased comes back with it.
+                *record = stands;
+            } else {
+                record.revision = stands.revision;
+            }
             record.progress = *over.next();
         }
         count(&record.progress);

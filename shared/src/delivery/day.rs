@@ -12,7 +12,7 @@ use time::{Date, Duration, OffsetDateTime};
 use crate::{
     aws::{
         error::{AwsError, Cause, Doing as _},
-        table::{Item, Table, key, number, string, string_of},
+        table::{Item, NOT_EXPIRED, Table, key, now, number, string, string_of},
     },
     delivery::{
         state::{Reason, State},
@@ -28,8 +28,6 @@ pub const MAX_IDS_LISTED: usize = 20;
 const MAX_QUERIES: usize = 10;
 /// A day's totals are kept only so long after its end: whatever was being written then has been written.
 const SETTLED_AFTER: Duration = Duration::minutes(10);
-/// How long totals are kept: as long as the records.
-const TOTALS_LIFE: Duration = Duration::days(400);
 const READ: &str = "read the day's deliveries";
 /// Behind every character of a sort key.
 const LAST: &str = "~";
@@ -159,7 +157,7 @@ impl Deliveries {
                 .update(totals_key(day))
                 .set("totals", string(json))
                 .set("counted_at_mark", string(&mark))
-                .set("expire_at", number((now + TOTALS_LIFE).unix_timestamp()))
+                .set("expire_at", number((now + self.life).unix_timestamp()))
                 .when("attribute_not_exists(mark) OR mark = :counted_at_mark");
             if let Err(cause) = update.send().await {
                 tracing::warn!(%day, %cause, "the day's totals could not be kept, it is counted again");
@@ -196,7 +194,7 @@ impl Deliveries {
             let query = match reason {
                 None => query,
                 Some(reason) => query
-                    .filter_expression("reason = :reason")
+                    .filter_expression(format!("{NOT_EXPIRED} AND reason = :reason"))
                     .expression_attribute_values(":reason", string(reason.name())),
             };
             read_part(query, limit + 1, reason.is_some())
@@ -254,6 +252,8 @@ fn of_shard(table: &Table, shard: &str) -> QueryFluentBuilder {
         .index_name("by_day")
         .key_condition_expression("day_shard = :shard")
         .expression_attribute_values(":shard", string(shard))
+        .filter_expression(NOT_EXPIRED)
+        .expression_attribute_values(":time", now())
 }
 
 fn totals_key(day: Date) -> Item {

@@ -11,7 +11,8 @@
 //! * [`record`] - the item; [`table`] - how it is written; [`day`] - a day's orders, counted and listed
 //! * [`attempt`] - one attempt; [`breaker`] - whether a first push is worth its time;
 //!   [`mod@verdict`] - what LINE's answers mean
-//! * [`resend`] - what an operator does; [`sweep`] - who rings for what nobody rang for
+//! * [`resend`] - what an operator does; [`erase`] - a person is forgotten;
+//!   [`sweep`] - who rings for what nobody rang for
 //! * [`switch`] - whether customers are told at all; [`quota_alert`] - LINE's month is used up
 //! * [`settings`] - what a function that pushes needs to know
 
@@ -19,6 +20,7 @@ pub mod attempt;
 pub mod bell;
 pub mod breaker;
 pub mod day;
+pub mod erase;
 pub mod pace;
 pub mod queue;
 pub mod quota_alert;
@@ -37,9 +39,9 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 
 use crate::{
-    aws::error::AwsError,
+    aws::{error::AwsError, secret::SecretError},
     clock::Clock,
-    customer::{friend::Friends, link::Links},
+    customer::{friend::Friends, link::Links, pseudonym::Pseudonyms},
     delivery::{
         attempt::count,
         bell::{Bell, Ring},
@@ -76,6 +78,7 @@ pub struct Delivery {
     switches: Switches,
     friends: Friends,
     links: Links,
+    pseudonyms: Pseudonyms,
     channel: LineChannel,
     quota_alert: QuotaAlert,
     breaker: Breaker,
@@ -108,6 +111,9 @@ pub enum DeliveryError {
     /// AWS.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// What stands for persons who are forgotten cannot be told.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// LINE was asked something beside the push.
     #[error(transparent)]
     Line(#[from] LineError),
@@ -144,10 +150,11 @@ impl Delivery {
         // A shortened retry delay (the local stand) shortens the switch's memory with it.
         let switch_age = switch::MAX_AGE.min(settings.pace.retry_delay / 2);
         Ok(Self {
-            deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone()),
+            deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone(), settings.delivery_life),
             switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch_age, clock),
-            friends: Friends::new(dynamodb.clone(), settings.friends_table.clone()),
+            friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),
             links: Links::new(dynamodb, settings.links_table.clone()),
+            pseudonyms: Pseudonyms::from_env(aws, clock)?,
             channel: LineChannel::from_env(aws, settings.pace.call, clock)?,
             quota_alert: QuotaAlert::new(
                 aws_sdk_sqs::Client::new(aws),
@@ -164,12 +171,16 @@ impl Delivery {
     /// them reports what was not.
     pub async fn warm_up(&self) {
         let status = NotificationKind::OrderFinished.status();
-        let (channel, switch) = tokio::join!(self.channel.warm_up(), self.switches.enabled(status));
+        let (channel, switch, pseudonyms) =
+            tokio::join!(self.channel.warm_up(), self.switches.enabled(status), self.pseudonyms.warm_up());
         if let Err(error) = channel {
             tracing::warn!(%error, "the channel is not ready for a push");
         }
         if let Err(error) = switch {
             tracing::warn!(%error, "the switch is not ready for a push");
+        }
+        if let Err(error) = pseudonyms {
+            tracing::warn!(%error, "whether somebody who is forgotten blocked us cannot be told yet");
         }
     }
 
@@ -249,8 +260,10 @@ impl Delivery {
                 count(&record.progress);
                 Ok(accepted(Report::from(&record.progress), &record))
             }
-            Created::Exists(old) if !old.is_about(notification) => Ok(First::Conflict),
             Created::Exists(old) => {
+                if !self.is_about(&old, notification).await? {
+                    return Ok(First::Conflict);
+                }
                 let bell = Bell::new(now);
                 let bell = queue.send(notification, bell).await.map(|()| bell);
                 self.called_again(*old, bell).await
@@ -266,7 +279,7 @@ impl Delivery {
         mut record: DeliveryRecord,
         bell: Result<Bell, AwsError>,
     ) -> Result<First, NotDurable> {
-        if record.is_about(notification) {
+        if self.is_about(&record, notification).await? {
             return self.called_again(record, bell).await;
         }
         // Other content is taken where LINE refused the former for good: the customer was told nothing.
@@ -336,7 +349,7 @@ impl Delivery {
                 }
             };
             // The call that it belongs to was answered 409, or its order has come again with other content since.
-            let is_of_another = !record.is_about(notification);
+            let is_of_another = !self.is_about(&record, notification).await?;
             let drop = || {
                 tracing::warn!(order.id = order_id, "dropped: the record has other content");
                 Fate::Delete

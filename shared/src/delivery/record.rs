@@ -2,7 +2,7 @@
 //! is sent and what operators read.
 
 use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::{
     audit::Operator,
@@ -12,8 +12,6 @@ use crate::{
     notification::{Notification, StatusChange, parse_bytes},
 };
 
-/// How long a record is kept: a repeated order is recognised for more than a year.
-const RECORD_LIFE: Duration = Duration::days(400);
 /// The most attempts that a record lists; the first and the latest ones stay.
 const MAX_ATTEMPTS_LISTED: usize = 50;
 
@@ -76,8 +74,11 @@ pub struct DeliveryRecord {
     /// Who is told; none where the order names a member that is not linked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line_user_id: Option<String>,
-    /// What is told, as JSON.
+    /// What is told, as JSON; empty once the person was forgotten.
     pub order: String,
+    /// Once the person was forgotten: what stands for the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_hash: Option<String>,
     /// The body of the push, byte for byte the same under one key: LINE leaves a changed one unspecified. Empty where
     /// there is nobody to push to.
     pub push_body: String,
@@ -101,8 +102,6 @@ pub struct DeliveryRecord {
     /// When the record was last written.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
-    /// When DynamoDB may delete it, UNIX seconds.
-    pub expire_at: i64,
 }
 
 impl DeliveryRecord {
@@ -122,6 +121,7 @@ impl DeliveryRecord {
             progress,
             line_user_id: user.map(|user| user.as_str().to_owned()),
             order: notification.to_json().to_string(),
+            content_hash: None,
             push_body,
             line_request_id: None,
             line_accepted_request_id: None,
@@ -130,7 +130,6 @@ impl DeliveryRecord {
             attempts: Vec::new(),
             resends: Vec::new(),
             updated_at: now,
-            expire_at: (now + RECORD_LIFE).unix_timestamp(),
         }
     }
 
@@ -150,6 +149,38 @@ impl DeliveryRecord {
                 serde_json::from_str(&self.order).is_ok_and(|kept: serde_json::Value| kept == notification.to_json())
             }
         }
+    }
+
+    /// What the record was made for, in one spelling.
+    pub fn content(&self) -> String {
+        match self.notification() {
+            Some(notification) => notification.to_json().to_string(),
+            None => {
+                serde_json::from_str(&self.order).map_or(self.order.clone(), |kept: serde_json::Value| kept.to_string())
+            }
+        }
+    }
+
+    /// The person was forgotten: only the order's id, where it stands and when are left, and what stands for the order.
+    pub fn empty(&mut self, progress: Progress, content_hash: String) {
+        *self = Self {
+            order_id: self.order_id.clone(),
+            status: self.status.clone(),
+            day: self.day.clone(),
+            revision: self.revision,
+            progress,
+            line_user_id: None,
+            order: String::new(),
+            content_hash: Some(content_hash),
+            push_body: String::new(),
+            line_request_id: None,
+            line_accepted_request_id: None,
+            line_message_id: None,
+            last_error: None,
+            attempts: Vec::new(),
+            resends: Vec::new(),
+            updated_at: self.updated_at,
+        };
     }
 
     /// Takes a claim that is to be written, with its body if that is made anew.

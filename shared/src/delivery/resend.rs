@@ -75,7 +75,7 @@ impl Delivery {
     ) -> Result<Resent, NotDurable> {
         let Some(mut record) = self.look_up(id).await? else { return Ok(Resent::Unknown) };
         match self.resendable(&record) {
-            Resendable::InFlight => return Ok(Resent::Refused(Resendable::InFlight)),
+            refused @ (Resendable::InFlight | Resendable::Erased) => return Ok(Resent::Refused(refused)),
             Resendable::NeedsForce if !force => return Ok(Resent::Refused(Resendable::NeedsForce)),
             Resendable::NeedsForce | Resendable::Allowed => {}
         }

@@ -1,5 +1,7 @@
 //! What every function that pushes needs to know, read from its environment once.
 
+use time::Duration;
+
 use crate::{
     delivery::{pace::Pace, retry_key::KeySpace},
     lambda::environment::{SettingError, parsed, required},
@@ -20,10 +22,14 @@ pub struct Settings {
     pub pace: Pace,
     /// The table of deliveries.
     pub deliveries_table: String,
+    /// How long a record is kept.
+    pub delivery_life: Duration,
     /// The table of switches.
     pub switches_table: String,
     /// The table of friends.
     pub friends_table: String,
+    /// How long a friend state is kept.
+    pub friend_life: Duration,
     /// The table of links.
     pub links_table: String,
     /// Where a push tells that the month's messages are used up.
@@ -39,8 +45,10 @@ impl Settings {
             default_language: parsed("DEFAULT_LANGUAGE")?,
             pace: Pace::from_env()?,
             deliveries_table: required("DELIVERIES_TABLE")?,
+            delivery_life: Duration::days(parsed("DELIVERY_RETENTION_DAYS")?),
             switches_table: required("SWITCHES_TABLE")?,
             friends_table: required("FRIENDS_TABLE")?,
+            friend_life: Duration::days(parsed("FRIEND_RETENTION_DAYS")?),
             links_table: required("LINKS_TABLE")?,
             quota_warning_queue_url: required("QUOTA_WARNING_QUEUE_URL")?,
         })

@@ -45,6 +45,11 @@
 //! long after it was sent, and after the record's last attempt. The record keeps that time of the message that it heard
 //! last, so one redrive begins one round. Neither a repeated call nor the sweep begins any.
 //!
+//! # Erased
+//! Whatever stands may be erased, at any moment: an open delivery is settled by that, `failed`, `discarded`, and keeps
+//! its doubt. Nothing begins after it: no resend, no other content under its id, no round. A worker that had claimed
+//! before may still write that LINE accepted, and nothing else.
+//!
 //! # What it stands on
 //! * No function runs as long as a retry delay, and a new bell rings no earlier than a delay after it was sent.
 //! * Our clocks and SQS's differ by less than [`Pace::early`].
@@ -201,6 +206,8 @@ pub struct Progress {
     bell_enqueued_at: Option<OffsetDateTime>,
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     rung_at: Option<OffsetDateTime>,
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    erased_at: Option<OffsetDateTime>,
 }
 
 /// What a repeated call meets.
@@ -275,6 +282,8 @@ pub enum Letter {
     OnItsWay,
     /// Left over: the order is settled, or another message is its letter. It can be deleted.
     LeftOver,
+    /// The person was forgotten: it is to be deleted on sight.
+    Erased,
 }
 
 /// What the wish to discard a dead letter meets.
@@ -301,6 +310,8 @@ pub enum Resendable {
     NeedsForce,
     /// It is being delivered.
     InFlight,
+    /// The person was forgotten: nothing is left to be sent.
+    Erased,
 }
 
 /// Where a delivery stands, for whoever asked for it.
@@ -379,6 +390,7 @@ impl Progress {
             bell: None,
             bell_enqueued_at: None,
             rung_at: None,
+            erased_at: None,
         }
     }
 }
@@ -402,7 +414,8 @@ impl Progress {
     /// have any of it: the claim has the new content's body; otherwise none, and nothing may be done.
     pub fn replaced(&self, bell: Bell, now: OffsetDateTime, pace: &Pace, keys: RetryKeys<'_>) -> Option<Claim> {
         let refused = (self.state, self.reason) == (State::Failed, Some(Reason::RefusedByLine));
-        (refused && !self.customer_may_have_it()).then(|| self.anew(bell, now).claim(now, pace, keys).with_new_body())
+        (refused && !self.customer_may_have_it() && !self.is_erased())
+            .then(|| self.anew(bell, now).claim(now, pace, keys).with_new_body())
     }
 
     /// A bell rang.
@@ -470,10 +483,19 @@ impl Progress {
     /// An operator discards a message of the dead-letter queue.
     pub fn discarded(&self, ring: &Ring, now: OffsetDateTime, pace: &Pace) -> OnDiscard {
         match self.letter(ring, pace) {
-            Letter::LeftOver => OnDiscard::Delete,
+            Letter::LeftOver | Letter::Erased => OnDiscard::Delete,
             Letter::Exhausted => OnDiscard::GiveUp(self.settled(State::Failed, Some(Reason::Discarded))),
             Letter::OnItsWay => OnDiscard::Refuse { until: self.due_at(pace).max(now) + pace.retry_delay },
         }
+    }
+}
+
+impl Progress {
+    /// The person is forgotten. None where that was done before.
+    pub fn erased(&self, now: OffsetDateTime) -> Option<Self> {
+        let settled =
+            if self.state.is_settled() { *self } else { self.settled(State::Failed, Some(Reason::Discarded)) };
+        (!self.is_erased()).then_some(Self { erased_at: Some(now), ..settled })
     }
 }
 
@@ -564,6 +586,16 @@ impl Progress {
         self.rung_at
     }
 
+    /// When the person was forgotten.
+    pub fn erased_at(&self) -> Option<OffsetDateTime> {
+        self.erased_at
+    }
+
+    /// Whether the person was forgotten.
+    pub fn is_erased(&self) -> bool {
+        self.erased_at.is_some()
+    }
+
     /// Whether attempts will follow by themselves.
     pub fn is_open(&self) -> bool {
         !self.state.is_settled() && !self.is_exhausted()
@@ -581,7 +613,9 @@ impl Progress {
 
     /// What sending it again would meet. What is overdue by more than two delays is no longer on its way by itself.
     pub fn resendable(&self, now: OffsetDateTime, pace: &Pace) -> Resendable {
-        if self.is_open() && now <= self.due_at(pace) + pace.retry_delay * 2 {
+        if self.is_erased() {
+            Resendable::Erased
+        } else if self.is_open() && now <= self.due_at(pace) + pace.retry_delay * 2 {
             Resendable::InFlight
         } else if self.customer_may_have_it() {
             Resendable::NeedsForce
@@ -594,7 +628,9 @@ impl Progress {
     pub fn letter(&self, ring: &Ring, pace: &Pace) -> Letter {
         let known = self.bell_enqueued_at.is_none_or(|known| ring.enqueued_at == known);
         let own = self.bell == ring.name() && (known || self.begins_a_round(ring, pace));
-        if self.is_open() {
+        if self.is_erased() {
+            Letter::Erased
+        } else if self.is_open() {
             Letter::OnItsWay
         } else if self.is_exhausted() && own {
             Letter::Exhausted

@@ -1,9 +1,10 @@
 //! The deliveries' table: records, written always as a whole, and only over the revision that was read. Of two
 //! writers one loses and looks again.
 //!
-//! Two indexes are made of attributes that are written with the record and mean nothing else: `by_day` (a day's
-//! deliveries by state and time) and `by_open` (those that are not settled, by how long they wait). Both have
-//! [`SHARDS`] partitions a value, so that no day and no outage makes one of them hot.
+//! Three indexes are made of attributes that are written with the record and mean nothing else: `by_day` (a day's
+//! deliveries by state and time), `by_open` (those that are not settled, by how long they wait) and `by_person` (whose
+//! they are: [`erase`](super::erase)). The first two have [`SHARDS`] partitions a value, so that no day and no outage
+//! makes one of them hot.
 //!
 //! # What it takes
 //! A write takes a unit for each KB of the item, a partition 1,000 units a second (DynamoDB: "Best practices for
@@ -18,7 +19,8 @@
 //! | a retry instead: claimed, not accepted again | 4 or 6 | 2 | 1 |
 //!
 //! At LINE's own ceiling of 2,000 pushes a second that is 8,000 or 12,000 units a second of the table, whose keys are
-//! as many as the orders; 6,000 of `by_day`, 375 a partition; 4,000 of `by_open`, 250 a partition.
+//! as many as the orders; 6,000 of `by_day`, 375 a partition; 4,000 of `by_open`, 250 a partition. `by_person` has keys
+//! only, as many as the customers: one unit when an order is created, and one when its person is forgotten.
 //!
 //! On demand DynamoDB begins with 4,000 units a second for the table and for each index, and doubles within half an
 //! hour what it has met (DynamoDB: "On-demand capacity mode"). That is 1,000 orders a second at once, 660 in Flex; the
@@ -32,7 +34,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -41,7 +43,7 @@ use crate::{
         error::{AwsError, Cause, Doing as _},
         table::{Item, Put, Table, Write, WriteOutcome, key, number, string},
     },
-    delivery::record::DeliveryRecord,
+    delivery::{erase::PersonKey, record::DeliveryRecord},
 };
 
 /// Into how many partitions a value of an index is divided.
@@ -49,6 +51,8 @@ pub const SHARDS: u8 = 16;
 /// How many of them are asked at a time.
 const ASKED_AT_ONCE: usize = 8;
 
+/// A record is kept so long after it was last written, whatever its life: longer than any round, bell or letter.
+const KEPT_AFTER_A_WRITE: Duration = Duration::days(30);
 const READ: &str = "read the record";
 const WRITE: &str = "write the record";
 
@@ -56,6 +60,8 @@ const WRITE: &str = "write the record";
 #[derive(Clone, Debug)]
 pub struct Deliveries {
     pub(super) table: Table,
+    /// How long a record is kept: for so long a repeated order is recognised.
+    pub(super) life: Duration,
 }
 
 /// What became of a new record.
@@ -69,13 +75,22 @@ pub enum Created {
 
 impl Deliveries {
     /// The table of this name.
-    pub fn new(client: Client, name: String) -> Self {
-        Self { table: Table::new(client, name) }
+    pub fn new(client: Client, name: String, life: Duration) -> Self {
+        Self { table: Table::new(client, name), life }
+    }
+
+    /// When a record is to be deleted.
+    pub fn expires_at(&self, record: &DeliveryRecord) -> OffsetDateTime {
+        (record.progress.created_at() + self.life).max(record.updated_at + KEPT_AFTER_A_WRITE)
     }
 
     /// Writes a record unless there is one for the same order and status; a second call is not needed to read that one.
     pub async fn create(&self, record: &DeliveryRecord) -> Result<Created, AwsError> {
-        let put = self.table.put(to_item(record)?).when("attribute_not_exists(order_id)");
+        let put = self
+            .table
+            .put(to_item(record, self.expires_at(record))?)
+            .when("attribute_not_exists(order_id) OR expire_at <= :now")
+            .value(":now", number(record.updated_at.unix_timestamp()));
         match put.send().await.doing(WRITE)? {
             WriteOutcome::Written(()) => Ok(Created::New),
             WriteOutcome::Lost(old) => Ok(Created::Exists(Box::new(from_item(old)?))),
@@ -121,7 +136,11 @@ impl Deliveries {
     }
 
     fn over_the_revision(&self, read: &DeliveryRecord, next: &DeliveryRecord) -> Result<Write<Put>, AwsError> {
-        Ok(self.table.put(to_item(next)?).when("revision = :read").value(":read", number(read.revision)))
+        Ok(self
+            .table
+            .put(to_item(next, self.expires_at(next))?)
+            .when("revision = :read")
+            .value(":read", number(read.revision)))
     }
 }
 
@@ -157,18 +176,21 @@ async fn next<T: 'static>(asked: &mut JoinSet<Result<T, Cause>>) -> Result<Optio
     asked.join_next().await.map(|answer| answer.map_err(|_| Cause::NotMade)?).transpose()
 }
 
-fn to_item(record: &DeliveryRecord) -> Result<Item, AwsError> {
+fn to_item(record: &DeliveryRecord, expires_at: OffsetDateTime) -> Result<Item, AwsError> {
     let mut item: Item = serde_dynamo::to_item(record).doing(WRITE)?;
     let (shard, progress) = (shard(&record.order_id), &record.progress);
     let arrived = progress.created_at().unix_timestamp();
-    item.insert("day_shard".to_owned(), string(format!("{}#{shard:02}", record.day)));
-    item.insert("listed".to_owned(), string(format!("{}#{arrived:010}#{}", progress.state().name(), record.order_id)));
+    let mut insert = |name: &str, value| item.insert(name.to_owned(), value);
+    insert("expire_at", number(expires_at.unix_timestamp()));
+    insert("day_shard", string(format!("{}#{shard:02}", record.day)));
+    insert("listed", string(format!("{}#{arrived:010}#{}", progress.state().name(), record.order_id)));
+    if let Some(person) = PersonKey::of_record(record) {
+        insert("person", string(person.as_str()));
+    }
     if let Some(kind) = open_kind(record) {
-        item.insert("open_shard".to_owned(), string(format!("{kind}#{shard:02}")));
-        item.insert(
-            "waits_since".to_owned(),
-            string(format!("{:010}#{}", progress.waiting_since().unix_timestamp(), record.order_id)),
-        );
+        let since = progress.waiting_since().unix_timestamp();
+        insert("open_shard", string(format!("{kind}#{shard:02}")));
+        insert("waits_since", string(format!("{since:010}#{}", record.order_id)));
     }
     Ok(item)
 }
@@ -288,7 +310,7 @@ mod tests {
                 despite: None,
                 error: None,
             });
-            let item = to_item(&record).unwrap();
+            let item = to_item(&record, datetime!(2027-10-06 00:00:00 UTC)).unwrap();
             assert_eq!(units(&item, &[]), expected, "{style:?}");
             let by_day =
                 ["day_shard", "listed", "order_id", "status", "state", "reason", "attempt_count", "created_at"];

@@ -206,7 +206,7 @@ struct Pointer {
 }
 
 /// The key of a message's pointer. What another account's events say is said of that account's messages.
-fn pointer_key(message_id: &str, another_account: Option<&str>) -> Item {
+pub(super) fn pointer_key(message_id: &str, another_account: Option<&str>) -> Item {
     let apart = another_account.map(|account| format!("{account}#")).unwrap_or_default();
     event_key_of(&format!("message#{apart}{message_id}"), POINTER)
 }
@@ -225,7 +225,7 @@ pub enum Stored {
 /// The table.
 #[derive(Debug)]
 pub struct Messages {
-    table: Table,
+    pub(super) table: Table,
 }
 
 impl Messages {
@@ -441,7 +441,7 @@ impl Messages {
     }
 }
 
-fn event_key_of(chat_id: &str, event_key: &str) -> Item {
+pub(super) fn event_key_of(chat_id: &str, event_key: &str) -> Item {
     key([("chat_id", chat_id), ("event_key", event_key)])
 }
 

@@ -22,9 +22,10 @@
 //!
 //! * [`account`] - whether events are for our account
 //! * [`queue`] - the queue, as the webhooks fill it
-//! * [`messages`] - the table
+//! * [`messages`] - the table; [`erase`] - a user is forgotten
 
 pub mod account;
+pub mod erase;
 pub mod messages;
 pub mod queue;
 
@@ -93,7 +94,11 @@ impl Inbox {
         let call = Pace::from_env()?.call;
         Ok(Self {
             messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
-            friends: Friends::new(dynamodb, required("FRIENDS_TABLE")?),
+            friends: Friends::new(
+                dynamodb,
+                required("FRIENDS_TABLE")?,
+                Duration::days(parsed("FRIEND_RETENTION_DAYS")?),
+            ),
             line: LineChannel::from_env(aws, call, clock)?,
             account: OwnAccount::new(clock),
             sobot: SobotAccount::from_env(aws, call, clock)?,

@@ -4,10 +4,10 @@
 use std::{convert::Infallible, future::ready};
 
 use lambda_http::{
-    Adapter, Body, Error, LambdaEvent, Request, Response, Service,
+    Adapter, Body, Error, LambdaEvent, Request, RequestExt as _, Response, Service,
     aws_lambda_events::apigw::ApiGatewayV2httpRequest,
     http::{HeaderName, HeaderValue, StatusCode, header},
-    request::LambdaRequest,
+    request::{LambdaRequest, RequestContext},
     service_fn,
 };
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     foreign_json::{self, NotUtf8},
     lambda::http_event::HttpEvent,
+    metric,
     order::fields::FieldError,
 };
 
@@ -75,11 +76,6 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, detail) }
     }
 
-    /// 401: no key, or not one of ours.
-    pub fn not_authorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, detail)
-    }
-
     /// 503: something that is needed does not answer; the same call again is safe.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
@@ -134,6 +130,21 @@ pub fn bearer(request: &Request) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
+/// The address that the call came from, as API Gateway saw it.
+pub fn source_ip(request: &Request) -> Option<String> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.clone(),
+        _ => None,
+    }
+}
+
+/// A credential was refused: 401, whatever was wrong with it. Measured by `route`, and logged with where it came from.
+pub fn refused(request: &Request, route: &'static str, detail: &str) -> Problem {
+    metric::authentication_failed(route);
+    tracing::info!(http.source_ip = source_ip(request).as_deref(), route, "a credential was refused");
+    Problem::new(StatusCode::UNAUTHORIZED, detail)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +186,7 @@ mod tests {
         let header = |problem: Problem, name| {
             problem.into_response().headers().get(name).map(|value: &HeaderValue| value.to_str().unwrap().to_owned())
         };
-        assert_eq!(header(Problem::not_authorized("x"), "www-authenticate").as_deref(), Some("Bearer"));
+        assert_eq!(header(Problem::new(StatusCode::UNAUTHORIZED, "x"), "www-authenticate").as_deref(), Some("Bearer"));
         assert_eq!(header(Problem::unavailable("x"), "retry-after").as_deref(), Some("5"));
         assert_eq!(header(Problem::new(StatusCode::CONFLICT, "x"), "retry-after"), None);
     }

@@ -28,6 +28,7 @@ pub struct LineChannelSecret {
 
 impl SecretContent for LineChannelSecret {
     const PAGE: &'static str = "README.md";
+    const LETS_IN: bool = false;
 
     fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]

@@ -1,8 +1,10 @@
 //! The finished order: its fields and their rules.
 //!
+//! * [`detail_hosts`] - which hosts the button may open
 //! * [`fields`] - reads them and names every wrong one at once
 //! * [`money`] - an amount in a currency, without floats
 
+pub mod detail_hosts;
 pub mod fields;
 pub mod money;
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::{
     aws::secret::{SecretContent, from_json, not_empty},
     invalid::Invalid,
-    lambda::callers::{CallerKeys, KeyFields},
+    lambda::callers::CallerKeys,
     token::{
         sealing::SealingKey,
         secret::{IssuerSecret, fingerprint},
@@ -17,12 +17,12 @@ use crate::{
 /// The keys in the address that Sobot forwards to: of Sobot's secret only `webhookKeys`, which is as in [`CallerKeys`].
 /// Without them nothing is forwarded here, and no key is one of them.
 #[derive(Debug)]
-pub struct SobotWebhookKeys(Option<CallerKeys>);
+pub struct SobotWebhookKeys(CallerKeys);
 
 impl SobotWebhookKeys {
     /// [`CallerKeys::accepts`].
     pub fn accepts(&self, key: &str) -> bool {
-        self.0.as_ref().is_some_and(|keys| keys.accepts(key))
+        self.0.accepts(key)
     }
 }
 
@@ -33,18 +33,18 @@ impl SecretContent for SobotWebhookKeys {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Fields {
-            webhook_keys: Option<KeyFields>,
+            webhook_keys: Option<serde_json::Map<String, serde_json::Value>>,
         }
-        let Some(fields) = from_json::<Fields>(json)?.webhook_keys else { return Ok(Self(None)) };
-        let in_an_address = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        for (name, key) in [("current", Some(&fields.current)), ("previous", fields.previous.as_ref())] {
-            if key.is_some_and(|key| !in_an_address(key)) {
-                return Err(
-                    format!("field webhookKeys.{name} must be of A-Z a-z 0-9 - _, it is part of an address").into()
-                );
-            }
-        }
-        CallerKeys::from_fields("webhookKeys.", fields).map(Some).map(Self)
+        let in_an_address = |key: &str| {
+            let legal = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            if legal { Ok(()) } else { Err("must be of A-Z a-z 0-9 - _, it is part of an address") }
+        };
+        let keys = from_json::<Fields>(json)?.webhook_keys.unwrap_or_default();
+        CallerKeys::read("webhookKeys.", &keys, in_an_address).usable().map(Self)
+    }
+
+    fn dropped(&self) -> &[Invalid] {
+        self.0.dropped()
     }
 }
 
@@ -72,6 +72,7 @@ impl SobotSecret {
 
 impl SecretContent for SobotSecret {
     const PAGE: &'static str = "functions/webhooks/README.md";
+    const LETS_IN: bool = false;
 
     fn parse(json: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
@@ -114,7 +115,7 @@ mod tests {
         for (json, expected) in [
             (r#"{"webhookKeys":{"current":"hunter2"}}"#, "field webhookKeys.current must have at least"),
             (r#"{"webhookKeys":{"current":"hunter2/hunter2/hunter2"}}"#, "field webhookKeys.current must be of"),
-            (r#"{"webhookKeys":{"previous":"hunter2"}}"#, "field current is missing"),
+            (r#"{"webhookKeys":{"previous":"hunter2"}}"#, "field webhookKeys.previous must have at least"),
         ] {
             let error = SobotWebhookKeys::parse(json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");

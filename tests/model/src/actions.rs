@@ -41,6 +41,10 @@ pub enum Action {
         letter: Ring,
         skew: i64,
     },
+    /// An operator has the customer forgotten.
+    Erase {
+        skew: i64,
+    },
     /// Our redrive, or the one of AWS's console: SQS moves a dead letter back, and hides it for the queue's delay or
     /// not.
     Redrive {
@@ -170,9 +174,17 @@ impl Delivery {
         if world.left.sweeps > 0 && self.swept(world, now) != OnSweep::Leave {
             actions.push(Action::Sweep { skew });
         }
+        if world.left.erasures > 0 && !progress.is_erased() {
+            actions.push(Action::Erase { skew });
+        }
         if world.left.resends > 0 {
             match progress.resendable(now, &self.pace) {
                 Resendable::InFlight => {}
+                Resendable::Erased => {
+                    if self.is_broken(Rule::NothingErasedIsSentAgain) {
+                        actions.push(Action::Resend { force: true, skew });
+                    }
+                }
                 Resendable::Allowed => actions.push(Action::Resend { force: false, skew }),
                 Resendable::NeedsForce => {
                     actions.push(Action::Resend { force: true, skew });

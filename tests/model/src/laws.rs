@@ -65,6 +65,8 @@ laws! {
     RequestsAreCounted: "requests are counted, and nothing else",
     /// The message loses its button once.
     ButtonIsLostOnce: "a message loses its button once",
+    /// Once the customer is forgotten nothing is claimed any more, and the record says so for ever.
+    ErasedStaysErased: "what is erased stays erased",
 }
 
 /// Laws that are broken.
@@ -123,6 +125,8 @@ impl Delivery {
         let Some(progress) = world.progress() else { return laws };
         let (state, doubt) = (progress.state(), progress.customer_may_have_it());
         let accepted_here = witness.accepted_under & (1 << progress.generation()) != 0;
+        laws.check(Law::ErasedStaysErased, witness.erased.is_none() || progress.is_erased());
+        laws.check(Law::ErasedStaysErased, !progress.is_erased() || state.is_settled());
         laws.check(Law::RecordIsTrue, doubt || witness.accepted == 0);
         laws.check(Law::RecordIsTrue, state != State::Sent || accepted_here);
         laws.check(Law::RecordIsTrue, state != State::Expired || doubt);
@@ -188,7 +192,7 @@ impl Delivery {
 /// The laws, and what is to be seen somewhere.
 pub fn properties() -> Vec<Property<Delivery>> {
     type Seen = fn(&Delivery, &World) -> bool;
-    let sights: [(&str, Seen); 16] = [
+    let sights: [(&str, Seen); 18] = [
         ("sent", |_, world| is(world, State::Sent, None)),
         ("sent without its button", |_, world| is(world, State::Sent, None) && world.witness.buttons_lost > 0),
         ("sent over another worker's outcome", |_, world| world.witness.overwritten),
@@ -218,6 +222,12 @@ pub fn properties() -> Vec<Property<Delivery>> {
             exhausted && world.messages.iter().any(|message| message.letter)
         }),
         ("expired", |_, world| is(world, State::Expired, Some(Reason::RetryKeyExpired))),
+        ("erased while it was open", |_, world| {
+            is(world, State::Failed, Some(Reason::Discarded)) && world.witness.erased == Some(true)
+        }),
+        ("erased, and sent all the same", |_, world| {
+            is(world, State::Sent, None) && world.witness.erased == Some(true)
+        }),
         ("given up by the sweep", |_, world| is(world, State::Failed, Some(Reason::Unattended))),
     ];
     let mut properties = laws();

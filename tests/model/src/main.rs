@@ -157,6 +157,16 @@ mod weathers {
     }
 
     #[test]
+    fn erasures() {
+        explore(weather::ERASURES);
+    }
+
+    #[test]
+    fn erased_bells() {
+        explore(weather::ERASED_BELLS);
+    }
+
+    #[test]
     fn days() {
         explore(weather::DAYS);
     }
@@ -231,4 +241,7 @@ broken_rules! {
     keys_are_written_first: KeysAreWrittenFirst => KeyIsWrittenFirst in LINE;
     doubt_needs_force: DoubtNeedsForce => Once in OPERATORS;
     doubt_is_not_replaced: DoubtIsNotReplaced => Once in CONTENTS;
+    nothing_erased_is_sent_again: NothingErasedIsSentAgain => ErasedStaysErased in ERASURES;
+    nothing_erased_is_replaced: NothingErasedIsReplaced => ErasedStaysErased in ERASURES;
+    facts_keep_an_erasure: FactsKeepAnErasure => ErasedStaysErased in ERASURES;
 }

@@ -95,6 +95,12 @@ pub enum Rule {
     DoubtNeedsForce,
     /// Another content is taken although LINE may have the former.
     DoubtIsNotReplaced,
+    /// What was erased is sent again.
+    NothingErasedIsSentAgain,
+    /// Another content is taken for what was erased.
+    NothingErasedIsReplaced,
+    /// `sent` is written over an erased record as if it was not erased.
+    FactsKeepAnErasure,
 }
 
 /// What the model does with the transitions: everything as it is elsewhere, but for the rule that is broken.
@@ -281,6 +287,16 @@ impl Delivery {
             Fate::Burn if self.is_broken(Rule::ExhaustedBellsBecomeLetters) => Fate::Delete,
             fate => fate,
         }
+    }
+
+    /// The record, as if nobody had been forgotten; where this rule is broken.
+    pub fn unerased(&self, rule: Rule, progress: &Progress) -> Progress {
+        if !self.is_broken(rule) {
+            return *progress;
+        }
+        patched(progress, |json| {
+            json.remove("erased_at");
+        })
     }
 
     /// The record, as if LINE had certainly refused everything; where this rule is broken.

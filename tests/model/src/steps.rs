@@ -40,6 +40,7 @@ impl Delivery {
             Action::Sweep { skew } => self.sweep(world, Duration::seconds(skew)),
             Action::Resend { force, skew } => self.resend(world, force, Duration::seconds(skew)),
             Action::Discard { letter, skew } => self.discard(world, letter, Duration::seconds(skew)),
+            Action::Erase { skew } => self.erase(world, Duration::seconds(skew)),
             Action::Redrive { letter, delayed } => self.redrive(world, &letter, delayed),
             Action::Step { worker, how } => {
                 let worker = world.workers.remove(worker);
@@ -169,6 +170,7 @@ impl Delivery {
         let now = world.now + skew;
         let bell = world.new_bell(now);
         let progress = world.progress().map(|progress| self.without_doubt(Rule::DoubtNeedsForce, progress));
+        let progress = progress.map(|progress| self.unerased(Rule::NothingErasedIsSentAgain, &progress));
         let claim = progress.map(|progress| progress.resent(bell, force, now, &self.pace, self.keys()));
         if let Some(Ok(claim)) = claim {
             let (step, revision) = (Step::Send(bell, Some(claim)), world.revision());
@@ -188,6 +190,18 @@ impl Delivery {
         };
         let revision = world.revision();
         world.workers.push(Worker { who: Who::Discard { ring: letter }, step, skew, revision, asked: false });
+    }
+
+    fn erase(&self, world: &mut World, skew: Duration) {
+        world.left.erasures -= 1;
+        self.erase_now(world, skew);
+    }
+
+    /// Also after a write was lost: the record is read again.
+    fn erase_now(&self, world: &mut World, skew: Duration) {
+        let Some(next) = world.progress().and_then(|progress| progress.erased(world.now + skew)) else { return };
+        let (step, revision) = (Step::Write(next, Then::End), world.revision());
+        world.workers.push(Worker { who: Who::Erase, step, skew, revision, asked: false });
     }
 
     fn redrive(&self, world: &mut World, letter: &Ring, delayed: bool) {
@@ -269,6 +283,7 @@ impl Delivery {
                     self.called_again(&old.progress, bell, now)
                 } else {
                     let progress = self.without_doubt(Rule::DoubtIsNotReplaced, &old.progress);
+                    let progress = self.unerased(Rule::NothingErasedIsReplaced, &progress);
                     let claim = bell.and_then(|bell| progress.replaced(bell, now, &self.pace, self.keys()));
                     // Otherwise it is answered 409.
                     claim.map_or(OnCall::NotDurable, OnCall::Claim)
@@ -357,7 +372,7 @@ impl Delivery {
                     tell(world, Report::from(&stands), stands.generation());
                 }
             }
-            Who::Sweep | Who::Resend { .. } | Who::Discard { .. } => {}
+            Who::Sweep | Who::Resend { .. } | Who::Discard { .. } | Who::Erase => {}
         }
     }
 
@@ -374,6 +389,7 @@ impl Delivery {
         let nearest = Duration::seconds(DELAY) - self.pace.early - self.clocks_differ();
         world.broken.check(Law::RoundIsComplete, witness.claimed_at.is_none_or(|before| at >= before + nearest));
         world.broken.check(Law::CallerIsToldTheTruth, witness.told_final.is_none());
+        world.broken.check(Law::ErasedStaysErased, witness.erased.is_none());
         witness.claims += 1;
         witness.claimed_at = Some(at);
         witness.redriven = false;
@@ -416,6 +432,11 @@ impl Delivery {
         let written = self.write(world, &worker, next, how, None);
         let takes_effect = !matches!(written, Written::Lost) && how != How::Fails;
         let released = matches!(worker.who, Who::Call { .. });
+        if let (true, Who::Erase, Some(former)) = (takes_effect, worker.who, former) {
+            world.witness.erased = Some(!former.state().is_settled());
+            // Whose attempt is not over cannot take its doubt back any more.
+            world.witness.doubt_has_a_cause |= !world.workers.is_empty();
+        }
         world.witness.doubt_has_a_cause |= released && !takes_effect;
         if released && takes_effect && former.is_some_and(|former| former.round_attempts() > next.round_attempts()) {
             world.witness.claims -= 1;
@@ -423,6 +444,7 @@ impl Delivery {
         }
         match (written, worker.who, then) {
             (Written::Lost, Who::Bell { ring }, _) => self.hear(world, ring, worker.skew),
+            (Written::Lost, Who::Erase, _) => self.erase_now(world, worker.skew),
             (Written::Known, _, Then::Fate) => {
                 let step = Step::Fate(self.fate(next.fate(&self.pace)));
                 world.workers.push(Worker { step, ..worker });
@@ -535,7 +557,8 @@ impl Delivery {
             }
             Written::Lost => {
                 let Some(stands) = stands else { return };
-                match outcome.over(&stands).filter(|_| !self.is_broken(Rule::SentIsWrittenOverAnything)) {
+                let over = outcome.over(&self.unerased(Rule::FactsKeepAnErasure, &stands));
+                match over.filter(|_| !self.is_broken(Rule::SentIsWrittenOverAnything)) {
                     Some(over) => {
                         world.witness.overwritten = true;
                         let (step, revision) = (Step::Outcome(over), world.revision());

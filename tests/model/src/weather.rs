@@ -35,11 +35,13 @@ pub struct Left {
     pub redrives: u8,
     pub resends: u8,
     pub discards: u8,
+    pub erasures: u8,
     pub foreign_keys: u8,
 }
 
 impl Left {
-    const CALL: Self = Self { calls: 1, faults: 0, sweeps: 0, redrives: 0, resends: 0, discards: 0, foreign_keys: 0 };
+    const CALL: Self =
+        Self { calls: 1, faults: 0, sweeps: 0, redrives: 0, resends: 0, discards: 0, erasures: 0, foreign_keys: 0 };
 }
 
 /// What may go wrong, each at the cost of one.
@@ -194,6 +196,26 @@ pub const RACES: Weather = Weather {
     ..CALM
 };
 
+/// The customer is forgotten at any moment: while calls come, attempts are made, and operators send again.
+pub const ERASURES: Weather = Weather {
+    name: "erasures",
+    left: Left { calls: 2, resends: 1, erasures: 1, ..Left::CALL },
+    line: &[Accepts, Refuses],
+    workers: 2,
+    contents: 2,
+    sights: &["erased while it was open", "erased, and sent all the same"],
+    ..CALM
+};
+
+/// The customer is forgotten while bells are lost and workers die.
+pub const ERASED_BELLS: Weather = Weather {
+    name: "erased bells",
+    left: Left { faults: 1, sweeps: 1, redrives: 1, erasures: 1, ..Left::CALL },
+    faults: &[Fault::Crash, Fault::Write],
+    sights: &["erased while it was open"],
+    ..CALM
+};
+
 /// Keys, letters and messages grow old.
 pub const DAYS: Weather = Weather {
     name: "days",
@@ -228,7 +250,7 @@ pub const LATE: Weather = Weather {
 /// All of it at once.
 pub const EVERYTHING: Weather = Weather {
     name: "everything",
-    left: Left { calls: 4, faults: 5, sweeps: 3, redrives: 3, resends: 2, discards: 2, foreign_keys: 0 },
+    left: Left { calls: 4, faults: 5, sweeps: 3, redrives: 3, resends: 2, discards: 2, erasures: 1, foreign_keys: 0 },
     faults: &[
         Fault::Crash,
         Fault::Write,

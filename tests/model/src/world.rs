@@ -97,6 +97,7 @@ pub enum Who {
     Sweep,
     Resend { force: bool },
     Discard { ring: Ring },
+    Erase,
 }
 
 /// What it is about to do.
@@ -196,6 +197,8 @@ pub struct Witness {
     pub lost: Vec<BellName>,
     /// `sent` was written over another worker's outcome.
     pub overwritten: bool,
+    /// The customer was forgotten, and whether the order was open then.
+    pub erased: Option<bool>,
 }
 
 impl World {

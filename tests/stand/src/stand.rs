@@ -433,7 +433,8 @@ impl Stand {
     ) -> anyhow::Result<()> {
         let friendship = if friend { Friendship::Friend } else { Friendship::NotAFriend };
         let user = LineUserId::parse(line_user_id).map_err(anyhow::Error::msg)?;
-        let friends = Friends::new(self.dynamodb.clone(), self.aws.output("FriendsTableName").to_owned());
+        let table = self.aws.output("FriendsTableName").to_owned();
+        let friends = Friends::new(self.dynamodb.clone(), table, time::Duration::days(400));
         let put = friends.put(&user, friendship, OffsetDateTime::now_utc() - age, source).await;
         anyhow::ensure!(put.map_err(anyhow::Error::msg)?, "something newer is known");
         Ok(())

@@ -595,6 +595,7 @@ fn a_stack_without_sobot_does_not_look_broken() {
         assert!(stand.aws.logs("daily-report").contains("no mass sends in the report"));
         // A secret that is there and wrong is said.
         stand.put_secret("SobotSecretArn", &json!({ "appId": "1" })).await.expect("written");
+        stand.aws.kill("daily-report").expect("killed");
         let date = today() - Duration::DAY;
         assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
         let mail = reports(&stand).await.pop().expect("a mail");

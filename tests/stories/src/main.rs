@@ -1,5 +1,6 @@
 //! Stories over the wire: the functions' own binaries behind the emulated AWS, posted to as the order system posts.
 //!
+//! * [`callers`] - what opens a door, what closes it, and what a credential that got out is good for
 //! * [`contract`] - what the order system sends and is answered
 //! * [`outcomes`] - every row of the table of LINE's answers
 //! * [`recipients`] - whom an order reaches: members, friends, and those who are neither
@@ -25,6 +26,7 @@
 //! * [`load`] - many orders at once, and everything that may come in between
 //! * [`long_runs`] - one process, thousands of events
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
+//! * [`people`] - what is kept of a person, and that it is forgotten
 //! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`metrics`] - what CloudWatch reads in the logs
 //! * [`routes`] - the stack has the routes that are documented, and no others
@@ -38,6 +40,7 @@
 //! brings up its own.
 
 mod bells;
+mod callers;
 mod comments;
 mod console;
 mod console_source;
@@ -61,6 +64,7 @@ mod long_runs;
 mod metrics;
 mod operations;
 mod outcomes;
+mod people;
 mod permissions;
 mod recipients;
 mod resends;

@@ -331,7 +331,7 @@ fn every_table_is_encrypted_and_backed_up() {
 fn the_deliveries_are_warmed_with_all_their_indexes_or_not_at_all() {
     let deliveries = &template().deployed("AWS::DynamoDB::Table")["DeliveriesTable"]["Properties"];
     let indexes = deliveries["GlobalSecondaryIndexes"].as_array().expect("indexes");
-    assert_eq!(indexes.len(), 2);
+    assert_eq!(indexes.len(), 3);
     let warm = json!({ "WriteUnitsPerSecond": { "Ref": "WarmWriteUnits" } });
     let warm = json!({ "Fn::If": ["WarmsTheDeliveries", warm, { "Ref": "AWS::NoValue" }] });
     for one in indexes.iter().chain([deliveries]) {
@@ -380,7 +380,7 @@ fn nothing_has_a_name_that_another_stack_would_have_too() {
 }
 
 #[test]
-fn the_access_log_has_neither_paths_nor_people() {
+fn the_access_log_has_neither_paths_nor_people_but_where_a_call_came_from() {
     let template = template();
     let stages = template.deployed("AWS::ApiGatewayV2::Stage");
     assert_eq!(stages.len(), 1);
@@ -392,7 +392,8 @@ fn the_access_log_has_neither_paths_nor_people() {
         let format: BTreeMap<String, String> = serde_json::from_str(format).expect("JSON, every value in quotes");
         for (key, value) in &format {
             let known = value.starts_with("$context.") || value == "${AWS::StackName}";
-            let tells = ["path", "query", "identity", "authorizer", "domain"].iter().any(|word| value.contains(word));
+            let tells = value != "$context.identity.sourceIp"
+                && ["path", "query", "identity", "authorizer", "domain"].iter().any(|word| value.contains(word));
             assert!(known && !tells, "{name}: {key} is {value}");
         }
         for key in ["stack", "requestId", "responseLatency", "integrationError"] {
@@ -424,6 +425,36 @@ fn the_access_log_has_neither_paths_nor_people() {
         }
         let limits = &stage["Properties"]["DefaultRouteSettings"];
         assert!(limits["ThrottlingRateLimit"]["Ref"].is_string() && limits["ThrottlingBurstLimit"]["Ref"].is_string());
+    }
+}
+
+/// A route's settings take the place of the default ones as a whole, and those of a route that is not there make the
+/// deployment fail.
+#[test]
+fn every_kind_of_caller_has_limits_of_its_own() {
+    let template = template();
+    let functions = template.written("AWS::Serverless::Function");
+    let events =
+        functions.values().flat_map(|function| function["Properties"]["Events"].as_object().into_iter().flatten());
+    let routes: BTreeSet<String> = events
+        .filter(|(_, event)| event["Type"] == "HttpApi")
+        .map(|(_, event)| {
+            let text = |name: &str| event["Properties"][name].as_str().expect("a text").to_owned();
+            format!("{} {}", text("Method"), text("Path"))
+        })
+        .collect();
+    for api in template.written("AWS::Serverless::HttpApi").values() {
+        let settings = api["Properties"]["RouteSettings"].as_object().expect("settings of routes");
+        for (route, limits) in settings {
+            assert!(routes.contains(route), "there is no {route}");
+            let named: BTreeSet<&str> = limits.as_object().expect("limits").keys().map(String::as_str).collect();
+            assert_eq!(named, ["ThrottlingBurstLimit", "ThrottlingRateLimit"].into(), "{route}");
+        }
+        // Whoever needs no key, or has one that is no operator's.
+        let open = ["/orders/finished", "/webhooks/", "/login", "/console"];
+        for route in routes.iter().filter(|route| open.iter().any(|path| route.contains(path))) {
+            assert!(settings.contains_key(route), "{route} has the operators' limits");
+        }
     }
 }
 

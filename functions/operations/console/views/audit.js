@@ -21,7 +21,7 @@ const auditPart = pagedPart("audit", {
       : one.kind === "redrive"
       ? named("queue", one.subject)
       : one.subject);
-    const rows = all.map((one) => [subject(one), one.by, time(one.at), one.reason, detailOf(one)]);
+    const rows = all.map((one) => [subject(one), one.by, time(one.at), one.reason ?? "—", detailOf(one)]);
     return all.length > 0 ? marked(table(t("audit.caption"), heads, rows)) : [];
   },
 });

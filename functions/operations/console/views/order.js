@@ -17,7 +17,7 @@ const orderPart = part("found", {
     const advice = order.reason && `advice.${order.reason}` in WORDS[language]
       ? `advice.${order.reason}`
       : `advice.${order.delivery}`;
-    const inFlight = order.resend === "in_flight";
+    const cannot = ["in_flight", "erased"].includes(order.resend);
     const dead = order.reason === "retries_exhausted";
     const head = el(
       "section",
@@ -29,7 +29,7 @@ const orderPart = part("found", {
         el("p", {}, badge(order.delivery), order.reason ? ` ${named("reason", order.reason)}` : ""),
         advice in WORDS[language] ? note(t(advice)) : null,
         order.lastError && order.delivery !== "sent" ? el("blockquote", { class: "said" }, order.lastError) : null,
-        inFlight ? el("p", { class: "hint", id: "in-flight" }, t("resend.in_flight")) : null,
+        cannot ? el("p", { class: "hint", id: "in-flight" }, t(`resend.${order.resend}`)) : null,
       ),
       el(
         "div",
@@ -40,8 +40,8 @@ const orderPart = part("found", {
           type: "button",
           id: "order-resend",
           class: order.resend === "allowed" && !dead ? "main" : undefined,
-          disabled: inFlight,
-          "aria-describedby": inFlight ? "in-flight" : undefined,
+          disabled: cannot,
+          "aria-describedby": cannot ? "in-flight" : undefined,
           click: (event) => askResend(order, event.currentTarget),
         }, t("resend")),
       ),
@@ -51,7 +51,9 @@ const orderPart = part("found", {
       "section",
       { class: "card", "aria-labelledby": "order-seen" },
       el("h3", { id: "order-seen" }, t(sent ? "order.preview" : "order.preview.not")),
-      order.messages.length === 0 ? note(t("order.nobody")) : order.messages.map(drawMessage),
+      order.messages.length === 0
+        ? note(t(order.erasedAt ? "order.erased" : "order.nobody"))
+        : order.messages.map(drawMessage),
     );
     const happened = el(
       "section",
@@ -88,7 +90,7 @@ const orderPart = part("found", {
         [t("accepted.request"), order.lineAcceptedRequestId && code(order.lineAcceptedRequestId)],
         [t("message.id"), order.lineMessageId && code(order.lineMessageId)],
       ]),
-      el("details", {}, el("summary", {}, t("order.posted")), pretty(order.order)),
+      order.order ? el("details", {}, el("summary", {}, t("order.posted")), pretty(order.order)) : null,
     );
     return [head, el("div", { class: "columns" }, el("div", { class: "stack" }, happened, details), preview)];
   },

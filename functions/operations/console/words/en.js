@@ -49,6 +49,7 @@ const EN = {
 
   "error.network": "The service could not be reached. Is the network there?",
   "error.timeout": "There was no answer within 30 seconds.",
+  "error.scope": "Your key may not do that. Ask whoever keeps the keys for one that may.",
   "error.status": "The service answered HTTP {status}.",
   "error.answer": "The service's answer could not be read.",
   "error.unsure": "It may have been done or not: look at how things stand before you decide.",
@@ -185,6 +186,7 @@ const EN = {
   "order.caption": "Order {id}",
   "order.timeline": "What happened",
   "order.details": "Details",
+  "order.erased": "The customer was forgotten. Only the order id, its state and its times are kept.",
   "order.posted": "As the order system posted it",
   "order.preview": "What the customer sees",
   "order.preview.not": "What the customer would see",
@@ -227,6 +229,7 @@ const EN = {
   "resend.do": "Send again",
   "resend.force": "Send again all the same",
   "resend.in_flight": "It is being sent or waits for a retry, so it cannot be sent again now. Refresh in a while.",
+  "resend.erased": "The customer was forgotten: it cannot be sent again.",
   "resend.dead":
     "Its message still waits in the dead-letter queue: redriving it there cannot send twice, and comes first.",
   "resend.done.sent": "Order {id}: accepted by LINE.",
@@ -364,6 +367,8 @@ const EN = {
   "kind.unlink": "Unlinked",
   "kind.link": "Linked by a login",
   "kind.open_media": "Media opened",
+  "kind.read": "Looked at",
+  "kind.erase": "Forgot",
   "audit.at": "When ({zone})",
   "audit.by": "Who",
   "audit.subject": "What",

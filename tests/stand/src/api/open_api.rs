@@ -5,14 +5,16 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    io::Read as _,
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use hyper::{
     HeaderMap, Request, Response,
-    header::{AUTHORIZATION, CONTENT_TYPE, COOKIE},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE},
 };
 use jsonschema::Validator;
 use percent_encoding::percent_decode_str;
@@ -296,9 +298,9 @@ impl OpenApi {
         // Bytes, of which nothing is said.
         documented.schema()?;
         let body = if kind == "text" {
-            match str::from_utf8(body) {
-                Ok(text) => json!(text),
-                Err(_) => return Some("the body is no text".to_owned()),
+            match text_of(headers, body) {
+                Some(text) => json!(text),
+                None => return Some("the body is no text".to_owned()),
             }
         } else if essence == "application/x-www-form-urlencoded" {
             form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), json!(value))).collect()
@@ -409,6 +411,17 @@ fn gateways_words(response: &Response<Bytes>) -> Option<String> {
     let is_json = response.headers().get(CONTENT_TYPE).is_some_and(|value| value == "application/json");
     let message = body.get("message")?;
     (is_json && body.len() == 1).then(|| message.clone())
+}
+
+/// A text, which may be compressed.
+fn text_of(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let mut text = String::new();
+    match headers.get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes()) {
+        None => text = str::from_utf8(body).ok()?.to_owned(),
+        Some(b"gzip") => drop(GzDecoder::new(body).read_to_string(&mut text).ok()?),
+        Some(_) => return None,
+    }
+    Some(text)
 }
 
 #[cfg(test)]

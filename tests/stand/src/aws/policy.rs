@@ -82,6 +82,10 @@ fn needed(operation: &str, body: &Value) -> Vec<(String, String)> {
                 })
                 .collect()
         }
+        Some("dynamodb") if operation.ends_with(".BatchGetItem") => {
+            let tables = body["RequestItems"].as_object().into_iter().flatten();
+            tables.map(|(table, _)| (action.clone(), table.clone())).collect()
+        }
         Some("dynamodb") => {
             let (table, index) = (text(body, "TableName"), text(body, "IndexName"));
             let resource = if index.is_empty() { table } else { format!("{table}/index/{index}") };

@@ -7,10 +7,8 @@ use local_stand::{
 use serde_json::{Value, json};
 use shared::line::webhook::MessageContent;
 
-use crate::{id, story, user};
+use crate::{id, now_ms, story, user};
 
-/// Any time will do.
-const AT: u64 = 1_462_629_479_859;
 /// 商品 in GBK.
 const GBK: &[u8] = b"\xC9\xCC\xC6\xB7";
 
@@ -77,7 +75,7 @@ fn an_order_that_is_not_utf8_is_refused_in_those_words() {
 fn a_webhook_with_bytes_that_are_no_text_loses_those_bytes_only() {
     story(async |stand| {
         let user = random_user();
-        let said = |text: &str| message(&user, AT, json!({ "type": "text", "text": text }));
+        let said = |text: &str| message(&user, now_ms(), json!({ "type": "text", "text": text }));
         let body = json!({ "destination": "U1", "events": [said("SHOP"), said(r"whole"), 7] }).to_string();
         let (before, after) = body.split_once("SHOP").expect("a text");
         let body = ["\u{FEFF}".as_bytes(), before.as_bytes(), GBK, br"\ud83d", b"\n", after.as_bytes(), b"\0"].concat();
@@ -97,7 +95,7 @@ fn a_webhook_with_bytes_that_are_no_text_loses_those_bytes_only() {
         assert!(stored.iter().all(|event| event.verified));
 
         let sobot = WebhookSender::sobot(stand);
-        let forwarded = event("postback", &user, AT, json!({ "postback": { "data": "SHOP" } }));
+        let forwarded = event("postback", &user, now_ms(), json!({ "postback": { "data": "SHOP" } }));
         let body = json!({ "events": [forwarded] }).to_string().replace("SHOP", r"\udf5c");
         assert_eq!(sobot.send(body.into_bytes()).await.status, 200);
         stand.wait_for_events(&user, "the forwarded one", |events| events.len() == 3).await;

@@ -230,7 +230,6 @@ mod tests {
         let line = LineStandIn::start().await.unwrap();
         let secret = line.secret();
         assert_eq!(secret["channelId"], line.channel_id());
-        assert_eq!(secret["channelSecret"], line.channel_secret());
         assert_eq!(secret["kid"], line.key().kid());
         assert_eq!(secret["privateKey"], line.key().private_jwk());
         assert!(line.channel_secret().len() == 32 && line.channel_secret().bytes().all(|c| c.is_ascii_hexdigit()));

@@ -141,9 +141,7 @@ fn advice(code: &str, message: &str) -> &'static str {
         "LimitExceededException" | "TooManyRequestsException" => {
             "the account's SES sending quota is used up; it is tried again"
         }
-        "AccessDeniedException" => {
-            "the function may send from ReportSenderIdentity only; in the SES sandbox recipients' identities count, too"
-        }
+        "AccessDeniedException" => "the function may send as ReportSender only",
         "NotFoundException" | "BadRequestException" => "check ReportSender and ReportRecipients",
         _ => "SES did not answer as it should; it is tried again",
     }

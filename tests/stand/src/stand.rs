@@ -137,7 +137,6 @@ impl Stand {
             ("OfficialAccountId", "@abc1234".to_owned()),
             ("ReportRecipients", "statistics@example.com,operator@example.com".to_owned()),
             ("ReportSender", REPORT_SENDER.to_owned()),
-            ("ReportSenderIdentity", REPORT_SENDER.to_owned()),
         ];
         all.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let aws = LocalAws::start(&all, verbose).await?;

@@ -64,6 +64,7 @@ mod long_runs;
 mod metrics;
 mod operations;
 mod outcomes;
+mod parameters;
 mod people;
 mod permissions;
 mod recipients;

@@ -184,8 +184,10 @@ fn no_policy_allows_everything() {
             statements += 1;
             for part in ["Action", "Resource"] {
                 assert!(!statement[part].is_null(), "{name}: {statement}");
+                // Whoever's identities SES asks for: the condition names the one sender.
+                let is_one_sender = statement["Condition"]["StringEquals"]["ses:FromAddress"].is_object();
                 for text in strings(&statement[part]) {
-                    assert!(!text.contains('*'), "{name}: {text}");
+                    assert!(!text.contains('*') || (is_one_sender && part == "Resource"), "{name}: {text}");
                 }
             }
         }
@@ -351,8 +353,9 @@ fn what_holds_data_says_what_becomes_of_it_with_the_stack() {
         assert!(!resources.is_empty(), "{resource_type}");
         for (name, resource) in resources {
             let policies = [&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]];
-            assert!(policies.iter().all(|policy| **policy == "Retain" || **policy == "Delete"), "{name}: {policies:?}");
-            assert_eq!(policies[0], policies[1], "{name}");
+            // A first deployment that fails leaves nothing behind that the next one would stumble over.
+            let of_two = [["RetainExceptOnCreate", "Retain"], ["Delete", "Delete"]];
+            assert!(of_two.iter().any(|two| policies == [two[0], two[1]]), "{name}: {policies:?}");
         }
     }
 }

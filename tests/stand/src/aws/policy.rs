@@ -60,8 +60,8 @@ pub fn unused<'a>(
 fn is_resource(allowed: &str, resource: &str) -> bool {
     let name = |id: &str, end| id.rsplit(end).next().unwrap_or_default().to_owned();
     allowed == resource
-        // The one resource that a policy writes as an ARN is the identity that mails come from.
-        || (resource == "identity" && allowed.contains(":identity/"))
+        // A mail needs its sender's identity, and the identity's default configuration set.
+        || (resource == "identity" && (allowed.contains(":identity/") || allowed.contains(":configuration-set/")))
         // The one that a call does is a queue whose messages are moved.
         || (resource.starts_with("arn:aws:sqs:") && name(allowed, '/') == name(resource, ':'))
 }

@@ -184,8 +184,10 @@ impl Friends {
         at: OffsetDateTime,
         source: Source,
     ) -> Result<bool, AwsError> {
-        // Of two copies of one event the one with LINE's signature stays, whichever comes last.
-        let older = if source == Source::ConfirmedEvent { "<" } else { "<=" };
+        // Of two copies of one event the one with LINE's signature stays, whichever comes last; and an event of the very
+        // millisecond in which LINE was asked is newer than the answer.
+        let gives_way = matches!(source, Source::ConfirmedEvent | Source::Profile);
+        let older = if gives_way { "<" } else { "<=" };
         let at_ms = number(at.unix_timestamp_nanos() / 1_000_000);
         let put = self.table.put(item([
             ("line_user_id", string(user.as_str())),

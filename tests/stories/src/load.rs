@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{id, story_on_an_idle_machine, user};
+use crate::{id, now_ms, story_on_an_idle_machine, user};
 
 /// Order systems that post at one time.
 const SENDERS: usize = 8;
@@ -102,9 +102,9 @@ async fn kill_in_turn(stand: Arc<Stand>, watched: Arc<Watched>) {
 /// Delivers messages of one user until it is over; returns how many.
 async fn send_webhooks(stand: Arc<Stand>, user: String, watched: Arc<Watched>) -> usize {
     let line = WebhookSender::line(&stand);
-    let mut sent = 0;
+    let (mut sent, begin) = (0, now_ms());
     while !watched.over.load(Ordering::Relaxed) {
-        let at = |number: usize| 1_700_000_000_000 + u64::try_from(number).expect("a small number");
+        let at = |number: usize| begin + u64::try_from(number).expect("a small number");
         let texts = (0..5).map(|number| message(&user, at(sent + number), json!({ "type": "text", "text": "充电宝" })));
         line.deliver_until_taken(&texts.collect::<Vec<_>>()).await;
         sent += 5;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::Instant;
 
-use crate::story_on_an_idle_machine;
+use crate::{now_ms, story_on_an_idle_machine};
 
 /// Events of a batch, and of a webhook's body.
 const BATCH: usize = 10;
@@ -91,12 +91,12 @@ fn the_inbox_takes_events_for_ever() {
     story_on_an_idle_machine(&[], async |stand| {
         let one = stand.aws.one_process("InboxFunction", "inbox").await.expect("a process");
         let received_at = OffsetDateTime::now_utc().format(&Rfc3339).expect("a time");
+        let an_hour_ago = now_ms() - 3_600_000;
         let users: Vec<_> = (0..50).map(|_| random_user()).collect();
         let next = |number: usize| {
             batch((0..BATCH).map(|place| {
                 let index = number * BATCH + place;
-                let (user, at) =
-                    (&users[index % users.len()], 1_700_000_000_000 + u64::try_from(index).expect("small"));
+                let (user, at) = (&users[index % users.len()], an_hour_ago + u64::try_from(index).expect("small"));
                 let event = match index % 4 {
                     0 => event("follow", user, at, json!({ "follow": { "isUnblocked": false } })),
                     1 => event("unsend", user, at, json!({ "unsend": { "messageId": index.to_string() } })),
@@ -131,10 +131,10 @@ fn the_webhooks_take_events_for_ever() {
     story_on_an_idle_machine(&[], async |stand| {
         let one = stand.aws.one_process("WebhooksFunction", "webhooks").await.expect("a process");
         let sample: Value = serde_json::from_str(include_str!("../../../events/webhook-line.json")).expect("a sample");
-        let user = random_user();
+        let (user, an_hour_ago) = (random_user(), now_ms() - 3_600_000);
         let next = |number: usize| {
             let text = |place: usize| {
-                let at = 1_700_000_000_000 + u64::try_from(number * BATCH + place).expect("small");
+                let at = an_hour_ago + u64::try_from(number * BATCH + place).expect("small");
                 message(&user, at, json!({ "type": "text", "text": "充电宝 🔋".repeat(20) }))
             };
             let body = json!({ "destination": "U1", "events": (0..BATCH).map(text).collect::<Vec<_>>() }).to_string();

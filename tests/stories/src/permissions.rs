@@ -205,7 +205,7 @@ async fn drive_operations(stand: &Stand) {
     let picture = picture["message"]["id"].as_str().expect("an id");
     call(404, "GET", &format!("/users/{customer}/messages/{picture}/content"), None).await;
     call(200, "DELETE", "/links/M-3?reason=over", None).await;
-    let text = message(&customer, 1_700_000_000_000, json!({ "type": "text", "text": "forget me" }));
+    let text = message(&customer, now_ms, json!({ "type": "text", "text": "forget me" }));
     assert_eq!(WebhookSender::line(stand).deliver(&[text]).await.status, 200);
     stand.wait_for_events(&customer, "the text is stored", |events| !events.is_empty()).await;
     call(200, "GET", &format!("/users/{customer}"), None).await;

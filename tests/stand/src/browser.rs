@@ -22,6 +22,8 @@ const DRIVERS: [&str; 2] = ["chromedriver", "/usr/lib/chromium/chromedriver"];
 /// How long something may take to appear.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
+/// How WebDriver begins to say that an element is not on the page any more.
+const DRAWN_ANEW: &str = "stale element reference";
 
 /// Keys that write nothing, as WebDriver names them.
 pub mod key {
@@ -148,20 +150,17 @@ impl Browser {
 
     /// Clicks on the first element; waits for it.
     pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
-        let element = self.element(selector).await?;
-        self.call(Method::POST, &format!("/element/{element}/click"), Some(json!({}))).await.map(|_| ())
+        self.act(async || self.element(selector).await, "click", json!({})).await
     }
 
     /// Clicks on what a screen reader calls so, such as the `button` "Cancel"; waits for it.
     pub async fn press(&self, role: &str, name: &str) -> anyhow::Result<()> {
-        let element = self.named(role, name).await?;
-        self.call(Method::POST, &format!("/element/{element}/click"), Some(json!({}))).await.map(|_| ())
+        self.act(async || self.named(role, name).await, "click", json!({})).await
     }
 
     /// Types into the field of this label, after what stands there.
     pub async fn write(&self, label: &str, text: &str) -> anyhow::Result<()> {
-        let field = self.named("textbox", label).await?;
-        self.call(Method::POST, &format!("/element/{field}/value"), Some(json!({ "text": text }))).await.map(|_| ())
+        self.act(async || self.named("textbox", label).await, "value", json!({ "text": text })).await
     }
 
     /// Chooses the option with this value in the list of this label.
@@ -247,6 +246,23 @@ impl Browser {
         let value = self.call(Method::GET, "/screenshot", None).await?;
         let picture = BASE64_STANDARD.decode(value.as_str().context("a picture is text")?)?;
         std::fs::write(file, picture).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// Does this to what is found; once more where it was drawn anew in between.
+    async fn act(
+        &self,
+        find: impl AsyncFn() -> anyhow::Result<String>,
+        action: &str,
+        body: Value,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let element = find().await?;
+            match self.call(Method::POST, &format!("/element/{element}/{action}"), Some(body.clone())).await {
+                Err(error) if error.to_string().starts_with(DRAWN_ANEW) && Instant::now() < deadline => {}
+                result => return result.map(|_| ()),
+            }
+        }
     }
 
     async fn element(&self, selector: &str) -> anyhow::Result<String> {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use reqwest::{
     Method, RequestBuilder, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
-    redirect::Policy,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -17,6 +16,7 @@ use crate::{
     foreign_json,
     ids::LineUserId,
     metric,
+    partner::http_client,
     token::{
         access::{AccessToken, IssuedToken},
         shared::Refusal,
@@ -25,10 +25,6 @@ use crate::{
 
 /// LINE's error texts are kept to this many characters.
 const MAX_ERROR_TEXT: usize = 500;
-
-/// A connection that was idle for longer, through a freeze of the environment perhaps, may be dead: it is not used
-/// again.
-const IDLE: Duration = Duration::from_secs(20);
 
 /// A client for one API host. Cheap to clone; keeps its connections open between invocations.
 #[derive(Clone, Debug)]
@@ -157,17 +153,9 @@ impl LineAnswer {
 }
 
 impl LineClient {
-    /// A client for `base`, such as `https://api.line.me`; no call takes longer than `timeout`, and no connection half
-    /// of it: what was never connected leaves no doubt.
+    /// A client for `base`, such as `https://api.line.me`; no call takes longer than `timeout`.
     pub fn new(base: &str, timeout: Duration) -> reqwest::Result<Self> {
-        // A redirect would carry the token elsewhere, and LINE documents none.
-        let http = reqwest::Client::builder()
-            .timeout(timeout)
-            .connect_timeout(timeout / 2)
-            .pool_idle_timeout(IDLE)
-            .redirect(Policy::none())
-            .build()?;
-        Ok(Self { http, base: base.to_owned() })
+        Ok(Self { http: http_client(timeout)?, base: base.to_owned() })
     }
 
     /// `POST /v2/bot/message/push` under a retry key (LINE: "Send push message", "Retry failed API requests").

@@ -10,13 +10,14 @@ use std::{
 };
 
 use md5::{Digest as _, Md5};
-use reqwest::{Method, RequestBuilder, header::HeaderValue, redirect::Policy};
+use reqwest::{Method, RequestBuilder, header::HeaderValue};
 use serde_json::Value;
 use time::OffsetDateTime;
 use url::Url;
 
 use crate::{
     foreign_json,
+    partner::http_client,
     sobot::secret::SobotSecret,
     token::{
         access::{AccessToken, IssuedToken},
@@ -26,9 +27,6 @@ use crate::{
 
 /// Sobot's error texts are kept to this many characters.
 const MAX_ERROR_TEXT: usize = 200;
-/// A connection that was idle for longer, through a freeze of the environment perhaps, may be dead: it is not used
-/// again.
-const IDLE: Duration = Duration::from_secs(20);
 /// `ret_code` of a success.
 const SUCCESS: &str = "000000";
 
@@ -101,14 +99,7 @@ impl Refusal for SobotError {
 impl SobotClient {
     /// A client for `base`, such as `https://sg.sobot.com`; no call takes longer than `timeout`.
     pub fn new(base: &str, timeout: Duration) -> reqwest::Result<Self> {
-        // A redirect would carry the token elsewhere, and Sobot documents none.
-        let http = reqwest::Client::builder()
-            .timeout(timeout)
-            .connect_timeout(timeout / 2)
-            .pool_idle_timeout(IDLE)
-            .redirect(Policy::none())
-            .build()?;
-        Ok(Self { http, base: base.to_owned() })
+        Ok(Self { http: http_client(timeout)?, base: base.to_owned() })
     }
 
     /// `GET /api/get_token`. The new token may end the former one: call it for the shared token only.

@@ -184,7 +184,7 @@ impl Friends {
         at: OffsetDateTime,
         source: Source,
     ) -> Result<bool, AwsError> {
-        // Of two copies of one event the one with LINE's signature stays, whichever comes last; and an event of the very
+        // Of two copies of one event the one with LINE's signature stays, whichever comes last; and an event of the
         // millisecond in which LINE was asked is newer than the answer.
         let gives_way = matches!(source, Source::ConfirmedEvent | Source::Profile);
         let older = if gives_way { "<" } else { "<=" };

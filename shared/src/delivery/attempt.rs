@@ -287,9 +287,12 @@ impl Delivery {
     /// Writes what the attempt did. If another worker has written meanwhile, `sent` is written over it; anything else
     /// gives way. What stands then, or none where that is not known.
     async fn write_outcome(&self, record: &mut DeliveryRecord, outcome: Outcome) -> Option<Progress> {
-        match self.try_to_write(record, outcome).await {
+        let mut stands = record.progress;
+        match self.try_to_write(record, outcome, &mut stands).await {
             Ok(stands) => Some(stands),
             Err(error) => {
+                // Neither its bell nor an operator may take for settled what is not.
+                record.progress = stands;
                 tracing::error!(
                     order.id = record.order_id,
                     %error,
@@ -300,11 +303,18 @@ impl Delivery {
         }
     }
 
-    async fn try_to_write(&self, record: &mut DeliveryRecord, outcome: Outcome) -> Result<Progress, DeliveryError> {
+    /// `last_seen` is what stood in the table last, also after an error.
+    async fn try_to_write(
+        &self,
+        record: &mut DeliveryRecord,
+        outcome: Outcome,
+        last_seen: &mut Progress,
+    ) -> Result<Progress, DeliveryError> {
         record.progress = *outcome.next();
         while !self.deliveries.replace(record, self.clock.now()).await? {
             let stands = self.deliveries.get(&record.order_id, &record.status).await?;
             let stands = stands.ok_or(DeliveryError::Gone)?;
+            *last_seen = stands.progress;
             let Some(over) = outcome.over(&stands.progress) else {
                 // Whoever wrote what stands has counted it.
                 *record = stands;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
-    line::Behaviour,
+    line::{Behaviour, LineStandIn},
     stand::{Stand, order_with},
 };
 use serde_json::{Value, json};
@@ -110,6 +110,31 @@ fn ten_bells_that_wait_for_one_failing_read_do_not_repeat_it_one_after_the_other
         for order in &orders {
             stand.wait_for_record(id(order), "sent", |record| record.progress.state() == State::Sent).await;
         }
+    });
+}
+
+#[test]
+fn a_bell_whose_outcome_could_not_be_written_rings_again() {
+    story_alone(&[], async |stand| {
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), [Behaviour::answer(500, "")]);
+        let unwritten = r#""state":{"S":"sent"}"#;
+        let table = stand.aws.tap().inject(Fault::INTERNAL, "dynamodb.PutItem", unwritten, ALWAYS);
+        assert_eq!(stand.post(&order).await.status, 202);
+        let received = |line: &LineStandIn| !line.received_by(user(&order)).is_empty();
+        stand.line.wait_until("LINE has it", Duration::from_secs(30), received).await;
+        // The SDK tries three times.
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        while table.hits() < 3 {
+            assert!(tokio::time::Instant::now() < deadline, "{table:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        drop(table);
+        let begun = tokio::time::Instant::now();
+        let record = stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
+        // Its own bell, and not the sweep, which would come for it after twenty delays.
+        assert!(begun.elapsed() < Duration::from_secs(60) && record.attempts.len() >= 2, "{record:#?}");
+        assert_eq!(stand.line.received_by(user(&order)).len(), 1);
     });
 }
 

@@ -13,8 +13,8 @@
 //! * [`lanes`] - several stands at a time
 //! * [`canaries`] - what no log and no answer may say
 //!
-//! `cargo test` takes a sample: each call once, with a trouble that the seed chooses. `SEED=7` takes that sample again,
-//! `ALL=1` everything, `ONLY=login` the stories whose name has this, `CALL=PutItem` the calls whose name has this,
+//! `cargo test` takes a sample: each call once, with a trouble that the seed chooses. The seed changes with the sources of
+//! the functions, so that one state of the code has one sample, wherever it is tested. `SEED=7` takes another, `ALL=1` everything, `ONLY=login` the stories whose name has this, `CALL=PutItem` the calls whose name has this,
 //! `TROUBLE=Late` that trouble, `LANES=4` so many stands at a time; `LIST=1` lists the calls and breaks none.
 
 mod calls;
@@ -28,9 +28,14 @@ use std::{
     collections::BTreeMap,
     env,
     fmt::Display,
+    fs,
+    hash::{DefaultHasher, Hasher as _},
     io::{Write as _, stderr},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    path::Path,
+    time::Instant,
 };
+
+use local_stand::repository;
 
 use crate::{
     calls::Strike,
@@ -57,11 +62,29 @@ fn is_wanted(name: &str, what: impl Display) -> bool {
     variable(name).is_none_or(|wanted| what.to_string().contains(&wanted))
 }
 
+/// A number that any change of a function's sources changes.
+fn seed_of_the_sources() -> usize {
+    fn add(folder: &Path, hasher: &mut DefaultHasher) {
+        let mut paths: Vec<_> =
+            fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+        paths.sort();
+        for path in paths {
+            match path.extension() {
+                _ if path.is_dir() => add(&path, hasher),
+                Some(extension) if extension == "rs" => hasher.write(&fs::read(&path).expect("a source")),
+                _ => {}
+            }
+        }
+    }
+    let mut hasher = DefaultHasher::new();
+    ["functions", "shared"].iter().for_each(|folder| add(&repository().join(folder), &mut hasher));
+    usize::try_from(hasher.finish() % 1000).expect("a small number")
+}
+
 #[test]
 fn every_call_may_fail_in_every_way() {
     let begun = Instant::now();
-    let time = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos() as usize % 1000);
-    let (seed, all) = (number("SEED").unwrap_or_else(time), number("ALL") == Some(1));
+    let (seed, all) = (number("SEED").unwrap_or_else(seed_of_the_sources), number("ALL") == Some(1));
     let lanes = Lanes::new(number("LANES").unwrap_or(8));
     say(format!("\nfault matrix: {}, SEED={seed}", if all { "every case" } else { "a sample" }));
 

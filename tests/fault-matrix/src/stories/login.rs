@@ -10,9 +10,14 @@ use shared::{
     customer::link::Links,
     ids::{LineUserId, MemberId},
 };
-use tokio::time::sleep;
+use tokio::time::{Duration, Instant, sleep};
 
 use crate::case::Case;
+
+/// So long a customer comes again: a secret that could not be read is read again after half a minute at the latest.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Before another try.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// One member takes another LINE user than before, which is no friend; the other logs in for the first time.
 pub async fn two_members_at_once(case: &Case<'_>) -> anyhow::Result<()> {
@@ -42,8 +47,8 @@ pub async fn two_members_at_once(case: &Case<'_>) -> anyhow::Result<()> {
 /// with the app's link. Meanwhile the member is linked to nobody but these.
 async fn logs_in(case: &Case<'_>, member: &str, user: &str, former: Option<&str>) -> anyhow::Result<()> {
     let http = Client::builder().no_proxy().redirect(Policy::none()).build()?;
-    let mut seen = Vec::new();
-    for _ in 0..10 {
+    let (mut seen, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    while Instant::now() < deadline {
         let (status, page) = tries(case, &http, member, user).await?;
         let linked = user_of(case, member).await?;
         ensure!(
@@ -54,6 +59,7 @@ async fn logs_in(case: &Case<'_>, member: &str, user: &str, former: Option<&str>
             // A request that died may still be at it: the page would look again, and a new link is as good.
             if page.contains("One moment") {
                 seen.push(status);
+                sleep(POLL).await;
                 continue;
             }
             let title = ["LINE connected", "One more step"].into_iter().find(|title| page.contains(*title));
@@ -62,7 +68,7 @@ async fn logs_in(case: &Case<'_>, member: &str, user: &str, former: Option<&str>
             return Ok(());
         }
         seen.push(status);
-        sleep(POLL).await;
+        sleep(PAUSE).await;
     }
     anyhow::bail!("the login never ends well: {seen:?}")
 }

@@ -101,8 +101,14 @@ impl Delivery {
                 Some(self.push_body(&notification, &LineUserId::parse(user)?, button)?)
             }
         };
-        record.claim(&claim, body);
-        Ok(self.deliveries.replace(record, self.clock.now()).await?.then(|| claim.won()))
+        // Where it is not written, nothing of it may come into the outcome: another body under the former key.
+        let mut next = record.clone();
+        next.claim(&claim, body);
+        if !self.deliveries.replace(&mut next, self.clock.now()).await? {
+            return Ok(None);
+        }
+        *record = next;
+        Ok(Some(claim.won()))
     }
 
     /// One attempt, unless something stands in its way. Where the delivery stands then, as far as anything is durable;

@@ -63,7 +63,9 @@ pub async fn events_of_sobot(case: &Case<'_>) -> anyhow::Result<()> {
     }
     let state = case.stand.friend_state(&follower).await;
     ensure!(state == Some((true, "confirmed_event".to_owned())), "{state:?}");
-    ensure!(case.stand.friend_state(&liar).await.is_none(), "a forwarded lie is believed");
+    // Unless LINE said the same: a refused question about a profile is its "no friend".
+    let lie = case.stand.friend_state(&liar).await;
+    ensure!(lie.as_ref().is_none_or(|(_, source)| source == "confirmed_event"), "a forwarded lie is believed: {lie:?}");
     Ok(())
 }
 

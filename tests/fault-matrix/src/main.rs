@@ -13,8 +13,9 @@
 //! * [`lanes`] - several stands at a time
 //! * [`canaries`] - what no log and no answer may say
 //!
-//! `cargo test` takes a sample: each call once, with a trouble that the seed chooses. The seed changes with the sources of
-//! the functions, so that one state of the code has one sample, wherever it is tested. `SEED=7` takes another, `ALL=1` everything, `ONLY=login` the stories whose name has this, `CALL=PutItem` the calls whose name has this,
+//! `cargo test` takes a sample: each call once, with a trouble that the seed chooses. The seed changes with the sources
+//! of the functions, so that one state of the code has one sample, wherever it is tested. `SEED=7` takes another,
+//! `ALL=1` everything, `ONLY=login` the stories whose name has this, `CALL=PutItem` the calls whose name has this,
 //! `TROUBLE=Late` that trouble, `LANES=4` so many stands at a time; `LIST=1` lists the calls and breaks none.
 
 mod calls;

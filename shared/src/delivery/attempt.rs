@@ -101,14 +101,8 @@ impl Delivery {
                 Some(self.push_body(&notification, &LineUserId::parse(user)?, button)?)
             }
         };
-        // Where it is not written, nothing of it may come into the outcome: another body under the former key.
-        let mut next = record.clone();
-        next.claim(&claim, body);
-        if !self.deliveries.replace(&mut next, self.clock.now()).await? {
-            return Ok(None);
-        }
-        *record = next;
-        Ok(Some(claim.won()))
+        let written = self.deliveries.replace(record, self.clock.now(), |next| next.claim(&claim, body)).await?;
+        Ok(written.then(|| claim.won()))
     }
 
     /// One attempt, unless something stands in its way. Where the delivery stands then, as far as anything is durable;
@@ -293,12 +287,9 @@ impl Delivery {
     /// Writes what the attempt did. If another worker has written meanwhile, `sent` is written over it; anything else
     /// gives way. What stands then, or none where that is not known.
     async fn write_outcome(&self, record: &mut DeliveryRecord, outcome: Outcome) -> Option<Progress> {
-        let mut stands = record.progress;
-        match self.try_to_write(record, outcome, &mut stands).await {
+        match self.try_to_write(record, outcome).await {
             Ok(stands) => Some(stands),
             Err(error) => {
-                // Neither its bell nor an operator may take for settled what is not.
-                record.progress = stands;
                 tracing::error!(
                     order.id = record.order_id,
                     %error,
@@ -309,18 +300,13 @@ impl Delivery {
         }
     }
 
-    /// `last_seen` is what stood in the table last, also after an error.
-    async fn try_to_write(
-        &self,
-        record: &mut DeliveryRecord,
-        outcome: Outcome,
-        last_seen: &mut Progress,
-    ) -> Result<Progress, DeliveryError> {
-        record.progress = *outcome.next();
-        while !self.deliveries.replace(record, self.clock.now()).await? {
+    /// After an error, too, `record` is where the delivery stood last: neither its bell nor an operator may take for
+    /// settled what is not.
+    async fn try_to_write(&self, record: &mut DeliveryRecord, outcome: Outcome) -> Result<Progress, DeliveryError> {
+        let mut next = *outcome.next();
+        while !self.deliveries.replace(record, self.clock.now(), |record| record.progress = next).await? {
             let stands = self.deliveries.get(&record.order_id, &record.status).await?;
             let stands = stands.ok_or(DeliveryError::Gone)?;
-            *last_seen = stands.progress;
             let Some(over) = outcome.over(&stands.progress) else {
                 // Whoever wrote what stands has counted it.
                 *record = stands;
@@ -331,8 +317,9 @@ impl Delivery {
                 *record = stands;
             } else {
                 record.revision = stands.revision;
+                record.progress = stands.progress;
             }
-            record.progress = *over.next();
+            next = *over.next();
         }
         count(&record.progress);
         Ok(record.progress)

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     aws::{
         error::{AwsError, Doing as _},
-        table::{Item, string, string_of},
+        table::{string, string_of},
     },
     customer::{friend::Belief, pseudonym::Pseudonyms},
     delivery::{Delivery, DeliveryError, MAX_LOOKS, attempt::count, record::DeliveryRecord, table::Deliveries},
@@ -61,8 +61,8 @@ impl PersonKey {
 }
 
 impl Deliveries {
-    /// The keys of a person's records.
-    async fn keys_of(&self, person: &PersonKey) -> Result<Vec<Item>, AwsError> {
+    /// Order's id and status of a person's records.
+    async fn keys_of(&self, person: &PersonKey) -> Result<Vec<(String, String)>, AwsError> {
         const READ: &str = "find the person's deliveries";
         let mut items = self
             .table
@@ -75,7 +75,9 @@ impl Deliveries {
             .send();
         let mut found = Vec::new();
         while let Some(item) = items.next().await {
-            found.push(item.doing(READ)?);
+            let item = item.doing(READ)?;
+            let part = |name| string_of(&item, name).map(str::to_owned);
+            found.extend(part("order_id").zip(part("status")));
         }
         Ok(found)
     }
@@ -83,10 +85,8 @@ impl Deliveries {
     /// A person's records, in no order.
     pub async fn of_person(&self, person: &PersonKey) -> Result<Vec<DeliveryRecord>, AwsError> {
         let mut records = Vec::new();
-        for item in self.keys_of(person).await? {
-            if let (Some(order_id), Some(status)) = (string_of(&item, "order_id"), string_of(&item, "status")) {
-                records.extend(self.get(order_id, status).await?);
-            }
+        for (order_id, status) in self.keys_of(person).await? {
+            records.extend(self.get(&order_id, &status).await?);
         }
         Ok(records)
     }
@@ -101,13 +101,11 @@ impl Delivery {
     /// Empties a person's records, until this time.
     pub async fn erase(&self, person: &PersonKey, until: Instant) -> Result<Erased, DeliveryError> {
         let mut erased = Erased::default();
-        for item in self.deliveries.keys_of(person).await? {
+        for (order_id, status) in self.deliveries.keys_of(person).await? {
             if Instant::now() >= until {
                 return Ok(Erased { more: true, ..erased });
             }
-            if let (Some(order_id), Some(status)) = (string_of(&item, "order_id"), string_of(&item, "status")) {
-                erased.count += u64::from(self.erase_one(order_id, status).await?);
-            }
+            erased.count += u64::from(self.erase_one(&order_id, &status).await?);
         }
         Ok(erased)
     }
@@ -119,8 +117,7 @@ impl Delivery {
             let former = record.progress;
             let Some(next) = former.erased(now) else { return Ok(false) };
             let content_hash = self.pseudonyms.of_content(&record.content()).await?;
-            record.empty(next, content_hash);
-            if self.deliveries.replace(&mut record, now).await? {
+            if self.deliveries.replace(&mut record, now, |record| record.empty(next, content_hash)).await? {
                 if former.state() != next.state() {
                     count(&next);
                 }

@@ -215,8 +215,10 @@ impl Delivery {
             }
             (Created::New, Err(error)) => {
                 // Nothing was pushed and nothing will be: the caller's next try need not wait.
-                record.progress = claim.won().released(self.clock.now());
-                if let Err(error) = self.deliveries.replace(&mut record, self.clock.now()).await {
+                let released = claim.won().released(self.clock.now());
+                let given_back =
+                    self.deliveries.replace(&mut record, self.clock.now(), |record| record.progress = released).await;
+                if let Err(error) = given_back {
                     tracing::warn!(order.id = order_id, %error, "the record could not be given back, it falls due by itself");
                 }
                 Err(DeliveryError::from(error).into())
@@ -361,8 +363,8 @@ impl Delivery {
                 OnBell::Fate(Fate::Delete) if is_of_another => return Ok(drop()),
                 OnBell::Fate(fate) => return Ok(fate),
                 OnBell::Write(next) => {
-                    let former = std::mem::replace(&mut record.progress, next);
-                    if self.deliveries.replace(&mut record, now).await? {
+                    let former = record.progress;
+                    if self.deliveries.replace(&mut record, now, |record| record.progress = next).await? {
                         if (former.state(), former.reason()) != (next.state(), next.reason()) {
                             tracing::error!(order.id = order_id, delivery.state = ?next.state(), delivery.reason = ?next.reason(), "given up");
                             count(&next);

@@ -117,19 +117,32 @@ impl DeliveryRecord {
             order_id: notification.order_id().to_string(),
             status: notification.kind().status().to_owned(),
             day: line_day(now).to_string(),
-            revision: 1,
-            progress,
             line_user_id: user.map(|user| user.as_str().to_owned()),
             order: notification.to_json().to_string(),
-            content_hash: None,
             push_body,
+            ..Self::of_nobody(progress, 1, now)
+        }
+    }
+
+    /// Where a delivery stands, and nothing about anybody.
+    fn of_nobody(progress: Progress, revision: u64, updated_at: OffsetDateTime) -> Self {
+        Self {
+            order_id: String::new(),
+            status: String::new(),
+            day: String::new(),
+            revision,
+            progress,
+            line_user_id: None,
+            order: String::new(),
+            content_hash: None,
+            push_body: String::new(),
             line_request_id: None,
             line_accepted_request_id: None,
             line_message_id: None,
             last_error: None,
             attempts: Vec::new(),
             resends: Vec::new(),
-            updated_at: now,
+            updated_at,
         }
     }
 
@@ -167,19 +180,8 @@ impl DeliveryRecord {
             order_id: self.order_id.clone(),
             status: self.status.clone(),
             day: self.day.clone(),
-            revision: self.revision,
-            progress,
-            line_user_id: None,
-            order: String::new(),
             content_hash: Some(content_hash),
-            push_body: String::new(),
-            line_request_id: None,
-            line_accepted_request_id: None,
-            line_message_id: None,
-            last_error: None,
-            attempts: Vec::new(),
-            resends: Vec::new(),
-            updated_at: self.updated_at,
+            ..Self::of_nobody(progress, self.revision, self.updated_at)
         };
     }
 

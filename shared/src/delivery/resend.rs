@@ -92,16 +92,20 @@ impl Delivery {
             Ok(claim) => claim,
             Err(refused) => return Ok(Resent::Refused(refused)),
         };
-        record.address(&notification, &user);
-        record.claim(&claim, Some(self.push_body(&notification, &user, true)?));
-        record.list_resend(operator, force, now);
+        let body = self.push_body(&notification, &user, true)?;
         queue.send(&notification, bell).await.map_err(DeliveryError::from)?;
-        let mut detail = json!({ "generation": record.progress.generation(), "force": force });
+        let mut detail = json!({ "generation": claim.next().generation(), "force": force });
         if let Some(fields) = correction {
             detail["corrected"] = fields.keys().cloned().collect();
         }
         let entry = Entry::new(AuditKind::Resend, id.as_str(), operator, Some(detail), now);
-        if !self.deliveries.replace_and_note(&mut record, now, &entry, audit).await.map_err(DeliveryError::from)? {
+        let resend = |record: &mut DeliveryRecord| {
+            record.address(&notification, &user);
+            record.claim(&claim, Some(body));
+            record.list_resend(operator, force, now);
+        };
+        let written = self.deliveries.replace_and_note(&mut record, now, resend, &entry, audit).await;
+        if !written.map_err(DeliveryError::from)? {
             return Ok(Resent::Refused(Resendable::InFlight));
         }
         self.attempt(&mut record, claim.won()).await;
@@ -125,8 +129,7 @@ impl Delivery {
                 OnDiscard::Delete => return Ok(Discarded::Delete(Some(record.progress.state()))),
                 OnDiscard::Refuse { until } => return Ok(Discarded::Refused { until }),
                 OnDiscard::GiveUp(next) => {
-                    record.progress = next;
-                    if self.deliveries.replace(&mut record, now).await? {
+                    if self.deliveries.replace(&mut record, now, |record| record.progress = next).await? {
                         count(&next);
                         return Ok(Discarded::Delete(Some(next.state())));
                     }

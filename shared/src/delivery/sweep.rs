@@ -163,9 +163,8 @@ impl Delivery {
         let bell = Bell::new(now);
         let on_sweep = record.progress.swept(bell.name, now, &self.settings.pace);
         let (OnSweep::Ring(next) | OnSweep::GiveUp(next)) = on_sweep else { return Ok(on_sweep) };
-        record.progress = next;
         // Overtaken: whoever wrote it is at it.
-        if !self.deliveries.replace(&mut record, now).await? {
+        if !self.deliveries.replace(&mut record, now, |record| record.progress = next).await? {
             return Ok(OnSweep::Leave);
         }
         if let OnSweep::Ring(_) = on_sweep {

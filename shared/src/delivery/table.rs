@@ -102,10 +102,15 @@ impl Deliveries {
         self.table.get(key([("order_id", order_id), ("status", status)])).await.doing(READ)?.map(from_item).transpose()
     }
 
-    /// Writes a record over the revision that it was read at; false if somebody else has written it since. On success
-    /// `record` has the new revision.
-    pub async fn replace(&self, record: &mut DeliveryRecord, now: OffsetDateTime) -> Result<bool, AwsError> {
-        let next = next_revision(record, now);
+    /// Changes a record over the revision that it was read at; false if somebody else has written it since. `record`
+    /// changes only with the table: nothing that was not written comes into what is decided next.
+    pub async fn replace(
+        &self,
+        record: &mut DeliveryRecord,
+        now: OffsetDateTime,
+        change: impl FnOnce(&mut DeliveryRecord),
+    ) -> Result<bool, AwsError> {
+        let next = next_revision(record, now, change);
         let put = self.over_the_revision(record, &next)?;
         let written = match self.mark(&record.day, now) {
             None => put.send().await.doing(WRITE)?.is_written(),
@@ -122,10 +127,11 @@ impl Deliveries {
         &self,
         record: &mut DeliveryRecord,
         now: OffsetDateTime,
+        change: impl FnOnce(&mut DeliveryRecord),
         entry: &Entry,
         audit: &Audit,
     ) -> Result<bool, AwsError> {
-        let next = next_revision(record, now);
+        let next = next_revision(record, now, change);
         let mut steps: Vec<TransactWriteItem> = vec![self.over_the_revision(record, &next)?.step(), audit.step(entry)?];
         steps.extend(self.mark(&record.day, now));
         let written = self.table.transact(steps).await.doing(WRITE)?.is_written();
@@ -144,8 +150,14 @@ impl Deliveries {
     }
 }
 
-fn next_revision(record: &DeliveryRecord, now: OffsetDateTime) -> DeliveryRecord {
-    DeliveryRecord { revision: record.revision + 1, updated_at: now, ..record.clone() }
+fn next_revision(
+    record: &DeliveryRecord,
+    now: OffsetDateTime,
+    change: impl FnOnce(&mut DeliveryRecord),
+) -> DeliveryRecord {
+    let mut next = DeliveryRecord { revision: record.revision + 1, updated_at: now, ..record.clone() };
+    change(&mut next);
+    next
 }
 
 /// Which partition of an index an order is in.

@@ -8,7 +8,7 @@ use shared::{
         quota::Month,
         statistics::{DayFigure, Interaction},
     },
-    report::mail::Mail,
+    report::mail::{self, Mail},
 };
 use time::{Date, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
 
@@ -49,12 +49,13 @@ pub fn mail(
     let headline = headline(figures, date, words);
     let always =
         [quota(figures, date, words), own(figures, words), days(figures, yesterday, words), followers(figures, words)];
-    let sections: Vec<Section> = about_the_mails(figures, may_be_a_repeat, words)
-        .into_iter()
-        .chain(always)
-        .chain(mass_sends(figures, words))
-        .chain(broadcasts(figures, words))
-        .collect();
+    let sections: Vec<Section> =
+        about_the_mails(figures, may_be_a_repeat.then(|| mail::may_be_a_repeat(language)), words)
+            .into_iter()
+            .chain(always)
+            .chain(mass_sends(figures, words))
+            .chain(broadcasts(figures, words))
+            .collect();
     let read_at = figures.read_at.to_offset(UtcOffset::UTC).format(&Rfc3339).unwrap_or_default();
     let source = format!("{}{}{read_at}", words.source, words.source_line);
     let text = as_text(&headline, &sections, words, &source);
@@ -113,10 +114,10 @@ fn headline(figures: &Figures, date: Date, words: &Words) -> Vec<String> {
 }
 
 /// What is to be known about this mail and those before it, if anything.
-fn about_the_mails(figures: &Figures, may_be_a_repeat: bool, words: &'static Words) -> Option<Section> {
+fn about_the_mails(figures: &Figures, repeat: Option<&str>, words: &'static Words) -> Option<Section> {
     let missed = &figures.days_without_report;
     let missed = (!missed.is_empty()).then(|| format!("{}{}", words.days_without_report, missed.join(words.comma)));
-    let lines: Vec<_> = may_be_a_repeat.then(|| words.may_be_a_repeat.to_owned()).into_iter().chain(missed).collect();
+    let lines: Vec<_> = repeat.map(str::to_owned).into_iter().chain(missed).collect();
     (!lines.is_empty()).then_some(Section { heading: words.about_the_mails, lines, table: Vec::new(), note: None })
 }
 

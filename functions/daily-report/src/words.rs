@@ -23,8 +23,6 @@ pub struct Words {
     pub set_a_limit: &'static str,
     /// Heading: this mail and those before it.
     pub about_the_mails: &'static str,
-    /// An earlier mail of the day may have gone out.
-    pub may_be_a_repeat: &'static str,
     /// Before the days whose mail did not go out.
     pub days_without_report: &'static str,
     /// Between days.
@@ -111,7 +109,6 @@ const ZH_CN: Words = Words {
     unlimited: "不限（需设定目标限制）",
     set_a_limit: "未设上限：请在 LINE Official Account Manager 设定目标限制，否则没有余额，也没有预警。",
     about_the_mails: "日报发送情况",
-    may_be_a_repeat: "本邮件可能重复：上一次发送后 SES 没有答复，无法确认是否已送出。",
     days_without_report: "以下日期没有发出日报（可由运维按日期补发）：",
     comma: "、",
     unready: "统计中",
@@ -161,7 +158,6 @@ const EN: Words = Words {
     unlimited: "unlimited (a target limit is to be set)",
     set_a_limit: "No ceiling: set a target limit in LINE Official Account Manager; without one there is no balance, and no warning.",
     about_the_mails: "These mails",
-    may_be_a_repeat: "This mail may be a repeat: SES did not answer when it was first sent, so nobody knows whether it went out.",
     days_without_report: "Days without a report (operators can have each sent by its date): ",
     comma: ", ",
     unready: "being counted",

@@ -13,6 +13,7 @@ use crate::{
     aws::error::Cause,
     invalid::Invalid,
     lambda::environment::{SettingError, parsed, required},
+    language::Language,
 };
 
 /// To connect to SES.
@@ -59,6 +60,16 @@ pub struct Mail {
     pub text: String,
     /// The same as HTML.
     pub html: String,
+}
+
+/// What a mail says of itself where an earlier one of the same may have gone out.
+pub fn may_be_a_repeat(language: Language) -> &'static str {
+    match language {
+        Language::ZhCn => "本邮件可能重复：上一次发送后 SES 没有答复，无法确认是否已送出。",
+        _ => {
+            "This mail may be a repeat: SES did not answer when it was first sent, so nobody knows whether it went out."
+        }
+    }
 }
 
 /// Sends mails from one verified address to one list.

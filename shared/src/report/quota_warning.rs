@@ -20,7 +20,7 @@ use crate::{
     line::{day::line_day, quota::Month},
     metric,
     report::{
-        mail::{Mail, Mailer},
+        mail::{self, Mail, Mailer},
         reports::{Begun, Reports, SendError},
     },
 };
@@ -178,8 +178,6 @@ fn mail(share: u64, limit: u64, month: Month, now: OffsetDateTime, language: Lan
                     } else {
                         "额度用尽后订单消息将无法发送。请升级套餐或提高附加消息上限。".to_owned()
                     }),
-                    may_be_a_repeat
-                        .then(|| "本邮件可能重复：上一次发送后 SES 没有答复，无法确认是否已送出。".to_owned()),
                 ],
             )
         }
@@ -201,16 +199,12 @@ fn mail(share: u64, limit: u64, month: Month, now: OffsetDateTime, language: Lan
                          raise the cap in time."
                             .to_owned()
                     }),
-                    may_be_a_repeat.then(|| {
-                        "This mail may be a repeat: SES did not answer when it was first sent, so nobody knows whether \
-                         it went out."
-                            .to_owned()
-                    }),
                 ],
             )
         }
     };
-    let lines: Vec<String> = lines.into_iter().flatten().collect();
+    let repeat = may_be_a_repeat.then(|| mail::may_be_a_repeat(language).to_owned());
+    let lines: Vec<String> = lines.into_iter().chain([repeat]).flatten().collect();
     let text = lines.join("\n") + "\n";
     let paragraphs: String = lines.iter().map(|line| format!("<p>{line}</p>")).collect();
     let html = format!(

@@ -123,11 +123,7 @@ impl Reports {
     /// Sends the claimed mail; SES's message id, or none where it counts as sent with doubt.
     pub async fn send(&self, claim: &Claim, mailer: &Mailer, mail: &Mail) -> Result<Option<String>, SendError> {
         let id = &claim.id;
-        let ask = self
-            .update(id)
-            .set("asks", number(claim.asks + 1))
-            .when("lease_until = :lease")
-            .value(":lease", number(claim.lease_until));
+        let ask = self.of_claim(claim).set("asks", number(claim.asks + 1));
         if !ask.send().await.doing(format!("note that {id} is sent"))?.is_written() {
             return Err(SendError::Overtaken(id.clone()));
         }
@@ -155,12 +151,7 @@ impl Reports {
     }
 
     async fn release(&self, claim: &Claim, asks: i64) {
-        let released = self
-            .update(&claim.id)
-            .set("asks", number(asks))
-            .remove(&["lease_until"])
-            .when("lease_until = :lease")
-            .value(":lease", number(claim.lease_until));
+        let released = self.of_claim(claim).set("asks", number(asks)).remove(&["lease_until"]);
         if let Err(error) = released.send().await {
             tracing::warn!(mail = claim.id, %error, "the lease ends by itself");
         }
@@ -172,7 +163,7 @@ impl Reports {
         kept.map(|_| ()).doing(format!("keep the document of {id}"))
     }
 
-    /// It is done, without a mail of its own.
+    /// It is done.
     pub async fn done(&self, id: &str) -> Result<(), AwsError> {
         let now = self.clock.now();
         let done = self.update(id).set("done_at", seconds(now)).set("expire_at", seconds(now + LIFE));
@@ -201,6 +192,11 @@ impl Reports {
 
     async fn item(&self, id: &str) -> Result<Option<Item>, AwsError> {
         self.table.get(key([("id", id)])).await.doing(format!("read {id}"))
+    }
+
+    /// A write of the claim's item, as long as nobody else has taken it.
+    fn of_claim(&self, claim: &Claim) -> Write<Update> {
+        self.update(&claim.id).when("lease_until = :lease").value(":lease", number(claim.lease_until))
     }
 
     fn update(&self, id: &str) -> Write<Update> {

@@ -106,19 +106,14 @@ impl UsedTokens {
         ]));
         Ok(match put.when("attribute_not_exists(jti)").send().await.doing(WRITE)? {
             WriteOutcome::Written(()) => TokenClaim::Ours,
-            WriteOutcome::Lost(token) if string_of(&token, "holder") != Some(holder) => TokenClaim::Foreign,
-            WriteOutcome::Lost(token) => outcome_of(&token).map_or(TokenClaim::Ours, TokenClaim::Spent),
+            WriteOutcome::Lost(token) => claim_of(&token, Some(holder)),
         })
     }
 
     /// Whose a token is, without taking it. Without a holder it is somebody else's as soon as it is anybody's.
     pub async fn look(&self, jti: &str, holder: Option<&str>) -> Result<TokenClaim, AwsError> {
         let token = self.table.get(key([("jti", jti)])).await.doing("read the used token")?;
-        Ok(match token {
-            None => TokenClaim::Ours,
-            Some(token) if string_of(&token, "holder") != holder => TokenClaim::Foreign,
-            Some(token) => outcome_of(&token).map_or(TokenClaim::Ours, TokenClaim::Spent),
-        })
+        Ok(token.map_or(TokenClaim::Ours, |token| claim_of(&token, holder)))
     }
 
     /// Takes the exchange of a code. `code` is its hash.
@@ -176,6 +171,13 @@ impl UsedTokens {
     fn update(&self, jti: &str) -> Write<Update> {
         self.table.update(key([("jti", jti)]))
     }
+}
+
+fn claim_of(token: &Item, holder: Option<&str>) -> TokenClaim {
+    if string_of(token, "holder") != holder {
+        return TokenClaim::Foreign;
+    }
+    outcome_of(token).map_or(TokenClaim::Ours, TokenClaim::Spent)
 }
 
 fn outcome_of(token: &Item) -> Option<Linked> {

@@ -11,7 +11,7 @@ use local_stand::{
     line::{Behaviour, Endpoint, LineStandIn, ReleaseAs},
     stand::{POLL, Stand, order_with, random_key, random_user},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{aws::secret::Secret, clock::Clock, delivery::state::State, lambda::callers::CallerKeys};
 
 use crate::{id, story, story_alone, user};
@@ -189,15 +189,22 @@ fn after_an_outage_that_may_have_used_up_the_tokens_one_is_had_without_anybody()
     });
 }
 
+/// A key that is in the secret and not in LINE's console: every assertion made with it is refused. Returns the secret
+/// that was there.
+async fn put_a_key_that_line_does_not_know(stand: &Stand) -> Value {
+    let good = stand.line.secret();
+    let unknown = ChannelKey::generate().expect("a key");
+    let mut secret = good.clone();
+    secret["kid"] = json!(unknown.kid());
+    secret["privateKey"] = unknown.private_jwk();
+    stand.put_secret("LineSecretArn", &secret).await.expect("written");
+    good
+}
+
 #[test]
 fn a_refused_assertion_costs_one_request_and_no_time_until_the_secret_is_another() {
     story_alone(&[], async |stand| {
-        let good = stand.line.secret();
-        let unknown = ChannelKey::generate().expect("a key");
-        let mut secret = good.clone();
-        secret["kid"] = json!(unknown.kid());
-        secret["privateKey"] = unknown.private_jwk();
-        stand.put_secret("LineSecretArn", &secret).await.expect("written");
+        let good = put_a_key_that_line_does_not_know(&stand).await;
         let order = order_with(json!({}));
         assert_eq!(stand.post_until_taken(&order).await.status, 202);
         // As after many refusals: none of what follows is to see the end of it.
@@ -298,13 +305,7 @@ fn a_token_that_line_was_never_asked_for_is_not_counted() {
 #[test]
 fn a_new_signing_key_is_read_when_line_refuses_the_old_one() {
     story_alone(&[], async |stand| {
-        // A key that is in the secret and not in LINE's console: every assertion made with it is refused.
-        let good = stand.line.secret();
-        let unknown = ChannelKey::generate().expect("a key");
-        let mut secret = good.clone();
-        secret["kid"] = json!(unknown.kid());
-        secret["privateKey"] = unknown.private_jwk();
-        stand.put_secret("LineSecretArn", &secret).await.expect("written");
+        let good = put_a_key_that_line_does_not_know(&stand).await;
         let order = order_with(json!({}));
         assert_eq!(stand.post(&order).await.status, 202);
         stand.put_secret("LineSecretArn", &good).await.expect("written");

@@ -1,9 +1,9 @@
 //! The warning before the month's quota is gone. It is looked at every quarter of an hour, and at once where a push met
 //! the monthly limit.
 //!
-//! What is kept is a state, not an event: the month and the ceiling that the figures were last seen under, and since
-//! when. Each share of that ceiling is warned of once. A new month or another ceiling - an upgrade, a raised or lowered
-//! cap - is a new state, under which every share counts anew.
+//! What is kept is a state, not an event: the month and the ceiling that the figures were last seen under. Each share
+//! of that ceiling is warned of once. A new month or another ceiling - an upgrade, a raised or lowered cap - is a new
+//! state, under which every share counts anew.
 
 use std::str::FromStr;
 
@@ -82,8 +82,8 @@ struct State {
     month: String,
     /// The ceiling, if there is one.
     limit: Option<u64>,
-    /// Since when, in seconds of Unix time: what is warned of under this state has it in its name.
-    since: i64,
+    /// Its number, one more than that of the state before: what is warned of under this one has it in its name.
+    number: u64,
 }
 
 /// Sends the warnings.
@@ -117,7 +117,7 @@ impl QuotaWarning {
         metric::quota(month.limit, month.used, reached.last().copied().unwrap_or(0));
         let state = self.state(month, now).await?;
         let (Some(highest), Some(limit)) = (reached.last(), month.limit) else { return Ok(None) };
-        let id = |share: &u64| format!("warning#{}#{}#{share}", state.month, state.since);
+        let id = |share: &u64| format!("warning#{}#{}#{share}", state.month, state.number);
         let claim = match self.reports.begin(&id(highest), false).await? {
             Begun::Completed => return Ok(None),
             Begun::InProgress => return Err(WarningError::Busy),
@@ -138,11 +138,11 @@ impl QuotaWarning {
         for _ in 0..3 {
             let kept = self.reports.document(STATE).await?;
             let state: Option<State> = kept.as_deref().and_then(|state| serde_json::from_str(state).ok());
-            match state {
+            let former = match state {
                 Some(state) if state.month == name_of(now) && state.limit == month.limit => return Ok(state),
-                _ => {}
-            }
-            let state = State { month: name_of(now), limit: month.limit, since: now.unix_timestamp() };
+                other => other.map_or(0, |former| former.number),
+            };
+            let state = State { month: name_of(now), limit: month.limit, number: former + 1 };
             let document = json!(state).to_string();
             if self.reports.replace(STATE, kept.as_deref(), &document).await? {
                 tracing::info!(quota.limit = month.limit, month = state.month, "the quota has changed");

@@ -21,7 +21,7 @@ pub struct DeliverySweep {
 }
 
 impl DeliverySweep {
-    /// Sweeps once. An error makes Lambda try again; so does the next schedule.
+    /// Sweeps once. After an error the next schedule does it all: Lambda is told not to try again by itself.
     pub async fn handle(&self, _: LambdaEvent<Value>) -> Result<Value, Error> {
         let swept = self.delivery.sweep(&self.queue).await?;
         let age = |waiting: Waiting| {

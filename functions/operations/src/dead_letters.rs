@@ -449,10 +449,10 @@ impl Operations {
                 Some(told) => self.delivery.letter(told, &letter.ring()).await.map_err(unavailable)?,
                 None => None,
             };
-            if is == Some(state::Letter::Erased) {
+            if is == Some(state::Letter::Settled) {
                 // One that cannot be deleted now is found again by the next look.
                 if let Err(error) = all.delete(queue, letter).await {
-                    tracing::warn!(%error, "the letter of an erased order could not be deleted");
+                    tracing::warn!(%error, "the letter of a settled order could not be deleted");
                 }
                 continue;
             }

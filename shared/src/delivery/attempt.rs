@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -108,13 +109,23 @@ impl Delivery {
     /// One attempt, unless something stands in its way. Where the delivery stands then, as far as anything is durable;
     /// `record` is what stands.
     pub(super) async fn attempt(&self, record: &mut DeliveryRecord, claimed: Claimed) -> Report {
-        let suppression = timeout_at(self.deadline(&claimed), self.suppression(record)).await;
-        self.attempt_unless(suppression.unwrap_or(Err(DeliveryError::Late)), record, claimed).await
+        let suppression = self.suppression_until(claimed.deadline(), record).await;
+        self.attempt_unless(suppression, record, claimed).await
+    }
+
+    /// The same as [`Self::suppression`], where nobody waits for it longer than the attempt may take.
+    pub(super) async fn suppression_until(
+        &self,
+        deadline: OffsetDateTime,
+        record: &DeliveryRecord,
+    ) -> Result<Option<Suppression>, DeliveryError> {
+        let suppression = timeout_at(self.instant(deadline), self.suppression(record)).await;
+        suppression.unwrap_or(Err(DeliveryError::Late))
     }
 
     /// When a claimed attempt is over, whatever it waits for.
-    fn deadline(&self, claimed: &Claimed) -> Instant {
-        Instant::now() + Duration::try_from(claimed.deadline() - self.clock.now()).unwrap_or_default()
+    pub(super) fn instant(&self, deadline: OffsetDateTime) -> Instant {
+        Instant::now() + Duration::try_from(deadline - self.clock.now()).unwrap_or_default()
     }
 
     /// The same, where what stands in the way was asked already.
@@ -125,9 +136,10 @@ impl Delivery {
         mut claimed: Claimed,
     ) -> Report {
         let at = self.clock.now();
-        let push = timeout_at(self.deadline(&claimed), self.unless_forbidden(record, &mut claimed, &suppression))
-            .await
-            .unwrap_or_else(|_| Push::later(None, DeliveryError::Late.to_string()));
+        let push =
+            timeout_at(self.instant(claimed.deadline()), self.unless_forbidden(record, &mut claimed, &suppression))
+                .await
+                .unwrap_or_else(|_| Push::later(None, DeliveryError::Late.to_string()));
         let Push { end, answer, error } = push;
         let outcome = claimed.ended(end, &self.settings.pace);
         record.note_answer(answer.as_ref(), error.clone());

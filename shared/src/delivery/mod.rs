@@ -37,6 +37,7 @@ pub mod verdict;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use tokio::time::timeout_at;
 
 use crate::{
     aws::{error::AwsError, secret::SecretError},
@@ -205,8 +206,8 @@ impl Delivery {
         let (created, queued, suppression, _) = tokio::join!(
             self.deliveries.create(&record),
             queue.send(notification, bell),
-            self.suppression(&record),
-            self.channel.warm_up()
+            self.suppression_until(claim.deadline(), &record),
+            timeout_at(self.instant(claim.deadline()), self.channel.warm_up())
         );
         match (created.map_err(DeliveryError::from)?, queued) {
             (Created::New, Ok(())) => {
@@ -285,8 +286,23 @@ impl Delivery {
             return self.called_again(record, bell).await;
         }
         // Other content is taken where LINE refused the former for good: the customer was told nothing.
-        let (Ok(bell), now) = (bell, self.clock.now()) else { return Ok(First::Conflict) };
-        let Some(claim) = record.progress.replaced(bell, now, &self.settings.pace, self.keys(&record)) else {
+        let (Ok(bell), now, pace) = (bell, self.clock.now(), &self.settings.pace) else { return Ok(First::Conflict) };
+        if self.breaker.is_open(now) {
+            let Some(next) = record.progress.replaced_and_postponed(bell, now, pace) else {
+                return Ok(First::Conflict);
+            };
+            let body = self.push_body(notification, user, true)?;
+            let replace = |record: &mut DeliveryRecord| {
+                record.address(notification, user);
+                (record.progress, record.push_body) = (next, body);
+            };
+            if !self.deliveries.replace(&mut record, now, replace).await.map_err(DeliveryError::from)? {
+                return Err(DeliveryError::Overtaken.into());
+            }
+            tracing::warn!(order.id = record.order_id, "posted again with other content: due after the delay");
+            return Ok(accepted(Report::from(&record.progress), &record));
+        }
+        let Some(claim) = record.progress.replaced(bell, now, pace, self.keys(&record)) else {
             return Ok(First::Conflict);
         };
         record.address(notification, user);

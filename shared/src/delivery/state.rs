@@ -280,10 +280,10 @@ pub enum Letter {
     Exhausted,
     /// A bell that SQS moved while its order is open: no letter. The order is delivered without it.
     OnItsWay,
-    /// Left over: the order is settled, or another message is its letter. It can be deleted.
+    /// Left over: another message is its letter. It can be deleted.
     LeftOver,
-    /// The person was forgotten: it is to be deleted on sight.
-    Erased,
+    /// The order is settled: it is to be deleted on sight.
+    Settled,
 }
 
 /// What the wish to discard a dead letter meets.
@@ -413,9 +413,18 @@ impl Progress {
     /// The order was posted again with other content. That is taken where LINE refused the former for good and cannot
     /// have any of it: the claim has the new content's body; otherwise none, and nothing may be done.
     pub fn replaced(&self, bell: Bell, now: OffsetDateTime, pace: &Pace, keys: RetryKeys<'_>) -> Option<Claim> {
+        self.may_be_replaced().then(|| self.anew(bell, now).claim(now, pace, keys).with_new_body())
+    }
+
+    /// The same while LINE hangs: without an attempt, and the first one due after the delay.
+    pub fn replaced_and_postponed(&self, bell: Bell, now: OffsetDateTime, pace: &Pace) -> Option<Self> {
+        let due_at = Some(now + pace.retry_delay);
+        self.may_be_replaced().then(|| Self { due_at, ..self.anew(bell, now) })
+    }
+
+    fn may_be_replaced(&self) -> bool {
         let refused = (self.state, self.reason) == (State::Failed, Some(Reason::RefusedByLine));
-        (refused && !self.customer_may_have_it() && !self.is_erased())
-            .then(|| self.anew(bell, now).claim(now, pace, keys).with_new_body())
+        refused && !self.customer_may_have_it() && !self.is_erased()
     }
 
     /// A bell rang.
@@ -483,7 +492,7 @@ impl Progress {
     /// An operator discards a message of the dead-letter queue.
     pub fn discarded(&self, ring: &Ring, now: OffsetDateTime, pace: &Pace) -> OnDiscard {
         match self.letter(ring, pace) {
-            Letter::LeftOver | Letter::Erased => OnDiscard::Delete,
+            Letter::LeftOver | Letter::Settled => OnDiscard::Delete,
             Letter::Exhausted => OnDiscard::GiveUp(self.settled(State::Failed, Some(Reason::Discarded))),
             Letter::OnItsWay => OnDiscard::Refuse { until: self.due_at(pace).max(now) + pace.retry_delay },
         }
@@ -628,11 +637,11 @@ impl Progress {
     pub fn letter(&self, ring: &Ring, pace: &Pace) -> Letter {
         let known = self.bell_enqueued_at.is_none_or(|known| ring.enqueued_at == known);
         let own = self.bell == ring.name() && (known || self.begins_a_round(ring, pace));
-        if self.is_erased() {
-            Letter::Erased
+        if self.state.is_settled() {
+            Letter::Settled
         } else if self.is_open() {
             Letter::OnItsWay
-        } else if self.is_exhausted() && own {
+        } else if own {
             Letter::Exhausted
         } else {
             Letter::LeftOver

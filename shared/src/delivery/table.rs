@@ -28,9 +28,11 @@
 //! then is repeated by the SDK, by the caller or by the bell. `WarmWriteUnits` in the template has it all at once.
 //!
 //! In SQS 120,000 messages may be in flight: received, and hidden until their record is due. What waits for its first
-//! delay is not, nor what was delivered at once and is deleted when it rings. While LINE is down, a bell is in flight
-//! for three delays, 540 seconds: that is 222 orders a second. Beyond it SQS hands out none until one returns; bells
-//! ring late, and the sweep rings for those that it finds overdue.
+//! delay is not, nor what was delivered at once and is deleted when it rings. While LINE is down, the bell of an order
+//! whose first push failed is in flight for the two delays between its three retries, 360 seconds: that is 333 orders a
+//! second. One whose first push was postponed has four attempts to ring for, three delays, 540 seconds: 222 orders a
+//! second. Beyond it SQS hands out none until one returns; bells ring late, and the sweep rings for those that it finds
+//! overdue.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::{Client, types::TransactWriteItem};

@@ -155,10 +155,9 @@ impl Delivery {
     fn possible_beginnings(&self, world: &World, skew: i64, actions: &mut Vec<Action>) {
         let now = world.now + Duration::seconds(skew);
         if world.left.calls > 0 {
-            let postponed = self.weather.postpones && world.record.is_none();
             for content in 0..self.weather.contents {
                 actions.push(Action::Call { content, skew, postponed: false });
-                if postponed {
+                if self.weather.postpones {
                     actions.push(Action::Call { content, skew, postponed: true });
                 }
             }

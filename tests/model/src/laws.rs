@@ -192,7 +192,7 @@ impl Delivery {
 /// The laws, and what is to be seen somewhere.
 pub fn properties() -> Vec<Property<Delivery>> {
     type Seen = fn(&Delivery, &World) -> bool;
-    let sights: [(&str, Seen); 18] = [
+    let sights: [(&str, Seen); 19] = [
         ("sent", |_, world| is(world, State::Sent, None)),
         ("sent without its button", |_, world| is(world, State::Sent, None) && world.witness.buttons_lost > 0),
         ("sent over another worker's outcome", |_, world| world.witness.overwritten),
@@ -202,6 +202,11 @@ pub fn properties() -> Vec<Property<Delivery>> {
             is(world, State::Sent, None) && world.witness.swept_at.is_some()
         }),
         ("begun anew, and sent", |_, world| is(world, State::Sent, None) && world.witness.begun_anew),
+        ("begun anew, and postponed", |_, world| {
+            is(world, State::Pending, None)
+                && world.witness.begun_anew
+                && world.progress().is_some_and(|progress| progress.round_attempts() == 0)
+        }),
         ("postponed", |_, world| {
             is(world, State::Pending, None) && world.witness.promised && world.witness.claims == 0
         }),

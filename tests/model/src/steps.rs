@@ -276,11 +276,21 @@ impl Delivery {
                 tell(world, Report::from(claim.next()), 1);
             }
             (Put::New, New::Postponed(_)) | (Put::Unknown, _) => {}
-            (Put::Exists(old), _) => {
+            (Put::Exists(old), new) => {
                 let revision = Some(old.revision);
                 let bell = sent.then_some(bell);
+                let postponed = matches!(new, New::Postponed(_));
                 let on_call = if old.content == content {
-                    self.called_again(&old.progress, bell, now)
+                    match self.called_again(&old.progress, bell, now) {
+                        OnCall::Claim(_) if postponed => OnCall::Tell(Report::from(&old.progress)),
+                        on_call => on_call,
+                    }
+                } else if postponed {
+                    let next = bell.and_then(|bell| old.progress.replaced_and_postponed(bell, now, &self.pace));
+                    if let Some(next) = next {
+                        world.workers.push(Worker { step: Step::Write(next, Then::Tell), revision, ..worker });
+                    }
+                    return;
                 } else {
                     let progress = self.without_doubt(Rule::DoubtIsNotReplaced, &old.progress);
                     let progress = self.unerased(Rule::NothingErasedIsReplaced, &progress);
@@ -343,12 +353,8 @@ impl Delivery {
             let operator = matches!(worker.who, Who::Resend { .. });
             let settled = former.is_some_and(|former| former.state().is_settled());
             if operator || settled {
-                let witness = &mut world.witness;
-                witness.forced += u8::from(worker.who == Who::Resend { force: true });
-                witness.rounds_wanted += 1;
-                witness.begun_anew = true;
-                witness.told_final = None;
-                witness.buttons_lost = 0;
+                world.witness.forced += u8::from(worker.who == Who::Resend { force: true });
+                begins_anew(world);
             }
             self.claim_stands(world, claim.next(), former.as_ref());
         }
@@ -431,7 +437,10 @@ impl Delivery {
         let former = world.progress().copied();
         let written = self.write(world, &worker, next, how, None);
         let takes_effect = !matches!(written, Written::Lost) && how != How::Fails;
-        let released = matches!(worker.who, Who::Call { .. });
+        let released = matches!(worker.who, Who::Call { .. }) && then != Then::Tell;
+        if takes_effect && then == Then::Tell {
+            begins_anew(world);
+        }
         if let (true, Who::Erase, Some(former)) = (takes_effect, worker.who, former) {
             world.witness.erased = Some(!former.state().is_settled());
             // Whose attempt is not over cannot take its doubt back any more.
@@ -453,6 +462,7 @@ impl Delivery {
                 self.sweep_rings(world);
                 world.workers.push(Worker { step: Step::Send(bell, None), ..worker });
             }
+            (Written::Known, _, Then::Tell) => tell(world, Report::from(&next), next.generation()),
             (Written::Known, _, Then::Delete) => world.workers.push(Worker { step: Step::Delete, ..worker }),
             (Written::Known | Written::Unknown | Written::Lost, ..) => {}
         }
@@ -552,6 +562,12 @@ impl Delivery {
             Written::Known => outcome.report(Some(outcome.next())),
             Written::Unknown => {
                 world.witness.doubt_has_a_cause = true;
+                if let (Who::Bell { .. }, Some(claimed)) = (worker.who, stands) {
+                    // As far as its worker knows, its claim stands.
+                    let step = Step::Fate(self.fate(claimed.fate(&self.pace)));
+                    world.workers.push(Worker { step, ..worker });
+                    return;
+                }
                 let known = self.is_broken(Rule::OnlyWhatIsWrittenIsTold).then_some(outcome.next());
                 outcome.report(known)
             }
@@ -687,6 +703,15 @@ fn end(world: &mut World, worker: &Worker, report: Report) {
 }
 
 /// A caller is answered 2xx, about a record of this generation.
+/// What was sent or told of the former message is over.
+fn begins_anew(world: &mut World) {
+    let witness = &mut world.witness;
+    witness.rounds_wanted += 1;
+    witness.begun_anew = true;
+    witness.told_final = None;
+    witness.buttons_lost = 0;
+}
+
 fn tell(world: &mut World, report: Report, generation: u32) {
     let stands = world.progress().map(Progress::state);
     let overtaken = world.progress().is_some_and(|progress| progress.generation() != generation);

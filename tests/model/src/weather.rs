@@ -119,7 +119,7 @@ pub const DEATHS: Weather = Weather {
 pub const BELLS: Weather = Weather {
     name: "bells",
     left: Left { faults: 1, sweeps: 1, redrives: 1, ..Left::CALL },
-    faults: &[Fault::Crash, Fault::Copy, Fault::Lose, Fault::Net],
+    faults: &[Fault::Crash, Fault::Copy, Fault::Lose, Fault::Net, Fault::Throttle],
     sights: &["exhausted, with its letter", "redriven, and sent", "rung for by the sweep, and sent"],
     ..CALM
 };
@@ -160,8 +160,9 @@ pub const CONTENTS: Weather = Weather {
     left: Left { calls: 2, faults: 1, ..Left::CALL },
     faults: &[Fault::Late],
     line: &[Accepts, Hangs, Refuses],
+    postpones: true,
     contents: 2,
-    sights: &["refused", "begun anew, and sent"],
+    sights: &["refused", "begun anew, and sent", "begun anew, and postponed"],
     ..CALM
 };
 

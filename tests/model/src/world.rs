@@ -144,6 +144,7 @@ pub enum Put {
 pub enum Then {
     Fate,
     Send(Bell),
+    Tell,
     Delete,
     End,
 }

@@ -10,7 +10,7 @@ use local_stand::{
 use serde_json::{Value, json};
 use shared::delivery::state::{Reason, State};
 
-use crate::{id, story, story_alone, user};
+use crate::{dead_letters::wait_for_letter, id, story, story_alone, user};
 
 /// Sweeps once.
 pub async fn sweep(stand: &Stand) -> Value {
@@ -92,8 +92,37 @@ fn a_letter_of_an_open_order_is_none_and_cannot_be_discarded() {
         assert_eq!(refused.status, 409, "{refused:?}");
         assert!(refused.body["detail"].as_str().expect("words").contains("Try again after"), "{refused:?}");
         is_sent(stand, &order).await;
-        assert_eq!(find().await.expect("listed")["letter"], "left_over");
-        assert_eq!(stand.operate("DELETE", &discard, None).await.status, 200);
+        assert_eq!(find().await, None, "its order is settled: it is deleted on sight");
+        assert_eq!(stand.operate("DELETE", &discard, None).await.status, 404);
+    });
+}
+
+#[test]
+fn receives_that_no_function_took_cost_an_order_none_of_its_retries() {
+    story_alone(&[], async |stand| {
+        stand.map_the_retry_queue(false).await.expect("not mapped");
+        let order = order_with(json!({}));
+        stand.line.script(user(&order), vec![Behaviour::RateLimited; 3]);
+        assert_eq!(stand.post(&order).await.status, 202);
+        // The account's executions are used up: SQS hands the message out, and Lambda has nobody to take it.
+        stand.leave_one_receive(id(&order)).await.expect("received");
+        let retry_queue = stand.aws.output("PushRetryQueueUrl");
+        while stand.queue_depth("PushRetryDeadLetterQueueUrl").await.expect("a depth") == 0 {
+            let receive = stand.sqs.receive_message().queue_url(retry_queue).visibility_timeout(0);
+            receive.send().await.expect("received");
+        }
+        let record = stand.record(id(&order)).await.expect("a record");
+        assert_eq!((record.progress.is_open(), record.progress.round_attempts()), (true, 1), "none is spent");
+        stand.map_the_retry_queue(true).await.expect("mapped");
+        assert_eq!(wait_for_letter(&stand, "push-retry", id(&order)).await["letter"], "on_its_way");
+        stand.age_record(id(&order), time::Duration::hours(3)).await.expect("written");
+        assert_eq!(sweep(&stand).await["rung"], 1);
+        is_sent(&stand, &order).await;
+        let record = stand.record(id(&order)).await.expect("a record");
+        assert_eq!(record.progress.round_attempts(), 4, "the first push and three retries");
+        let listed = stand.operate("GET", "/dead-letters", None).await.body;
+        assert_eq!(listed["deadLetters"], json!([]), "no letter any more");
+        assert_eq!(stand.queue_depth("PushRetryDeadLetterQueueUrl").await.expect("a depth"), 0);
     });
 }
 
@@ -189,19 +218,30 @@ fn only_what_is_durable_is_told() {
 #[test]
 fn a_line_that_hangs_costs_the_callers_no_time_and_nobody_a_message() {
     story_alone(&[], async |stand| {
+        let refused = order_with(json!({}));
+        stand.line.script(user(&refused), [Behaviour::answer(400, r#"{"message":"Failed to send messages"}"#)]);
+        assert_eq!(stand.post(&refused).await.body["reason"], "refused_by_line");
         let hung: Vec<Value> = (0..3).map(|_| order_with(json!({}))).collect();
         for order in &hung {
             stand.line.script(user(order), [Behaviour::Delay(Duration::from_secs(30))]);
             assert_eq!(stand.post(order).await.status, 202);
         }
         let skipped = order_with(json!({}));
-        let reply = stand.post(&skipped).await;
-        assert_eq!((reply.status, &reply.body["mayHaveReachedLine"]), (202, &json!(false)), "{}", reply.body);
-        assert_eq!(stand.line.pushes_to(user(&skipped)).len(), 0, "not asked");
-        for order in hung.iter().chain([&skipped]) {
+        // One that LINE had refused for good comes with other content.
+        let mut corrected = refused.clone();
+        corrected["startShop"] = json!("另一家店");
+        for (order, asked_before) in [(&skipped, 0), (&corrected, 1)] {
+            let reply = stand.post(order).await;
+            assert_eq!((reply.status, &reply.body["mayHaveReachedLine"]), (202, &json!(false)), "{}", reply.body);
+            assert_eq!(stand.line.pushes_to(user(order)).len(), asked_before, "not asked");
+        }
+        for order in hung.iter().chain([&skipped, &corrected]) {
             is_sent(&stand, order).await;
         }
         let record = stand.record(id(&skipped)).await.expect("a record");
         assert_eq!((record.progress.attempt_count(), record.progress.round_attempts()), (1, 1), "none was spent");
+        let record = stand.record(id(&corrected)).await.expect("a record");
+        assert_eq!((record.progress.generation(), record.progress.round_attempts()), (2, 1), "none was spent");
+        assert!(stand.line.received_by(user(&corrected))[0].messages[0].to_string().contains("另一家店"));
     });
 }

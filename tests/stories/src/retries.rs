@@ -114,6 +114,19 @@ fn ten_bells_that_wait_for_one_failing_read_do_not_repeat_it_one_after_the_other
 }
 
 #[test]
+fn a_first_push_waits_for_a_failing_read_no_longer_than_its_attempt_may_take() {
+    story(async |stand| {
+        let order = order_with(json!({}));
+        let hangs = stand.aws.tap().inject(Fault::Hold, "dynamodb.BatchGetItem", user(&order), ALWAYS);
+        assert_eq!(stand.post(&order).await.status, 202);
+        let record = stand.record(id(&order)).await.expect("a record");
+        assert_eq!(record.attempts[0].error.as_deref(), Some("the attempt took too long"));
+        drop(hangs);
+        stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
+    });
+}
+
+#[test]
 fn a_bell_whose_outcome_could_not_be_written_rings_again() {
     story_alone(&[], async |stand| {
         let order = order_with(json!({}));

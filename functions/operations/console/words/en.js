@@ -247,7 +247,7 @@ const EN = {
     "What could not be handled after several tries waits here, and disappears after 14 days. Listing takes the messages out and gives them back, so right after a refresh a few may be missing.",
   "letter.exhausted": "Waits for a redrive",
   "letter.on_its_way": "On its way without this message",
-  "letter.left_over": "Left over: the order is settled",
+  "letter.left_over": "Left over: another message stands for the order",
   "dead.none": "No message waits in a dead-letter queue.",
   "dead.caption": "Dead letters, the oldest of each queue first",
   "dead.queues": "Queues",

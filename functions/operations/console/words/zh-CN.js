@@ -236,7 +236,7 @@ const ZH_CN = {
   "dead.text": "多次处理失败的消息停在这里，14 天后消失。列出时消息会被短暂取出再放回，因此刚刷新过时可能少显示几条。",
   "letter.exhausted": "等待重投",
   "letter.on_its_way": "订单正在发送，不需要这条消息",
-  "letter.left_over": "多余：订单已有结果",
+  "letter.left_over": "多余：该订单已有另一条消息",
   "dead.none": "死信队列里没有消息。",
   "dead.caption": "死信，每个队列最早的在前",
   "dead.queues": "队列",

@@ -43,6 +43,11 @@ impl Claim {
         self.body
     }
 
+    /// When the attempt that it is for must be over.
+    pub fn deadline(&self) -> OffsetDateTime {
+        self.deadline
+    }
+
     /// The claim was written, over the revision that it was made of. Only then.
     pub fn won(self) -> Claimed {
         let Self { next, doubt, deadline, .. } = self;

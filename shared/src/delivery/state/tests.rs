@@ -274,6 +274,18 @@ fn no_other_bell_becomes_a_letter() {
 }
 
 #[test]
+fn a_letter_of_a_settled_order_is_deleted_on_sight() {
+    let sent = ended(asked(first()), End::Accepted);
+    let erased = exhausted().erased(at(900)).unwrap();
+    for settled in [sent, erased] {
+        for letter in [ring(1, 0), ring(2, 600), moved(ring(1, 0), 3000)] {
+            assert_eq!(settled.letter(&letter, &pace()), Letter::Settled);
+            assert_eq!(settled.discarded(&letter, at(4000), &pace()), OnDiscard::Delete);
+        }
+    }
+}
+
+#[test]
 fn of_two_copies_that_nobody_heard_one_becomes_the_letter() {
     // A repeated call took the last attempt, and its bell was sent twice.
     let mut progress = refused_for_now(first());
@@ -422,7 +434,12 @@ fn only_what_line_refused_for_good_and_cannot_have_may_be_replaced() {
     ];
     for other in others {
         assert_eq!(replaced(&other), None, "{other:?}");
+        assert_eq!(other.replaced_and_postponed(bell(2, 900), at(900), &pace()), None, "{other:?}");
     }
+    let postponed = refused.replaced_and_postponed(bell(2, 900), at(900), &pace()).unwrap();
+    assert_eq!((postponed.state(), postponed.round_attempts()), (State::Pending, 0));
+    assert_eq!((postponed.bell(), postponed.due_at(&pace())), (Some(name(2)), at(900 + DELAY)));
+    assert!(!postponed.customer_may_have_it());
 }
 
 /// A retry after an attempt that LINE did not answer.

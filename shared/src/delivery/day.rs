@@ -12,7 +12,7 @@ use time::{Date, Duration, OffsetDateTime};
 use crate::{
     aws::{
         error::{AwsError, Cause, Doing as _},
-        table::{Item, NOT_EXPIRED, Table, key, now, number, string, string_of},
+        table::{Item, NOT_EXPIRED, Table, key, now, number, number_of, string, string_of},
     },
     delivery::{
         state::{Reason, State},
@@ -28,6 +28,8 @@ pub const MAX_IDS_LISTED: usize = 20;
 const MAX_QUERIES: usize = 10;
 /// A day's totals are kept only so long after its end: whatever was being written then has been written.
 const SETTLED_AFTER: Duration = Duration::minutes(10);
+/// Nor while the index may lag behind a change of one of its records.
+const INDEXED_AFTER: Duration = Duration::minutes(1);
 const READ: &str = "read the day's deliveries";
 /// Behind every character of a sort key.
 const LAST: &str = "~";
@@ -150,7 +152,8 @@ impl Deliveries {
         let counts = from_every_shard(|shard| count_shard(self.table.clone(), format!("{day}#{shard:02}"))).await;
         let mut total = DayCount::default();
         counts.doing(READ)?.into_iter().for_each(|count| total.merge(count));
-        if is_over && total.open == 0 {
+        let changed_lately = kept.as_ref().is_some_and(|item| was_marked_after(item, now - INDEXED_AFTER));
+        if is_over && total.open == 0 && !changed_lately {
             let json = serde_json::to_string(&total).unwrap_or_default();
             let update = self
                 .table
@@ -170,7 +173,8 @@ impl Deliveries {
     pub(super) fn mark(&self, day: &str, now: OffsetDateTime) -> Option<TransactWriteItem> {
         let is_over = day != line_day(now).to_string();
         let update = self.table.update(key([("order_id", &format!("day#{day}")), ("status", "totals")]));
-        is_over.then(|| update.set("mark", string(random_name())).step())
+        let update = update.set("mark", string(random_name())).set("marked_at", number(now.unix_timestamp()));
+        is_over.then(|| update.step())
     }
 
     /// The deliveries of the orders that arrived on a day, those in this state and for this
@@ -259,6 +263,10 @@ fn of_shard(table: &Table, shard: &str) -> QueryFluentBuilder {
 fn totals_key(day: Date) -> Item {
     // An order's id has no #.
     key([("order_id", &format!("day#{day}")), ("status", "totals")])
+}
+
+fn was_marked_after(item: &Item, time: OffsetDateTime) -> bool {
+    number_of(item, "marked_at").is_some_and(|at| at > time.unix_timestamp())
 }
 
 /// The totals, if no record of the day was changed since they were counted.

@@ -7,12 +7,11 @@ use std::{
     thread,
 };
 
-use local_stand::stand::Stand;
+use local_stand::{canaries::Canaries, stand::Stand};
 use tokio::runtime::Runtime;
 
 use crate::{
     calls::{Calls, Strike},
-    canaries::Canaries,
     case::{Case, Told},
     say,
     stories::Story,

@@ -11,7 +11,6 @@
 //! * [`stories`] - what is told, and what must hold at the end
 //! * [`case`] - one telling on one stand
 //! * [`lanes`] - several stands at a time
-//! * [`canaries`] - what no log and no answer may say
 //!
 //! `cargo test` takes a sample: each call once, with a trouble that the seed chooses. The seed changes with the sources
 //! of the functions, so that one state of the code has one sample, wherever it is tested. `SEED=7` takes another,
@@ -19,7 +18,6 @@
 //! `TROUBLE=Late` that trouble, `LANES=4` so many stands at a time; `LIST=1` lists the calls and breaks none.
 
 mod calls;
-mod canaries;
 mod case;
 mod lanes;
 mod stories;

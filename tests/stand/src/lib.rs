@@ -8,11 +8,13 @@
 //! * [`api`] - the stack's own HTTP API, every call held against its document
 //! * [`inbox_view`] - what the operator sees of the inbox
 //! * [`browser`] - a real browser
+//! * [`canaries`] - what no log and no error may say
 //! * [`random`] - what nobody can guess
 
 pub mod api;
 pub mod aws;
 pub mod browser;
+pub mod canaries;
 pub mod inbox_view;
 pub mod line;
 pub mod random;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use local_stand::{
+    canaries::WRITTEN,
     line::{
         Behaviour,
         webhook_sender::{WebhookSender, message},
@@ -105,7 +106,7 @@ async fn send_webhooks(stand: Arc<Stand>, user: String, watched: Arc<Watched>) -
     let (mut sent, begin) = (0, now_ms());
     while !watched.over.load(Ordering::Relaxed) {
         let at = |number: usize| begin + u64::try_from(number).expect("a small number");
-        let texts = (0..5).map(|number| message(&user, at(sent + number), json!({ "type": "text", "text": "充电宝" })));
+        let texts = (0..5).map(|number| message(&user, at(sent + number), json!({ "type": "text", "text": WRITTEN })));
         line.deliver_until_taken(&texts.collect::<Vec<_>>()).await;
         sent += 5;
         sleep(Duration::from_millis(200)).await;

@@ -4,6 +4,7 @@
 
 use local_stand::{
     aws::{one_process::OneProcess, process::Process},
+    canaries::WRITTEN,
     line::webhook_sender::{event, message, sign},
     stand::{Stand, order_with, random_user},
 };
@@ -100,7 +101,7 @@ fn the_inbox_takes_events_for_ever() {
                 let event = match index % 4 {
                     0 => event("follow", user, at, json!({ "follow": { "isUnblocked": false } })),
                     1 => event("unsend", user, at, json!({ "unsend": { "messageId": index.to_string() } })),
-                    _ => message(user, at, json!({ "type": "text", "text": "充电宝 🔋".repeat(20) })),
+                    _ => message(user, at, json!({ "type": "text", "text": WRITTEN.repeat(10) })),
                 };
                 json!({ "via": "line", "verified": true, "receivedAt": received_at, "events": [event] }).to_string()
             }))
@@ -135,7 +136,7 @@ fn the_webhooks_take_events_for_ever() {
         let next = |number: usize| {
             let text = |place: usize| {
                 let at = an_hour_ago + u64::try_from(number * BATCH + place).expect("small");
-                message(&user, at, json!({ "type": "text", "text": "充电宝 🔋".repeat(20) }))
+                message(&user, at, json!({ "type": "text", "text": WRITTEN.repeat(10) }))
             };
             let body = json!({ "destination": "U1", "events": (0..BATCH).map(text).collect::<Vec<_>>() }).to_string();
             let mut event = sample.clone();

@@ -79,7 +79,10 @@ mod writes;
 
 use std::sync::{Arc, LazyLock};
 
-use local_stand::stand::{Reply, Stand};
+use local_stand::{
+    canaries::Canaries,
+    stand::{Reply, Stand},
+};
 use serde_json::Value;
 use tokio::{
     runtime::Runtime,
@@ -128,6 +131,7 @@ async fn on_its_own_stand(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Ar
     let stand = Arc::new(own_stand(parameters).await);
     tell(Arc::clone(&stand)).await;
     nothing_went_wrong(&stand);
+    Canaries::of(&stand).are_silent(&stand).expect("silence");
 }
 
 fn nothing_went_wrong(stand: &Stand) {

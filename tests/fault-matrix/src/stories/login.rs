@@ -24,7 +24,7 @@ pub async fn two_members_at_once(case: &Case<'_>) -> anyhow::Result<()> {
     let [former, user, other_user] = [random_user(), random_user(), random_user()];
     let [member, other_member] = [format!("member-{}", random_key()), format!("member-{}", random_key())];
     case.canaries.plant([&former, &user, &other_user]);
-    case.stand.log_in(&member, &former).await?;
+    case.log_in(&member, &former).await?;
     case.stand.line.mark(&user, Person::Blocked);
     case.begin().await?;
     let (one, two) =

@@ -17,7 +17,7 @@ use crate::{
 pub async fn a_morning(case: &Case<'_>) -> anyhow::Result<()> {
     let (member, customer) = (format!("member-{}", random_key()), random_user());
     case.canaries.plant([&customer]);
-    case.stand.log_in(&member, &customer).await?;
+    case.log_in(&member, &customer).await?;
     let order = Order::new(case, json!({}), []).of(&member);
     order.post(case).await?;
     settles(case, &order).await?;

@@ -6,8 +6,13 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use local_stand::stand::{Reply, Stand};
+use regex::Regex;
 use serde_json::Value;
+
+use crate::stand::{Reply, Stand};
+
+/// What customers write in the stories that write much.
+pub const WRITTEN: &str = "充电宝没弹出来 🔋";
 
 /// What was planted on a stand, and where it came up.
 #[derive(Debug, Default)]
@@ -25,6 +30,7 @@ impl Canaries {
         canaries.plant([&login["channelSecret"], &sobot["appKey"]].map(text));
         canaries.plant([stand.line.channel_secret(), stand.sobot.webhook_key()]);
         canaries.plant(["d", "p", "q", "dp", "dq", "qi"].map(|name| text(&line["privateKey"][name])));
+        canaries.plant([WRITTEN]);
         canaries
     }
 
@@ -51,20 +57,31 @@ impl Canaries {
     }
 
     /// No answer has said one since this was asked last.
+    ///
+    /// # Errors
+    /// What they said.
     pub fn answers_are_silent(&self) -> anyhow::Result<()> {
         let said = std::mem::take(&mut *lock(&self.said));
         ensure!(said.is_empty(), "{said:?}");
         Ok(())
     }
 
-    /// No log says one; the tokens of LINE and Sobot are canaries, too.
+    /// No log says one, nor any whole user id; the tokens of LINE and Sobot are canaries, too.
+    ///
+    /// # Errors
+    /// The line that says it.
+    ///
+    /// # Panics
+    /// Never: the expression is one.
     pub fn are_silent(&self, stand: &Stand) -> anyhow::Result<()> {
         let requests = stand.line.requests();
         let tokens = requests.iter().filter_map(|request| request.headers.get("authorization")?.to_str().ok());
         self.plant(tokens.filter_map(|token| token.strip_prefix("Bearer ")));
         self.plant(stand.sobot.tokens());
         let logs = stand.aws.all_logs();
-        let Some(said) = self.first_in(&logs) else { return Ok(()) };
+        let user = Regex::new(r"\bU[0-9a-f]{32}\b").expect("an expression");
+        let said = self.first_in(&logs).or_else(|| user.find(&logs).map(|user| user.as_str().to_owned()));
+        let Some(said) = said else { return Ok(()) };
         let line = logs.lines().find(|line| line.contains(&said)).unwrap_or_default();
         bail!("a log says {said}: {line}")
     }

@@ -2,6 +2,7 @@
 
 use std::{cell::Cell, time::Duration};
 
+use line_login::state::Login;
 use local_stand::{
     line::{LineStandIn, webhook_sender::sign},
     stand::{Stand, random_user, sample_order},
@@ -18,7 +19,12 @@ use serde_json::{Map, Value, json};
 use shared::{
     audit::Entry,
     aws::table::Item,
-    delivery::{day::DayCount, record::DeliveryRecord, switch::Switch},
+    delivery::{
+        bell::{Bell, BellName, Ring},
+        day::{self, DayCount},
+        record::DeliveryRecord,
+        switch::Switch,
+    },
     ids::LineUserId,
     inbox::{
         messages::StoredEvent,
@@ -27,11 +33,11 @@ use shared::{
     language::Language,
     line::webhook::Event,
     message::{MessageStyle, PushRequest},
-    notification::{Notification, StatusChange, parse},
+    notification::{Notification, StatusChange, parse, parse_bytes},
     order::Recipient,
     token::sealing::SealingKey,
 };
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::task::JoinSet;
 
 use crate::story_on_an_idle_machine;
@@ -597,6 +603,51 @@ fn every_kept_form_is_read_as_it_was_written() {
             vec![],
         ),
     );
+}
+
+#[test]
+fn every_form_that_comes_back_to_us_is_read_as_it_was_written() {
+    let at = || instant().boxed();
+    every::<Bell>("bells", object(vec![("name", uuid()), ("sentAt", at())], vec![]));
+    every::<day::Position>("cursors of a day", object(vec![("listed", words())], vec![]));
+    let replace = || one_of(&["ask", "never", "always"]);
+    every::<Login>(
+        "logins",
+        object(
+            vec![
+                ("id", words()),
+                ("browser", words()),
+                ("member", words()),
+                ("jti", words()),
+                ("expires_at", number(i64::MAX.unsigned_abs())),
+            ],
+            vec![
+                ("name", words()),
+                ("return_url", words()),
+                ("replace", replace()),
+                ("former_user", words()),
+                ("former_member", words()),
+            ],
+        ),
+    );
+}
+
+#[test]
+fn a_bell_is_read_out_of_any_order_that_it_is_sent_with() {
+    let at = instant().prop_map(|at| at.as_str().expect("a text").to_owned());
+    let result = runner("bells", 100).run(&(order(), at, any::<[u8; 16]>()), |(order, at, name)| {
+        let Ok(StatusChange::Notified(order)) = parse(&order) else { return Ok(()) };
+        let sent_at = OffsetDateTime::parse(&at, &Rfc3339).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let bell = Bell { name: BellName::new(name), sent_at };
+        let message = bell.message(&order);
+        let (ring, carried) = (Ring::read(message.as_bytes(), sent_at), parse_bytes(message.as_bytes()));
+        if ring == (Ring { bell: Some(bell), enqueued_at: sent_at }) && carried == Ok(StatusChange::Notified(order)) {
+            Ok(())
+        } else {
+            Err(TestCaseError::fail(format!("{message} is read as {ring:?} and {carried:?}")))
+        }
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

@@ -58,8 +58,7 @@ pub async fn events_of_sobot(case: &Case<'_>) -> anyhow::Result<()> {
             ensure!(!kept.verified, "{kept:?}");
         }
         let kept = kept_once(case, &picture).await?;
-        let is_told = kept.media_url.is_some() || kept.media_error.is_some();
-        ensure!(is_told, "a picture without its address, and nothing says why");
+        ensure!(is_told(&kept), "a picture without its address, and nothing says why: {kept:?}");
     }
     let state = case.stand.friend_state(&follower).await;
     ensure!(state == Some((true, "confirmed_event".to_owned())), "{state:?}");
@@ -81,10 +80,7 @@ pub async fn a_picture_taken_back(case: &Case<'_>) -> anyhow::Result<()> {
     take_in(case, &sobot, std::slice::from_ref(&forwarded)).await?;
     take_in(case, &line, std::slice::from_ref(&signed)).await?;
     let kept = kept_once(case, &signed).await?;
-    ensure!(
-        kept.verified && kept.media_url.is_some(),
-        "LINE's copy stands, with the address that Sobot told: {kept:?}"
-    );
+    ensure!(kept.verified && is_told(&kept), "LINE's copy stands, with what Sobot told of the picture: {kept:?}");
     take_in(case, &line, std::slice::from_ref(&unsend)).await?;
     take_in(case, &sobot, std::slice::from_ref(&forwarded)).await?;
     for event in [&forwarded, &signed] {
@@ -97,6 +93,11 @@ pub async fn a_picture_taken_back(case: &Case<'_>) -> anyhow::Result<()> {
         }
     }
     kept_once(case, &signed).await.map(|_| ())
+}
+
+/// Where the picture is, or why Sobot does not say.
+fn is_told(kept: &StoredEvent) -> bool {
+    kept.media_url.is_some() || kept.media_error.is_some()
 }
 
 fn users(case: &Case<'_>) -> [String; 3] {

@@ -30,7 +30,7 @@ pub async fn the_mail_at_nine(case: &Case<'_>) -> anyhow::Result<()> {
     report(case, date).await?;
     let mails = case.stand.mails().await?.split_off(before);
     let mails: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(REPORT)).collect();
-    are_one(&mails)?;
+    are_one(&mails).context("reports")?;
     for mail in &mails {
         tells_the_truth(mail)?;
     }
@@ -83,9 +83,9 @@ pub async fn the_quotas_end(case: &Case<'_>) -> anyhow::Result<()> {
     report(case, date).await?;
     let mails = case.stand.mails().await?.split_off(before);
     let warnings: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(WARNING)).collect();
-    are_one(&warnings)?;
+    are_one(&warnings).context("warnings")?;
     let reports: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(REPORT)).collect();
-    are_one(&reports)?;
+    are_one(&reports).context("reports")?;
     for mail in warnings {
         ensure!(mail.text.contains("消息余额：0") && mail.subject.contains("100%"), "{mail:?}");
     }

@@ -59,6 +59,9 @@ impl Order {
     }
 }
 
+/// The shop's name in a corrected order.
+const CORRECTED: &str = "另一家店";
+
 fn fails() -> Behaviour {
     Behaviour::answer(500, "")
 }
@@ -111,6 +114,89 @@ pub async fn a_failed_order(case: &Case<'_>) -> anyhow::Result<()> {
     let audit = case.operate("GET", "/audit?kind=resend", None).await?;
     ensure!(audit.body.to_string().contains(order.id()), "not in the audit: {audit:?}");
     ends_well(case, &order, &resent).await
+}
+
+/// LINE refused it for good, and nothing of it can have arrived: an operator sends it again, corrected.
+pub async fn a_corrected_order(case: &Case<'_>) -> anyhow::Result<()> {
+    let refuses = Behaviour::answer(400, r#"{"message":"Failed to send messages"}"#);
+    let order = Order::new(case, json!({}), [refuses]);
+    let refused = order.post(case).await?;
+    ensure!(refused.body["reason"] == "refused_by_line", "{refused:?}");
+    case.begin().await?;
+    let body = json!({ "reason": "the shop has another name", "correction": { "endShop": CORRECTED } });
+    let resent = case.operate("POST", &format!("/orders/{}/resend", order.id()), Some(body)).await?;
+    // After an answer that was lost it may be on its way, or have arrived.
+    ensure!([200, 202, 409].contains(&resent.status), "{resent:?}");
+    let audit = case.operate("GET", "/audit?kind=resend", None).await?;
+    ensure!(audit.body.to_string().contains("endShop"), "not in the audit: {audit:?}");
+    ends_well(case, &order, &resent).await?;
+    let received = case.stand.line.received_by(&order.user);
+    let is_corrected = |message: &Value| message.to_string().contains(CORRECTED);
+    ensure!(received.iter().flat_map(|one| &one.messages).all(is_corrected), "not as corrected: {received:?}");
+    Ok(())
+}
+
+/// LINE has it, and the customer says that nothing came: an operator insists, and each wish sends one message.
+pub async fn a_forced_order(case: &Case<'_>) -> anyhow::Result<()> {
+    let order = Order::new(case, json!({}), []);
+    let sent = order.post(case).await?;
+    ensure!(sent.body["delivery"] == "sent", "{sent:?}");
+    case.begin().await?;
+    let body = json!({ "reason": "nothing came", "force": true });
+    let path = format!("/orders/{}/resend", order.id());
+    case.until_answered(async || case.stand.operate("POST", &path, Some(body.clone())).await).await?;
+    settles(case, &order).await?;
+    case.is_over();
+    let record = order.record(case).await?;
+    let (received, wishes) = (case.stand.line.received_by(&order.user).len(), record.resends.len());
+    // An operator whose answer was lost asks again: that is another wish. Of each there is a trace, and a message at
+    // most; of the last one there is one, unless LINE itself refused it.
+    ensure!((1..=1 + wishes).contains(&received), "received {received} times after {wishes} wishes: {record:#?}");
+    ensure!(record.progress.state() != State::Sent || received == 1 + wishes, "{received} of {wishes}: {record:#?}");
+    let audit = case.operate("GET", "/audit?kind=resend&limit=100", None).await?;
+    let noted = audit.body["entries"].as_array().into_iter().flatten();
+    let noted = noted.filter(|entry| entry["subject"] == order.id()).count();
+    ensure!(noted == wishes && wishes > 0, "{noted} wishes are noted, the record has {wishes}: {audit:?}");
+    counts_are_true(case, &record).await
+}
+
+/// The customer of a sent and of an open order is forgotten: nothing is left, nothing is pushed, and the counts stay.
+pub async fn a_forgotten_customer(case: &Case<'_>) -> anyhow::Result<()> {
+    let sent = Order::new(case, json!({}), []);
+    let delivered = sent.post(case).await?;
+    ensure!(delivered.body["delivery"] == "sent", "{delivered:?}");
+    let fields = json!({ "recipient": { "lineUserId": sent.user }, "endShop": CORRECTED });
+    let open = Order::new(case, fields, [fails(), fails()]);
+    open.post(case).await?;
+    case.begin().await?;
+    let path = format!("/users/{}?reason=asked%20for%20it", sent.user);
+    // What could not be emptied is said, and the same call goes on.
+    case.until("nothing is left to be forgotten", async || {
+        let erased = case.operate("DELETE", &path, None).await?;
+        ensure!(erased.status == 200, "{erased:?}");
+        Ok(erased.body["complete"] == true)
+    })
+    .await?;
+    let received = case.stand.line.received_by(&sent.user).len();
+    for order in [&sent, &open] {
+        settles(case, order).await?;
+    }
+    case.is_over();
+    for order in [&sent, &open] {
+        let record = order.record(case).await?;
+        ensure!(record.progress.is_erased(), "not forgotten: {record:#?}");
+        let kept = format!("{record:?}");
+        ensure!(!kept.contains(&sent.user) && !kept.contains(CORRECTED), "of somebody forgotten there is {kept}");
+        let again = order.post(case).await?;
+        ensure!(again.status == 200, "a repeated call is answered as it stands: {again:?}");
+        counts_are_true(case, &record).await?;
+    }
+    case.until("no bell is left", async || case.holds("PushRetryQueueUrl", 0).await).await?;
+    let now = case.stand.line.received_by(&sent.user).len();
+    ensure!(now == received, "{received} messages when the customer was forgotten, {now} since");
+    let shown = case.operate("GET", &format!("/users/{}", sent.user), None).await?;
+    ensure!(shown.body["deliveries"] == json!([]) && shown.body["events"] == json!([]), "still known: {shown:?}");
+    Ok(())
 }
 
 /// LINE refuses its button: it goes out without.

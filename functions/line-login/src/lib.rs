@@ -175,8 +175,8 @@ impl LineLogin {
         Ok(response)
     }
 
-    /// The callback URL as it is registered with LINE. What API Gateway tells is the address that it routed the call by:
-    /// a caller can name no other.
+    /// The callback URL as it is registered with LINE. What API Gateway tells is the address that it routed the call
+    /// by: a caller can name no other.
     fn callback_url(&self, request: &Request) -> String {
         match domain_name(request) {
             Some(domain) if self.callback_url.is_empty() => format!("https://{domain}/login/callback"),

@@ -37,10 +37,9 @@ const NOT_BACKED_UP: [&str; 2] = [
     "UsedTokensTable", // an item lives for an hour
 ];
 
-/// Policies that AWS manages and SAM adds: writing logs, sending traces, and taking messages from the function's queue.
-const MANAGED_BY_AWS: [&str; 3] = [
+/// Policies that AWS manages and SAM adds: writing logs, and taking messages from the function's queue.
+const MANAGED_BY_AWS: [&str; 2] = [
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
-    "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
     "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole",
 ];
 
@@ -73,7 +72,7 @@ fn the_linter_has_nothing_to_say() {
     assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }
 
-/// CloudFormation's console shows the groups; `sam deploy --guided` knows no groups and asks in the order of the file.
+/// CloudFormation's console shows the groups; a reader of the file has its order.
 #[test]
 fn parameters_stand_in_groups_what_is_required_first_and_what_is_for_tests_last() {
     let template = template();
@@ -135,7 +134,7 @@ fn possible_headings<'a>(template: &'a Template, outline: &[OutlineEntry<'a>], n
     };
     match resource["Type"].as_str().expect("a type") {
         "AWS::Serverless::Function" => [binary(resource)].into(),
-        "AWS::Serverless::HttpApi" | "AWS::SNS::Topic" => [SHARED].into(),
+        "AWS::Serverless::HttpApi" | "AWS::SNS::Topic" | "AWS::SNS::Subscription" => [SHARED].into(),
         "AWS::Logs::LogGroup" => {
             let apis = template.written("AWS::Serverless::HttpApi");
             let of_an_api = apis.values().any(|api| strings(&api["Properties"]["AccessLogSettings"]).contains(name));
@@ -202,20 +201,17 @@ fn no_policy_allows_everything() {
 }
 
 #[test]
-fn every_function_has_a_log_group_of_its_own_and_may_send_its_traces() {
+fn every_function_has_a_log_group_of_its_own() {
     let template = template();
     let logs = template.deployed("AWS::Logs::LogGroup");
-    let roles = template.deployed("AWS::IAM::Role");
     let mut taken = BTreeSet::new();
     for (name, function) in template.deployed("AWS::Lambda::Function") {
         let properties = &function["Properties"];
         let group = properties["LoggingConfig"]["LogGroup"]["Ref"].as_str().expect("a log group");
         assert!(logs.contains_key(group) && taken.insert(group), "{name}: {group}");
         assert_eq!(properties["LoggingConfig"]["LogFormat"], "JSON", "{name}");
-        assert_eq!(properties["TracingConfig"]["Mode"], "Active", "{name}");
-        let role = properties["Role"]["Fn::GetAtt"][0].as_str().expect("a role");
-        let managed = strings(&roles[role]["Properties"]["ManagedPolicyArns"]);
-        assert!(managed.iter().any(|arn| arn.ends_with("/AWSXrayWriteOnlyAccess")), "{name}: {managed:?}");
+        // A trace of nothing but the invocation costs, and shows what the log's line of Lambda's own says.
+        assert!(properties["TracingConfig"].is_null(), "{name}");
     }
     for (name, group) in logs {
         let retention = &group["Properties"]["RetentionInDays"];
@@ -316,7 +312,7 @@ fn nothing_that_an_order_waits_for_ends_unseen() {
 }
 
 #[test]
-fn every_table_is_encrypted_and_backed_up() {
+fn every_table_is_encrypted_backed_up_and_protected() {
     let tables = template().deployed("AWS::DynamoDB::Table");
     for (name, table) in &tables {
         let properties = &table["Properties"];
@@ -324,6 +320,10 @@ fn every_table_is_encrypted_and_backed_up() {
         assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
         let backed_up = properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true;
         assert_ne!(backed_up, NOT_BACKED_UP.contains(name), "{name}");
+        // What outlives the stack is not deleted by a slip either, once a first deployment has succeeded.
+        let protected = &properties["DeletionProtectionEnabled"];
+        let by_the_parameter = *protected == json!({ "Fn::If": ["ProtectsTables", true, false] });
+        assert_eq!(by_the_parameter, table["UpdateReplacePolicy"] == "Retain", "{name}: {protected}");
     }
     assert!(NOT_BACKED_UP.iter().all(|name| tables.contains_key(name)));
 }
@@ -360,6 +360,30 @@ fn what_holds_data_says_what_becomes_of_it_with_the_stack() {
     }
 }
 
+/// What the deployer's policy allows is by service and by the beginning of names: a new kind of resource needs a
+/// statement, and a secret's name begins with its own, not the stack's.
+#[test]
+fn whoever_deploys_may_make_what_the_template_has() {
+    const POLICY: &str = ".github/deployer-policy.json";
+    let policy = std::fs::read_to_string(repository().join(POLICY)).expect("the policy");
+    let policy: Value = serde_json::from_str(&policy).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements");
+    let actions: BTreeSet<&str> = statements.iter().flat_map(|statement| strings(&statement["Action"])).collect();
+    let template = template();
+    for (name, resource) in template.deployed["Resources"].as_object().expect("resources") {
+        let resource_type = resource["Type"].as_str().expect("a type");
+        let service = resource_type.split("::").nth(1).expect("a service").to_lowercase();
+        let service = service.trim_end_matches("v2");
+        let prefix = format!("{service}:");
+        assert!(actions.iter().any(|action| action.starts_with(&prefix)), "{POLICY}: nothing of {service}, for {name}");
+    }
+    let resources: BTreeSet<&str> = statements.iter().flat_map(|statement| strings(&statement["Resource"])).collect();
+    for secret in template.deployed("AWS::SecretsManager::Secret").keys() {
+        let end = format!(":secret:{secret}-*");
+        assert!(resources.iter().any(|resource| resource.ends_with(&end)), "{POLICY}: no {secret}");
+    }
+}
+
 /// Two stacks in one account and region: a fixed name would let only one of them be made.
 #[test]
 fn nothing_has_a_name_that_another_stack_would_have_too() {
@@ -390,7 +414,9 @@ fn the_access_log_has_neither_paths_nor_people_but_where_a_call_came_from() {
     for (name, stage) in stages {
         let settings = &stage["Properties"]["AccessLogSettings"];
         let group = settings["DestinationArn"]["Fn::GetAtt"][0].as_str().expect("a log group");
-        assert!(template.deployed("AWS::Logs::LogGroup").contains_key(group), "{name}");
+        let group_name = &template.deployed("AWS::Logs::LogGroup")[group]["Properties"]["LogGroupName"]["Fn::Sub"];
+        let group_name = group_name.as_str().expect("a name");
+        assert!(group_name.starts_with("/aws/vendedlogs/${AWS::StackName}/"), "{name}: {group_name}");
         let format = settings["Format"]["Fn::Sub"].as_str().expect("a format made with Fn::Sub");
         let format: BTreeMap<String, String> = serde_json::from_str(format).expect("JSON, every value in quotes");
         for (key, value) in &format {

@@ -1,5 +1,6 @@
 //! Stories over the wire: the functions' own binaries behind the emulated AWS, posted to as the order system posts.
 //!
+//! * [`check_stack`] - the check of a deployment, which finds whatever is broken
 //! * [`callers`] - what opens a door, what closes it, and what a credential that got out is good for
 //! * [`contract`] - what the order system sends and is answered
 //! * [`outcomes`] - every row of the table of LINE's answers
@@ -41,6 +42,7 @@
 
 mod bells;
 mod callers;
+mod check_stack;
 mod comments;
 mod console;
 mod console_source;

@@ -1,5 +1,6 @@
 //! Stories over the wire: the functions' own binaries behind the emulated AWS, posted to as the order system posts.
 //!
+//! * [`alarms`] - what rings when, over streams of metrics
 //! * [`check_stack`] - the check of a deployment, which finds whatever is broken
 //! * [`callers`] - what opens a door, what closes it, and what a credential that got out is good for
 //! * [`contract`] - what the order system sends and is answered
@@ -40,6 +41,7 @@
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
 //! brings up its own.
 
+mod alarms;
 mod bells;
 mod callers;
 mod check_stack;

@@ -156,7 +156,9 @@ fn possible_headings<'a>(template: &'a Template, outline: &[OutlineEntry<'a>], n
             let queue = outline.iter().find(|one| queues.contains_key(one.name) && watched.contains(one.name));
             [queue.map_or(OBSERVE, |queue| queue.heading)].into()
         }
-        "AWS::Logs::MetricFilter" | "AWS::CloudWatch::Dashboard" => [OBSERVE].into(),
+        "AWS::Logs::MetricFilter" | "AWS::CloudWatch::CompositeAlarm" | "AWS::CloudWatch::Dashboard" => {
+            [OBSERVE].into()
+        }
         "AWS::DynamoDB::Table" | "AWS::SecretsManager::Secret" => {
             let mut users = of_those_that(&|function| strings(&function["Policies"]).contains(name));
             if users.len() > 1 {
@@ -497,17 +499,20 @@ fn every_alarm_wakes_somebody_and_has_a_page_in_the_runbook() {
     let mut headings: BTreeSet<&str> = about_alarms.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let alarms = template.deployed("AWS::CloudWatch::Alarm");
     assert!(alarms.len() >= 15);
-    for (name, alarm) in alarms {
+    for (name, alarm) in alarms.iter().chain(&template.deployed("AWS::CloudWatch::CompositeAlarm")) {
         let properties = &alarm["Properties"];
         assert_eq!(properties["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]), "{name}");
         assert_ne!(properties["ActionsEnabled"], json!(false), "{name}");
-        for needed in ["TreatMissingData", "ComparisonOperator", "EvaluationPeriods", "Threshold"] {
-            assert!(!properties[needed].is_null(), "{name}: {needed}");
-        }
         let heading = in_words(name.strip_suffix("Alarm").expect("its name ends in Alarm"));
         assert!(headings.remove(heading.as_str()), "{RUNBOOK}: no heading ### {heading}");
         let description = properties["AlarmDescription"].as_str().expect("a description");
         assert!(description.ends_with(&format!(" {RUNBOOK}, {heading}.")), "{name}: {description}");
+    }
+    for (name, alarm) in alarms {
+        let properties = &alarm["Properties"];
+        for needed in ["TreatMissingData", "ComparisonOperator", "EvaluationPeriods", "Threshold"] {
+            assert!(!properties[needed].is_null(), "{name}: {needed}");
+        }
         let metrics = properties["Metrics"].as_array().into_iter().flatten();
         assert!(metrics.clone().count() <= MAX_METRICS_OF_AN_ALARM + 1, "{name}");
         // One value comes of it, and every metric has its part in it.

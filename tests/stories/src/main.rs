@@ -27,6 +27,7 @@
 //! * [`generated`] - any order, any call: thousands of them, from a seed
 //! * [`load`] - many orders at once, and everything that may come in between
 //! * [`long_runs`] - one process, thousands of events
+//! * [`scale`] - how many orders the settings bear, and what limits
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
 //! * [`people`] - what is kept of a person, and that it is forgotten
 //! * [`permissions`] - that each one in `template.yaml` is needed
@@ -75,6 +76,7 @@ mod recipients;
 mod resends;
 mod retries;
 mod routes;
+mod scale;
 mod sources;
 mod template;
 mod tokens;

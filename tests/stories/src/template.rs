@@ -37,8 +37,10 @@ const NOT_BACKED_UP: [&str; 2] = [
     "UsedTokensTable", // an item lives for an hour
 ];
 
-/// Policies that AWS manages and SAM adds: writing logs, and taking messages from the function's queue.
-const MANAGED_BY_AWS: [&str; 2] = [
+/// Policies that AWS manages and SAM adds: shifting an alias to a new version, writing logs, and taking messages from
+/// the function's queue.
+const MANAGED_BY_AWS: [&str; 3] = [
+    "arn:aws:iam::aws:policy/service-role/AWSCodeDeployRoleForLambda",
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
     "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole",
 ];
@@ -386,6 +388,55 @@ fn whoever_deploys_may_make_what_the_template_has() {
     }
 }
 
+/// SAM makes a new version for changed code only, and an alias goes on with the old one: a changed parameter, too, must
+/// change something of the version that CloudFormation replaces it for.
+#[test]
+fn a_changed_parameter_reaches_the_alias_of_a_function() {
+    let template = template();
+    let parameters = template.written["Parameters"].as_object().expect("parameters");
+    let functions = template.deployed("AWS::Lambda::Function");
+    let versions = template.deployed("AWS::Lambda::Version");
+    let aliases = template.deployed("AWS::Lambda::Alias");
+    assert_eq!(aliases.len(), 2, "order-finished and webhooks");
+    for alias in aliases.values().map(|alias| &alias["Properties"]) {
+        let version = alias["FunctionVersion"]["Fn::GetAtt"][0].as_str().expect("a version");
+        let description = versions[version]["Properties"]["Description"]["Fn::Sub"].as_str().expect("a description");
+        let mut properties =
+            functions[alias["FunctionName"]["Ref"].as_str().expect("a function")]["Properties"].clone();
+        // It is the function's, not its version's.
+        properties["ReservedConcurrentExecutions"].take();
+        let read: BTreeSet<&str> =
+            strings(&properties).into_iter().filter(|text| parameters.contains_key(*text)).collect();
+        assert!(read.len() > 5, "{read:?}");
+        for parameter in read {
+            assert!(
+                description.contains(&format!("${{{parameter}}}")),
+                "{version}: {parameter} is not in {description}"
+            );
+        }
+        // What Lambda takes as one, with every parameter as long as it may be.
+        let longest = |name: &str| {
+            let parameter = &parameters[name];
+            let allowed =
+                parameter["AllowedValues"].as_array().into_iter().flatten().map(|value| value.to_string().len());
+            let digits = parameter["MaxValue"].to_string().len();
+            let default = parameter["Default"].as_str().unwrap_or_default().len();
+            let most = parameter["MaxLength"].as_u64().map_or(0, |most| usize::try_from(most).expect("a length"));
+            allowed.chain([digits, default, most]).max().expect("one at least")
+        };
+        let lengths: usize =
+            description.split("${").skip(1).map(|part| longest(part.split('}').next().expect("a name"))).sum();
+        let between = description.chars().filter(|character| *character == ' ').count();
+        assert!(lengths + between <= 256, "{version}: {lengths} characters, and {between} spaces");
+        let group = aliases.len();
+        assert_eq!(template.deployed("AWS::CodeDeploy::DeploymentGroup").len(), group);
+    }
+    for group in template.deployed("AWS::CodeDeploy::DeploymentGroup").values().map(|group| &group["Properties"]) {
+        assert_eq!(group["AutoRollbackConfiguration"]["Enabled"], true);
+        assert_eq!(group["AlarmConfiguration"]["Alarms"].as_array().map(Vec::len), Some(2), "{group}");
+    }
+}
+
 /// Two stacks in one account and region: a fixed name would let only one of them be made.
 #[test]
 fn nothing_has_a_name_that_another_stack_would_have_too() {
@@ -402,7 +453,8 @@ fn nothing_has_a_name_that_another_stack_would_have_too() {
     ];
     let template = template();
     for (id, resource) in template.deployed["Resources"].as_object().expect("resources") {
-        for name in NAMES {
+        // An alias is its function's.
+        for name in NAMES.into_iter().filter(|_| resource["Type"] != "AWS::Lambda::Alias") {
             assert!(!resource["Properties"][name].is_string(), "{id}: {name} is {}", resource["Properties"][name]);
         }
     }

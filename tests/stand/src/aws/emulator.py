@@ -154,7 +154,12 @@ def package(template, order, functions_dir, s3):
 
 
 def leave_out_what_the_emulator_refuses(template):
-    """Alarms on metric math, and those on other alarms. No metric arrives here anyway, and nobody is woken."""
+    """Alarms on metric math, and those on other alarms: no metric arrives here anyway, and nobody is woken. The aliases of
+    functions: nothing is released here, so that whoever asks for one gets the function itself."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            for name in ("AutoPublishAlias", "VersionDescription", "DeploymentPreference"):
+                resource["Properties"].pop(name, None)
     refused = [
         name
         for name, resource in template["Resources"].items()

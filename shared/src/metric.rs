@@ -191,17 +191,18 @@ pub fn retries_exhausted() {
 
 /// The deliveries that are not settled: those that attempts follow for, and those that wait for an operator, each as
 /// how many there are and how many seconds the oldest has waited; and how many are given up within a day.
+///
+/// The first is told in any case, by which it is known that somebody looked. A metric costs for each hour in which it
+/// is told: the others are left out while there is nothing, which their alarms take for nothing.
 pub fn not_settled((open, open_age): (u64, u64), (exhausted, exhausted_age): (u64, u64), ending: u64) {
-    put(
-        &[
-            (Metric::OpenDeliveries, json!(open)),
-            (Metric::OpenDeliveriesAge, json!(open_age)),
-            (Metric::ExhaustedDeliveries, json!(exhausted)),
-            (Metric::ExhaustedDeliveriesAge, json!(exhausted_age)),
-            (Metric::EndingDeliveries, json!(ending)),
-        ],
-        &[],
-    );
+    let levels = [
+        (Metric::OpenDeliveriesAge, open_age),
+        (Metric::ExhaustedDeliveries, exhausted),
+        (Metric::ExhaustedDeliveriesAge, exhausted_age),
+        (Metric::EndingDeliveries, ending),
+    ];
+    let levels = levels.into_iter().filter(|(_, level)| *level > 0).map(|(metric, level)| (metric, json!(level)));
+    put(&[(Metric::OpenDeliveries, json!(open))].into_iter().chain(levels).collect::<Vec<_>>(), &[]);
 }
 
 /// A message was not pushed, on purpose.

@@ -80,7 +80,7 @@ impl LineLogin {
         let secret = self.secret.get().await.map_err(|error| wish.ended(unavailable(error)))?;
         // A browser that never saw the answer to its last login would not see this one's either.
         let in_browser = browser.awaits_line() || wants_no_auto_login(visit);
-        let address = self.authorization(&secret, browser, wish, in_browser);
+        let address = self.authorization(&secret, browser, wish, &visit.callback_url, in_browser);
         let mut response = pages::go_on(visit.language, &address, in_browser);
         set_cookie(&mut response, &browser.sent_to_line());
         Ok(response)
@@ -108,10 +108,6 @@ impl LineLogin {
             })?)),
         };
         let mut wish = Wish { token, return_url, former_user: None };
-        if self.callback_url.is_empty() {
-            tracing::error!("nobody can log in: the template's parameter LoginCallbackUrl is not set");
-            return Err(wish.ended(LoginPage::OutOfOrder));
-        }
         let former_user = self.links.line_user_of(&wish.token.member).await;
         wish.former_user = former_user.map_err(|error| wish.ended(unavailable(error)))?;
         Ok(wish)
@@ -135,7 +131,14 @@ impl LineLogin {
     }
 
     /// The address of LINE's screen. `in_browser`: without auto login, by which LINE may come back to another browser.
-    fn authorization(&self, secret: &LoginSecret, browser: &BrowserSecret, wish: Wish, in_browser: bool) -> String {
+    fn authorization(
+        &self,
+        secret: &LoginSecret,
+        browser: &BrowserSecret,
+        wish: Wish,
+        callback_url: &str,
+        in_browser: bool,
+    ) -> String {
         let member = wish.token.member.clone();
         let login = Login::begin(browser, wish.token, wish.return_url, wish.former_user.as_ref(), self.clock.now());
         let (state, nonce, challenge) =
@@ -143,7 +146,7 @@ impl LineLogin {
         let mut parameters = vec![
             ("response_type", "code"),
             ("client_id", secret.channel.id()),
-            ("redirect_uri", &self.callback_url),
+            ("redirect_uri", callback_url),
             ("state", &state),
             ("scope", "openid profile"),
             ("nonce", &nonce),

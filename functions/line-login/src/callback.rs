@@ -84,7 +84,7 @@ impl LineLogin {
                 return Err(ended(LoginPage::TooLate));
             }
         }
-        let answer = match self.exchange(&secret, &login, browser, code).await {
+        let answer = match self.exchange(visit, &secret, &login, browser, code).await {
             Ok(link) => self.finish(visit, &secret, &login, link).await,
             Err(page) => Err(ended(page)),
         };
@@ -139,6 +139,7 @@ impl LineLogin {
     /// From the code to the LINE user.
     async fn exchange(
         &self,
+        visit: &Visit,
         secret: &LoginSecret,
         login: &Login,
         browser: &BrowserSecret,
@@ -146,7 +147,7 @@ impl LineLogin {
     ) -> Result<NewLink, LoginPage> {
         let member = MemberId::parse(&login.member).map_err(|_| LoginPage::OtherBrowser)?;
         let verifier = login.code_verifier(browser);
-        let grant = match self.client.exchange(&secret.channel, code, &self.callback_url, &verifier).await {
+        let grant = match self.client.exchange(&secret.channel, code, &visit.callback_url, &verifier).await {
             Ok(grant) => grant,
             Err(error) => {
                 tracing::warn!(member.id = %member, %error, "the code could not be exchanged");

@@ -55,6 +55,7 @@ use shared::{
         login_secret::LoginSecret,
         used_token::{Linked, UsedTokens},
     },
+    lambda::http_api::domain_name,
     language::Language,
     line::{channel::LineChannel, login::LoginClient},
 };
@@ -90,7 +91,7 @@ pub struct LineLogin {
     pub authorize_base: String,
     /// `aggressive` or `normal`.
     pub bot_prompt: String,
-    /// The callback URL as registered with LINE; empty until somebody has set it.
+    /// The callback URL, where it is one of a domain of the operator's own; empty for the API's own address.
     pub callback_url: String,
     /// Where a customer may be sent.
     pub return_urls: ReturnUrls,
@@ -104,6 +105,8 @@ pub struct LineLogin {
 
 /// One request.
 struct Visit {
+    /// Where LINE sends the browser back to.
+    callback_url: String,
     parameters: HashMap<String, String>,
     browser: Option<BrowserSecret>,
     language: Language,
@@ -143,6 +146,7 @@ impl LineLogin {
             preferred_language(text(request.headers(), header::ACCEPT_LANGUAGE.as_str()), self.default_language);
         let form = request.method() == Method::POST;
         let visit = Visit {
+            callback_url: self.callback_url(&request),
             parameters: parameters(if form {
                 form_of(&request)
             } else {
@@ -169,6 +173,15 @@ impl LineLogin {
             set_cookie(&mut response, &browser.back_from_line());
         }
         Ok(response)
+    }
+
+    /// The callback URL as it is registered with LINE. What API Gateway tells is the address that it routed the call
+    /// by: a caller can name no other.
+    fn callback_url(&self, request: &Request) -> String {
+        match domain_name(request) {
+            Some(domain) if self.callback_url.is_empty() => format!("https://{domain}/login/callback"),
+            _ => self.callback_url.clone(),
+        }
     }
 
     /// The page of an end, with the way back to the app, which reads `line_error`.

@@ -138,6 +138,14 @@ pub fn source_ip(request: &Request) -> Option<String> {
     }
 }
 
+/// The host that the call came to, by which API Gateway found this API; without it a call does not reach it.
+pub fn domain_name(request: &Request) -> Option<String> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.domain_name.clone(),
+        _ => None,
+    }
+}
+
 /// A credential was refused: 401, whatever was wrong with it. Measured by `route`, and logged with where it came from.
 pub fn refused(request: &Request, route: &'static str, detail: &str) -> Problem {
     metric::authentication_failed(route);

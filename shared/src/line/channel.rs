@@ -42,19 +42,42 @@ pub type ChannelError = CredentialError<LineError>;
 /// What LINE was asked for could not be had.
 pub type AnswerError = AskError<LineError>;
 
+/// Where a channel's credential is, and how long its tokens live.
+#[derive(Debug)]
+pub struct ChannelSettings {
+    /// Where LINE answers, such as `https://api.line.me`.
+    pub api_base: String,
+    /// The secret that has the channel's key.
+    pub secret_id: String,
+    /// The table that has its token, for everybody who uses the channel.
+    pub tokens_table: String,
+    /// How long a token is asked to live.
+    pub token_life: Duration,
+}
+
 impl LineChannel {
-    /// Wires the channel from the environment of a function; nothing is called yet. No call takes longer than
-    /// `timeout`.
+    /// [`new`](Self::new), from the environment of a function.
     pub fn from_env(aws: &SdkConfig, timeout: Duration, clock: Clock) -> Result<Self, StartError> {
-        let token_life = Duration::from_secs(parsed("CHANNEL_TOKEN_SECONDS")?);
+        let settings = ChannelSettings {
+            api_base: required("LINE_API_BASE")?,
+            secret_id: required("LINE_SECRET_ID")?,
+            tokens_table: required("TOKENS_TABLE")?,
+            token_life: Duration::from_secs(parsed("CHANNEL_TOKEN_SECONDS")?),
+        };
+        Ok(Self::new(aws, settings, timeout, clock)?)
+    }
+
+    /// Wires the channel; nothing is called yet. No call takes longer than `timeout`.
+    pub fn new(aws: &SdkConfig, settings: ChannelSettings, timeout: Duration, clock: Clock) -> reqwest::Result<Self> {
+        let ChannelSettings { api_base, secret_id, tokens_table, token_life } = settings;
         let issuer = Issuer { name: "line", lease: timeout * 3 / 2, life: token_life, max_live: Some(MAX_LIVE_TOKENS) };
         let secrets = aws_sdk_secretsmanager::Client::new(aws);
         let dynamodb = aws_sdk_dynamodb::Client::new(aws);
         Ok(Self {
-            client: LineClient::new(&required("LINE_API_BASE")?, timeout)?,
+            client: LineClient::new(&api_base, timeout)?,
             credential: Credential::new(
-                Secret::new(secrets, required("LINE_SECRET_ID")?, clock),
-                SharedToken::new(dynamodb, required("TOKENS_TABLE")?, issuer, clock),
+                Secret::new(secrets, secret_id, clock),
+                SharedToken::new(dynamodb, tokens_table, issuer, clock),
             ),
             token_life,
             clock,

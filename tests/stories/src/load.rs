@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bill::BY_USE;
 use local_stand::{
     canaries::WRITTEN,
     line::{
@@ -41,18 +42,6 @@ const MAX_MEMORY: u64 = 128 * 1024;
 /// Every order has its end by then, once the last is posted.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// US dollars for a million of each in us-east-1 without a free tier, as public copies of AWS's price pages had them in
-/// 2025: aws.amazon.com/api-gateway/pricing, /lambda/pricing (arm64), /dynamodb/pricing (on demand), /sqs/pricing,
-/// /cloudwatch/pricing.
-const PRICES: [(&str, f64); 7] = [
-    ("requests of the HTTP API", 1.00),
-    ("requests of Lambda", 0.20),
-    ("MB seconds of Lambda", 13.3334 / 1024.0),
-    ("write units of DynamoDB", 0.625),
-    ("read units of DynamoDB", 0.125),
-    ("requests of SQS", 0.40),
-    ("KB of CloudWatch Logs", 0.50),
-];
 /// What an environment has, in MB.
 const MEMORY: f64 = 256.0;
 /// What an order is taken to cost of an environment's time, its bell included: mostly LINE's answer. Nothing here can
@@ -140,7 +129,7 @@ fn print_costs(calls: &[Call], orders: usize, log_bytes: usize) {
         each(log_bytes) / 1024.0,
     ];
     let mut sum = 0.0;
-    for ((what, price), amount) in PRICES.into_iter().zip(amounts) {
+    for ((what, price), amount) in BY_USE.into_iter().zip(amounts) {
         println!("  {amount:8.2} {what}: {:.2} $ for a million orders", amount * price);
         sum += amount * price;
     }

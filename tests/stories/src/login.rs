@@ -812,13 +812,28 @@ fn unlinking_ends_the_grant_and_then_the_link() {
     });
 }
 
+/// A first deployment does not know the API's address, and needs no second one for it.
 #[test]
-fn without_its_settings_the_login_says_that_it_is_out_of_order() {
+fn without_a_callback_url_of_ones_own_line_sends_the_browser_to_the_apis_address() {
     story_alone(&[("LoginCallbackUrl", "")], async |stand| {
+        let (member, user) = (member(), random_user());
         let mut visitor = Visitor::new(&stand);
-        let token = link_token(&stand, &member());
-        visitor.get(&format!("/login?token={token}")).await.is_page(500, "LINE Login is unavailable");
-        assert!(stand.aws.logs("line-login").contains("LoginCallbackUrl is not set"));
+        let authorize = visitor.begin(&link_token(&stand, &member)).await;
+        let redirect_uri = parameter(&authorize, "redirect_uri");
+        let api = stand.aws.api_url().split('/').rev().nth(1).expect("the API's id");
+        assert!(redirect_uri.starts_with(&format!("https://{api}.execute-api.")), "{redirect_uri}");
+        stand.line.register_callback(&redirect_uri);
+        let callback = stand.line.authorize(&authorize, &user, Choice::Consent).expect("LINE takes the request");
+        let here = callback.strip_prefix(redirect_uri.trim_end_matches("/login/callback")).expect("that address");
+        visitor.get(here).await;
+        assert_eq!(user_of(&stand, &member).await.as_deref(), Some(user.as_str()));
+    });
+}
+
+#[test]
+fn without_its_secret_the_login_says_that_it_cannot_be_completed() {
+    story_alone(&[], async |stand| {
+        let mut visitor = Visitor::new(&stand);
         let short = json!({ "channelId": "1", "channelSecret": "s", "linkTokenSecrets": { "current": "hunter2" } });
         stand.put_secret("LoginSecretArn", &short).await.expect("written");
         stand.aws.kill("line-login").expect("killed");

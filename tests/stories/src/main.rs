@@ -1,5 +1,7 @@
 //! Stories over the wire: the functions' own binaries behind the emulated AWS, posted to as the order system posts.
 //!
+//! * [`alarms`] - what rings when, over streams of metrics
+//! * [`check_stack`] - the check of a deployment, which finds whatever is broken
 //! * [`callers`] - what opens a door, what closes it, and what a credential that got out is good for
 //! * [`contract`] - what the order system sends and is answered
 //! * [`outcomes`] - every row of the table of LINE's answers
@@ -25,6 +27,7 @@
 //! * [`generated`] - any order, any call: thousands of them, from a seed
 //! * [`load`] - many orders at once, and everything that may come in between
 //! * [`long_runs`] - one process, thousands of events
+//! * [`scale`] - how many orders the settings bear, and what limits
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
 //! * [`people`] - what is kept of a person, and that it is forgotten
 //! * [`permissions`] - that each one in `template.yaml` is needed
@@ -39,8 +42,10 @@
 //! Stories share one stand and keep out of each other's way by order and user; one that turns something for everybody
 //! brings up its own.
 
+mod alarms;
 mod bells;
 mod callers;
+mod check_stack;
 mod comments;
 mod console;
 mod console_source;
@@ -71,6 +76,7 @@ mod recipients;
 mod resends;
 mod retries;
 mod routes;
+mod scale;
 mod sources;
 mod template;
 mod tokens;

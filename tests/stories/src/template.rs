@@ -37,10 +37,11 @@ const NOT_BACKED_UP: [&str; 2] = [
     "UsedTokensTable", // an item lives for an hour
 ];
 
-/// Policies that AWS manages and SAM adds: writing logs, sending traces, and taking messages from the function's queue.
+/// Policies that AWS manages and SAM adds: shifting an alias to a new version, writing logs, and taking messages from
+/// the function's queue.
 const MANAGED_BY_AWS: [&str; 3] = [
+    "arn:aws:iam::aws:policy/service-role/AWSCodeDeployRoleForLambda",
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
-    "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess",
     "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole",
 ];
 
@@ -73,7 +74,7 @@ fn the_linter_has_nothing_to_say() {
     assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }
 
-/// CloudFormation's console shows the groups; `sam deploy --guided` knows no groups and asks in the order of the file.
+/// CloudFormation's console shows the groups; a reader of the file has its order.
 #[test]
 fn parameters_stand_in_groups_what_is_required_first_and_what_is_for_tests_last() {
     let template = template();
@@ -135,7 +136,7 @@ fn possible_headings<'a>(template: &'a Template, outline: &[OutlineEntry<'a>], n
     };
     match resource["Type"].as_str().expect("a type") {
         "AWS::Serverless::Function" => [binary(resource)].into(),
-        "AWS::Serverless::HttpApi" | "AWS::SNS::Topic" => [SHARED].into(),
+        "AWS::Serverless::HttpApi" | "AWS::SNS::Topic" | "AWS::SNS::Subscription" => [SHARED].into(),
         "AWS::Logs::LogGroup" => {
             let apis = template.written("AWS::Serverless::HttpApi");
             let of_an_api = apis.values().any(|api| strings(&api["Properties"]["AccessLogSettings"]).contains(name));
@@ -157,7 +158,9 @@ fn possible_headings<'a>(template: &'a Template, outline: &[OutlineEntry<'a>], n
             let queue = outline.iter().find(|one| queues.contains_key(one.name) && watched.contains(one.name));
             [queue.map_or(OBSERVE, |queue| queue.heading)].into()
         }
-        "AWS::Logs::MetricFilter" | "AWS::CloudWatch::Dashboard" => [OBSERVE].into(),
+        "AWS::Logs::MetricFilter" | "AWS::CloudWatch::CompositeAlarm" | "AWS::CloudWatch::Dashboard" => {
+            [OBSERVE].into()
+        }
         "AWS::DynamoDB::Table" | "AWS::SecretsManager::Secret" => {
             let mut users = of_those_that(&|function| strings(&function["Policies"]).contains(name));
             if users.len() > 1 {
@@ -202,20 +205,17 @@ fn no_policy_allows_everything() {
 }
 
 #[test]
-fn every_function_has_a_log_group_of_its_own_and_may_send_its_traces() {
+fn every_function_has_a_log_group_of_its_own() {
     let template = template();
     let logs = template.deployed("AWS::Logs::LogGroup");
-    let roles = template.deployed("AWS::IAM::Role");
     let mut taken = BTreeSet::new();
     for (name, function) in template.deployed("AWS::Lambda::Function") {
         let properties = &function["Properties"];
         let group = properties["LoggingConfig"]["LogGroup"]["Ref"].as_str().expect("a log group");
         assert!(logs.contains_key(group) && taken.insert(group), "{name}: {group}");
         assert_eq!(properties["LoggingConfig"]["LogFormat"], "JSON", "{name}");
-        assert_eq!(properties["TracingConfig"]["Mode"], "Active", "{name}");
-        let role = properties["Role"]["Fn::GetAtt"][0].as_str().expect("a role");
-        let managed = strings(&roles[role]["Properties"]["ManagedPolicyArns"]);
-        assert!(managed.iter().any(|arn| arn.ends_with("/AWSXrayWriteOnlyAccess")), "{name}: {managed:?}");
+        // A trace of nothing but the invocation costs, and shows what the log's line of Lambda's own says.
+        assert!(properties["TracingConfig"].is_null(), "{name}");
     }
     for (name, group) in logs {
         let retention = &group["Properties"]["RetentionInDays"];
@@ -316,7 +316,7 @@ fn nothing_that_an_order_waits_for_ends_unseen() {
 }
 
 #[test]
-fn every_table_is_encrypted_and_backed_up() {
+fn every_table_is_encrypted_backed_up_and_protected() {
     let tables = template().deployed("AWS::DynamoDB::Table");
     for (name, table) in &tables {
         let properties = &table["Properties"];
@@ -324,6 +324,10 @@ fn every_table_is_encrypted_and_backed_up() {
         assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
         let backed_up = properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true;
         assert_ne!(backed_up, NOT_BACKED_UP.contains(name), "{name}");
+        // What outlives the stack is not deleted by a slip either, once a first deployment has succeeded.
+        let protected = &properties["DeletionProtectionEnabled"];
+        let by_the_parameter = *protected == json!({ "Fn::If": ["ProtectsTables", true, false] });
+        assert_eq!(by_the_parameter, table["UpdateReplacePolicy"] == "Retain", "{name}: {protected}");
     }
     assert!(NOT_BACKED_UP.iter().all(|name| tables.contains_key(name)));
 }
@@ -360,6 +364,79 @@ fn what_holds_data_says_what_becomes_of_it_with_the_stack() {
     }
 }
 
+/// What the deployer's policy allows is by service and by the beginning of names: a new kind of resource needs a
+/// statement, and a secret's name begins with its own, not the stack's.
+#[test]
+fn whoever_deploys_may_make_what_the_template_has() {
+    const POLICY: &str = ".github/deployer-policy.json";
+    let policy = std::fs::read_to_string(repository().join(POLICY)).expect("the policy");
+    let policy: Value = serde_json::from_str(&policy).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements");
+    let actions: BTreeSet<&str> = statements.iter().flat_map(|statement| strings(&statement["Action"])).collect();
+    let template = template();
+    for (name, resource) in template.deployed["Resources"].as_object().expect("resources") {
+        let resource_type = resource["Type"].as_str().expect("a type");
+        let service = resource_type.split("::").nth(1).expect("a service").to_lowercase();
+        let service = service.trim_end_matches("v2");
+        let prefix = format!("{service}:");
+        assert!(actions.iter().any(|action| action.starts_with(&prefix)), "{POLICY}: nothing of {service}, for {name}");
+    }
+    let resources: BTreeSet<&str> = statements.iter().flat_map(|statement| strings(&statement["Resource"])).collect();
+    for secret in template.deployed("AWS::SecretsManager::Secret").keys() {
+        let end = format!(":secret:{secret}-*");
+        assert!(resources.iter().any(|resource| resource.ends_with(&end)), "{POLICY}: no {secret}");
+    }
+}
+
+/// SAM makes a new version for changed code only, and an alias goes on with the old one: a changed parameter, too, must
+/// change something of the version that CloudFormation replaces it for.
+#[test]
+fn a_changed_parameter_reaches_the_alias_of_a_function() {
+    let template = template();
+    let parameters = template.written["Parameters"].as_object().expect("parameters");
+    let functions = template.deployed("AWS::Lambda::Function");
+    let versions = template.deployed("AWS::Lambda::Version");
+    let aliases = template.deployed("AWS::Lambda::Alias");
+    assert_eq!(aliases.len(), 2, "order-finished and webhooks");
+    for alias in aliases.values().map(|alias| &alias["Properties"]) {
+        let version = alias["FunctionVersion"]["Fn::GetAtt"][0].as_str().expect("a version");
+        let description = versions[version]["Properties"]["Description"]["Fn::Sub"].as_str().expect("a description");
+        let mut properties =
+            functions[alias["FunctionName"]["Ref"].as_str().expect("a function")]["Properties"].clone();
+        // It is the function's, not its version's.
+        properties["ReservedConcurrentExecutions"].take();
+        let read: BTreeSet<&str> =
+            strings(&properties).into_iter().filter(|text| parameters.contains_key(*text)).collect();
+        assert!(read.len() > 5, "{read:?}");
+        for parameter in read {
+            assert!(
+                description.contains(&format!("${{{parameter}}}")),
+                "{version}: {parameter} is not in {description}"
+            );
+        }
+        // What Lambda takes as one, with every parameter as long as it may be.
+        let longest = |name: &str| {
+            let parameter = &parameters[name];
+            let allowed =
+                parameter["AllowedValues"].as_array().into_iter().flatten().map(|value| value.to_string().len());
+            let digits = parameter["MaxValue"].to_string().len();
+            let default = parameter["Default"].as_str().unwrap_or_default().len();
+            let most = parameter["MaxLength"].as_u64().map_or(0, |most| usize::try_from(most).expect("a length"));
+            allowed.chain([digits, default, most]).max().expect("one at least")
+        };
+        let lengths: usize =
+            description.split("${").skip(1).map(|part| longest(part.split('}').next().expect("a name"))).sum();
+        let between = description.chars().filter(|character| *character == ' ').count();
+        assert!(lengths + between <= 256, "{version}: {lengths} characters, and {between} spaces");
+        let group = aliases.len();
+        assert_eq!(template.deployed("AWS::CodeDeploy::DeploymentGroup").len(), group);
+    }
+    for group in template.deployed("AWS::CodeDeploy::DeploymentGroup").values().map(|group| &group["Properties"]) {
+        assert_eq!(group["AutoRollbackConfiguration"]["Enabled"], true);
+        assert_eq!(group["AlarmConfiguration"]["Alarms"].as_array().map(Vec::len), Some(2), "{group}");
+    }
+}
+
 /// Two stacks in one account and region: a fixed name would let only one of them be made.
 #[test]
 fn nothing_has_a_name_that_another_stack_would_have_too() {
@@ -376,7 +453,8 @@ fn nothing_has_a_name_that_another_stack_would_have_too() {
     ];
     let template = template();
     for (id, resource) in template.deployed["Resources"].as_object().expect("resources") {
-        for name in NAMES {
+        // An alias is its function's.
+        for name in NAMES.into_iter().filter(|_| resource["Type"] != "AWS::Lambda::Alias") {
             assert!(!resource["Properties"][name].is_string(), "{id}: {name} is {}", resource["Properties"][name]);
         }
     }
@@ -390,7 +468,9 @@ fn the_access_log_has_neither_paths_nor_people_but_where_a_call_came_from() {
     for (name, stage) in stages {
         let settings = &stage["Properties"]["AccessLogSettings"];
         let group = settings["DestinationArn"]["Fn::GetAtt"][0].as_str().expect("a log group");
-        assert!(template.deployed("AWS::Logs::LogGroup").contains_key(group), "{name}");
+        let group_name = &template.deployed("AWS::Logs::LogGroup")[group]["Properties"]["LogGroupName"]["Fn::Sub"];
+        let group_name = group_name.as_str().expect("a name");
+        assert!(group_name.starts_with("/aws/vendedlogs/${AWS::StackName}/"), "{name}: {group_name}");
         let format = settings["Format"]["Fn::Sub"].as_str().expect("a format made with Fn::Sub");
         let format: BTreeMap<String, String> = serde_json::from_str(format).expect("JSON, every value in quotes");
         for (key, value) in &format {
@@ -471,17 +551,20 @@ fn every_alarm_wakes_somebody_and_has_a_page_in_the_runbook() {
     let mut headings: BTreeSet<&str> = about_alarms.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let alarms = template.deployed("AWS::CloudWatch::Alarm");
     assert!(alarms.len() >= 15);
-    for (name, alarm) in alarms {
+    for (name, alarm) in alarms.iter().chain(&template.deployed("AWS::CloudWatch::CompositeAlarm")) {
         let properties = &alarm["Properties"];
         assert_eq!(properties["AlarmActions"], json!([{ "Ref": "AlarmTopic" }]), "{name}");
         assert_ne!(properties["ActionsEnabled"], json!(false), "{name}");
-        for needed in ["TreatMissingData", "ComparisonOperator", "EvaluationPeriods", "Threshold"] {
-            assert!(!properties[needed].is_null(), "{name}: {needed}");
-        }
         let heading = in_words(name.strip_suffix("Alarm").expect("its name ends in Alarm"));
         assert!(headings.remove(heading.as_str()), "{RUNBOOK}: no heading ### {heading}");
         let description = properties["AlarmDescription"].as_str().expect("a description");
         assert!(description.ends_with(&format!(" {RUNBOOK}, {heading}.")), "{name}: {description}");
+    }
+    for (name, alarm) in alarms {
+        let properties = &alarm["Properties"];
+        for needed in ["TreatMissingData", "ComparisonOperator", "EvaluationPeriods", "Threshold"] {
+            assert!(!properties[needed].is_null(), "{name}: {needed}");
+        }
         let metrics = properties["Metrics"].as_array().into_iter().flatten();
         assert!(metrics.clone().count() <= MAX_METRICS_OF_AN_ALARM + 1, "{name}");
         // One value comes of it, and every metric has its part in it.

@@ -154,16 +154,22 @@ def package(template, order, functions_dir, s3):
 
 
 def leave_out_what_the_emulator_refuses(template):
-    """Alarms on metric math. No metric arrives here anyway, and nobody is woken."""
+    """Alarms on metric math, and those on other alarms: no metric arrives here anyway, and nobody is woken. The aliases of
+    functions: nothing is released here, so that whoever asks for one gets the function itself."""
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            for name in ("AutoPublishAlias", "VersionDescription", "DeploymentPreference"):
+                resource["Properties"].pop(name, None)
     refused = [
         name
         for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+        if resource["Type"] == "AWS::CloudWatch::CompositeAlarm"
+        or resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
     ]
     for name in refused:
         del template["Resources"][name]
     if refused:
-        say(f"left out, alarms on metric math: {', '.join(refused)}")
+        say(f"left out, alarms on metric math or on others: {', '.join(refused)}")
 
 
 def deploy(template, parameters, s3, cloudformation):

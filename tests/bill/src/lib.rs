@@ -1,0 +1,121 @@
+//! What a stack costs in a month: a dated table of prices, what the template has of what is charged while it stands,
+//! and what an order takes of what is charged by use.
+//!
+//! US dollars in us-east-1 without a free tier, as public copies of AWS's price pages had them in 2025; Tokyo and
+//! Singapore are up to a quarter dearer. aws.amazon.com: api-gateway, lambda (arm64), dynamodb (on demand), sqs,
+//! cloudwatch and secrets-manager, each with /pricing.
+
+/// What is charged by use, for a million of each.
+pub const BY_USE: [(&str, f64); 7] = [
+    ("requests of the HTTP API", 1.00),
+    ("requests of Lambda", 0.20),
+    ("MB seconds of Lambda", 13.3334 / 1024.0),
+    ("write units of DynamoDB", 0.625),
+    ("read units of DynamoDB", 0.125),
+    ("requests of SQS", 0.40),
+    ("KB of CloudWatch Logs", 0.50),
+];
+
+/// What an order takes of each of [`BY_USE`], as the load of 2,000 orders had it on 28 November 2026 (tests/README.md),
+/// one of ten failing at first. The second and the third are taken to be 0.2 s of 256 MB and an order's bell.
+pub const PER_ORDER: [f64; 7] = [1.0, 2.1, 51.2, 9.06, 3.44, 3.28, 1.88];
+
+/// What a kept order takes of a table with its indexes and its backup, in KB: the record, and its three places in the
+/// indexes.
+const KEPT_KB: f64 = 4.0;
+/// A GB in a table, and in its backup, for a month.
+const PER_GB: f64 = 0.25 + 0.20;
+/// Months that a delivery is kept: `DeliveryRetentionDays`.
+const KEPT_MONTHS: f64 = 400.0 / 30.4;
+
+/// What is charged for a month of each as long as it stands.
+const SECRET: f64 = 0.40;
+const METRIC_OF_AN_ALARM: f64 = 0.10;
+const COMPOSITE_ALARM: f64 = 0.50;
+const DASHBOARD: f64 = 3.00;
+/// Of a metric of our own that is told in every hour.
+const METRIC: f64 = 0.30;
+
+/// Metrics that are told in every hour of a night without orders: what the sweep and the watch of the quota tell.
+const METRICS_AT_NIGHT: usize = 3;
+/// Those that orders and webhooks tell, where some come in every hour: sent, latency, taken and refused at LINE's
+/// webhook, orders taken, and the cold starts of three functions.
+const METRICS_OF_ORDERS: usize = 8;
+
+/// A line of the bill: what, how many of it, and dollars a month.
+pub type Line = (&'static str, f64, f64);
+
+/// What stands in the template and is charged whether orders come or not.
+pub fn fixed(template: &str) -> Vec<Line> {
+    let count = |what: &str| resources(template, what).len();
+    let metrics: usize = resources(template, "AWS::CloudWatch::Alarm")
+        .iter()
+        .map(|alarm| alarm.matches("MetricStat:").count().max(1))
+        .sum();
+    let line = |what, count: usize, price: f64| (what, as_number(count), as_number(count) * price);
+    vec![
+        line("secrets", count("AWS::SecretsManager::Secret"), SECRET),
+        line("metrics in alarms", metrics, METRIC_OF_AN_ALARM),
+        line("composite alarms", count("AWS::CloudWatch::CompositeAlarm"), COMPOSITE_ALARM),
+        line("dashboards (the fourth of an account, and on)", count("AWS::CloudWatch::Dashboard"), DASHBOARD),
+        line("metrics that are told all night", METRICS_AT_NIGHT, METRIC),
+    ]
+}
+
+/// What so many orders in a month cost beside that.
+pub fn variable(orders: u32) -> Vec<Line> {
+    let millions = f64::from(orders) / 1e6;
+    let mut lines: Vec<Line> = BY_USE
+        .into_iter()
+        .zip(PER_ORDER)
+        .map(|((what, price), each)| (what, each * f64::from(orders), each * price * millions))
+        .collect();
+    let gigabytes = f64::from(orders) * KEPT_MONTHS * KEPT_KB / 1e6;
+    lines.push(("GB of deliveries kept, after 400 days", gigabytes, gigabytes * PER_GB));
+    let told = as_number(METRICS_OF_ORDERS);
+    lines.push(("metrics that orders tell, all month", told, told * METRIC));
+    lines
+}
+
+/// The sum of a bill, in dollars.
+pub fn sum(lines: &[Line]) -> f64 {
+    lines.iter().map(|(.., dollars)| dollars).sum()
+}
+
+/// The resources of a type, each as it is written.
+fn resources<'a>(template: &'a str, resource_type: &str) -> Vec<&'a str> {
+    let line = format!("    Type: {resource_type}\n");
+    template.split("\n\n").filter(|block| block.contains(&line)).collect()
+}
+
+fn as_number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+    #[test]
+    fn every_resource_is_counted() {
+        for resource_type in ["AWS::SecretsManager::Secret", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"] {
+            let lines = TEMPLATE.lines().filter(|line| line.trim() == format!("Type: {resource_type}")).count();
+            assert!(lines > 0 && resources(TEMPLATE, resource_type).len() == lines, "{resource_type}");
+        }
+    }
+
+    #[test]
+    fn a_stack_without_orders_costs_less_than_ten_dollars_beside_its_dashboard() {
+        let fixed = fixed(TEMPLATE);
+        let dashboard = fixed.iter().find(|(what, ..)| what.starts_with("dashboards")).unwrap().2;
+        assert!(sum(&fixed) - dashboard < 10.0, "{fixed:?}");
+    }
+
+    #[test]
+    fn a_hundred_times_the_orders_cost_a_hundred_times_as_much_beside_the_metrics() {
+        let of = |orders| sum(&variable(orders)) - as_number(METRICS_OF_ORDERS) * METRIC;
+        assert!((of(1_000_000) / of(10_000) - 100.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,33 @@
+//! The queues, and what takes from them.
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
+
+use crate::{aws::SignedCalls, finding::Finding, stack::Stack};
+
+pub(crate) async fn findings(aws: &SdkConfig, calls: &SignedCalls<'_>, stack: &Stack) -> anyhow::Result<Vec<Finding>> {
+    let sqs = aws_sdk_sqs::Client::new(aws);
+    let mut findings = Vec::new();
+    for (name, url) in stack.outputs_ending("DeadLetterQueueUrl") {
+        let what = format!("dead letters of {name}");
+        let asked = sqs.get_queue_attributes().queue_url(url).attribute_names(ApproximateNumberOfMessages).send().await;
+        findings.push(match asked {
+            Ok(answer) => {
+                let count = answer.attributes().and_then(|all| all.get(&ApproximateNumberOfMessages).cloned());
+                let count = count.unwrap_or_default();
+                let remedy = format!("{count} wait: functions/operations/README.md, Alarms");
+                Finding::expect(what, count == "0", remedy)
+            }
+            Err(error) => Finding::failed(what, aws_sdk_sqs::error::DisplayErrorContext(error), "Is the queue there?"),
+        });
+    }
+    for function in ["PushRetry", "Inbox", "QuotaWarning"] {
+        let name = stack.output(&format!("{function}FunctionName"))?;
+        let mappings = calls.get("lambda", &format!("/2015-03-31/event-source-mappings?FunctionName={name}")).await?;
+        let mappings = mappings["EventSourceMappings"].as_array().cloned().unwrap_or_default();
+        let states: Vec<_> = mappings.iter().filter_map(|mapping| mapping["State"].as_str()).collect();
+        let remedy = format!("the mapping of {name} to its queue is {states:?}: enable it in Lambda's console");
+        findings.push(Finding::expect(format!("queue of {function}"), states == ["Enabled"], remedy));
+    }
+    Ok(findings)
+}

@@ -1,0 +1,69 @@
+//! The stack as CloudFormation tells it.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use roxmltree::Document;
+
+use crate::{
+    aws::{SignedCalls, pairs_of, text_of},
+    finding::Finding,
+};
+
+/// A deployed stack.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    name: String,
+    status: String,
+    is_protected: bool,
+    outputs: BTreeMap<String, String>,
+    parameters: BTreeMap<String, String>,
+}
+
+impl Stack {
+    pub(crate) async fn read(calls: &SignedCalls<'_>, name: &str) -> anyhow::Result<Self> {
+        let query = [("Action", "DescribeStacks"), ("Version", "2010-05-15"), ("StackName", name)];
+        let answer = calls.query("cloudformation", &query).await?;
+        let xml = Document::parse(&answer).context("CloudFormation's answer is no XML")?;
+        Ok(Self {
+            name: name.to_owned(),
+            status: text_of(&xml, "StackStatus").to_owned(),
+            is_protected: text_of(&xml, "EnableTerminationProtection") == "true",
+            outputs: pairs_of(&xml, ["OutputKey", "OutputValue"]).into_iter().collect(),
+            parameters: pairs_of(&xml, ["ParameterKey", "ParameterValue"]).into_iter().collect(),
+        })
+    }
+
+    pub(crate) fn output(&self, name: &str) -> anyhow::Result<&str> {
+        let output = self.outputs.get(name).map(String::as_str);
+        output.with_context(|| format!("the stack has no output {name}: is it one of this template, and complete?"))
+    }
+
+    /// The outputs whose names end so.
+    pub(crate) fn outputs_ending(&self, end: &str) -> impl Iterator<Item = (&str, &str)> {
+        let outputs = self.outputs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        outputs.filter_map(move |(name, value)| Some((name.strip_suffix(end)?, value)))
+    }
+
+    pub(crate) fn parameter(&self, name: &str) -> anyhow::Result<&str> {
+        let parameter = self.parameters.get(name).map(String::as_str);
+        parameter.with_context(|| format!("the stack has no parameter {name}: deploy the present template"))
+    }
+
+    pub(crate) fn findings(&self) -> anyhow::Result<Vec<Finding>> {
+        let complete = ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&self.status.as_str());
+        let protect = format!(
+            "aws cloudformation update-termination-protection --stack-name {} --enable-termination-protection",
+            self.name
+        );
+        Ok(vec![
+            Finding::expect("stack", complete, format!("it is {}: see its events in CloudFormation", self.status)),
+            Finding::advise("termination protection", self.is_protected, protect),
+            Finding::advise(
+                "deletion protection of the tables",
+                self.parameter("DeletionProtection")? == "true",
+                "DeletionProtection=true in samconfig.toml, and sam deploy",
+            ),
+        ])
+    }
+}

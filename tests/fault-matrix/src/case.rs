@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use local_stand::{
@@ -162,15 +162,16 @@ impl<'a> Case<'a> {
 
     /// Calls as everybody does who depends on the answer: again, until there is one below 500.
     pub async fn until_answered(&self, call: impl AsyncFn() -> Reply) -> anyhow::Result<Reply> {
-        for _ in 0..30 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
             let reply = call().await;
             self.canaries.look_at(&reply);
             if reply.status < 500 {
                 return Ok(reply);
             }
+            ensure!(Instant::now() < deadline, "no answer but 5xx");
             sleep(POLL).await;
         }
-        bail!("no answer but 5xx")
     }
 
     /// A member is linked before the story begins; again, where a busy machine let a call run out of time.

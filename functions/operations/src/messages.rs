@@ -1,5 +1,5 @@
-//! `GET /users/{lineUserId}/messages`: what a LINE user wrote and did. Who looked is noted, under the user's pseudonym: a
-//! note outlives the person.
+//! `GET /users/{lineUserId}/messages`: what a LINE user wrote and did, and what happened in a group or room without LINE
+//! saying by whom. Who looked is noted, under the user's pseudonym: a note outlives the person.
 
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
@@ -19,22 +19,52 @@ use crate::{
     rfc3339, unavailable, without_nulls,
 };
 
+/// Under what events are kept.
+enum Chat {
+    User(LineUserId),
+    /// A group's id, or a room's.
+    Group(String),
+}
+
+impl Chat {
+    fn parse(id: &str) -> Result<Self, Invalid> {
+        // Both are a letter and what a user's id has (LINE: "Get user, group chat, and multi-person chat IDs").
+        match id.strip_prefix(['C', 'R']) {
+            Some(digits) => LineUserId::parse(&format!("U{digits}")).map(|_| Self::Group(id.to_owned())),
+            None => LineUserId::parse(id).map(Self::User),
+        }
+    }
+
+    fn id(&self) -> &str {
+        match self {
+            Self::User(user) => user.as_str(),
+            Self::Group(id) => id,
+        }
+    }
+}
+
 impl Operations {
     pub(crate) async fn list_messages(&self, request: &Request, caller: &Caller) -> CallResult {
-        let user = input::path(request, "lineUserId", LineUserId::parse)?;
+        let chat = input::path(request, "lineUserId", Chat::parse)?;
         let mut query = Query::of(request, &["limit", "cursor", "account"]);
         let limit = query.limit();
         let to_others = query.optional("account", account).unwrap_or(false);
-        let context = format!("messages {} {to_others}", user.as_str());
+        let context = format!("messages {} {to_others}", chat.id());
         let before: Option<String> = query.cursor(caller, &context);
         query.finish(Some(()))?;
-        let pseudonym = self.note_reading_of(&user, json!({ "what": "messages" }), caller).await?;
-        let (page, friend, member) = tokio::try_join!(
-            self.messages.page(user.as_str(), to_others, limit, before.as_deref()),
-            self.friends.get(&user, &pseudonym),
-            self.links.member_of(&user)
-        )
-        .map_err(unavailable)?;
+        let what = json!({ "what": "messages" });
+        let (friend, member) = match &chat {
+            Chat::User(user) => {
+                let pseudonym = self.note_reading_of(user, what, caller).await?;
+                let known = tokio::try_join!(self.friends.get(user, &pseudonym), self.links.member_of(user));
+                known.map_err(unavailable)?
+            }
+            Chat::Group(id) => {
+                self.note_reading(id, what, caller).await?;
+                (None, None)
+            }
+        };
+        let page = self.messages.page(chat.id(), to_others, limit, before.as_deref()).await.map_err(unavailable)?;
         let (found, mut next) = page;
         let (mut room, mut events) = (Room::default(), Vec::new());
         for (place, event) in found.iter().enumerate() {
@@ -46,7 +76,7 @@ impl Operations {
             events.push(event);
         }
         let mut body = without_nulls(json!({
-            "lineUserId": user.as_str(),
+            "lineUserId": chat.id(),
             "friend": friend.map(|belief| belief.friendship == Friendship::Friend),
             "memberId": member.map(|member| member.as_str().to_owned()),
             "events": events,
@@ -67,7 +97,7 @@ impl Operations {
         Ok(pseudonym)
     }
 
-    /// The same of whom this pseudonym stands for.
+    /// The same of whom this pseudonym stands for, or of a group.
     pub(crate) async fn note_reading(&self, pseudonym: &str, what: Value, caller: &Caller) -> Result<(), Problem> {
         // Nobody is asked for a reason to read.
         let reader = caller.as_operator(String::new());

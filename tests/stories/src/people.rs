@@ -211,6 +211,9 @@ fn whom_anothers_event_names_is_forgotten_and_nobody_elses_message_loses_its_uns
         stand.wait_for_events(&other, "the other's", |events| events.len() == 2).await;
         stand.wait_for_events(&group, "the group's", |events| events.len() == 1).await;
 
+        // What happened in the group is found under the group.
+        let listed = stand.operate("GET", &format!("/users/{group}/messages"), None).await.body;
+        assert_eq!((&listed["lineUserId"], &listed["events"][0]["type"]), (&json!(group), &json!("memberJoined")));
         assert_eq!(erase(&stand, &person).await["events"], 2);
         assert_eq!(tables_with(&stand, &person).await, [] as [&str; 0]);
         let unsend = event("unsend", &other, now, json!({ "unsend": { "messageId": secret["message"]["id"] } }));

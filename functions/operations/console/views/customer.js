@@ -21,7 +21,7 @@ const messagesPart = pagedPart("messages", {
           ],
         ],
       ]),
-      el(
+      USER.test(first.lineUserId) && el(
         "p",
         { class: "foot" },
         el("button", { type: "button", click: () => savePerson(`/users/${first.lineUserId}`) }, t("person.save")),
@@ -151,7 +151,7 @@ function lookUpUser(user) {
 }
 
 function loadUser(user) {
-  if (!USER.test(user)) {
+  if (!CHAT.test(user)) {
     messagesPart.fail(new Trouble(0, () => t("user.wrong")));
     return;
   }

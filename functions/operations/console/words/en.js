@@ -284,7 +284,7 @@ const EN = {
   "customer.title": "A customer in LINE",
   "customer.idle": "Enter a LINE user id to see what that user wrote and did.",
   "user.id": "LINE user id",
-  "user.wrong": "A LINE user id is U and 32 lower-case hexadecimal digits.",
+  "user.wrong": "A LINE user id is U and 32 lower-case hexadecimal digits; a group's begins with C, a room's with R.",
   "friend": "Friend of the account",
   "member.id": "Member id",
   "linked.member": "Linked member",

@@ -271,7 +271,7 @@ const ZH_CN = {
   "customer.title": "LINE 用户",
   "customer.idle": "输入 LINE 用户 ID，查看该用户写过和做过什么。",
   "user.id": "LINE 用户 ID",
-  "user.wrong": "LINE 用户 ID 是 U 加 32 个小写十六进制字符。",
+  "user.wrong": "LINE 用户 ID 是 U 加 32 个小写十六进制字符；群组以 C 开头，聊天室以 R 开头。",
   "friend": "官方账号好友",
   "member.id": "会员 ID",
   "linked.member": "绑定的会员",

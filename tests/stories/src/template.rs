@@ -581,20 +581,6 @@ fn every_alarm_wakes_somebody_and_has_a_page_in_the_runbook() {
     assert!(headings.is_empty(), "headings without an alarm: {headings:?}");
 }
 
-/// What is refused and what nobody has sent look the same from outside: for longer than any night none may be taken.
-#[test]
-fn no_stranger_rings_in_a_quiet_hour() {
-    let alarms = template().deployed("AWS::CloudWatch::Alarm");
-    for name in ["LineWebhooksRefusedAlarm", "SobotWebhooksRefusedAlarm", "OrdersRefusedAlarm"] {
-        let properties = &alarms[name]["Properties"];
-        let metrics = properties["Metrics"].as_array().expect("metrics");
-        let periods: Vec<_> = metrics.iter().filter_map(|query| query["MetricStat"]["Period"].as_u64()).collect();
-        assert_eq!(periods, [12 * 60 * 60; 2], "{name}");
-        let expression = metrics.iter().find_map(|query| query["Expression"].as_str()).expect("an expression");
-        assert!(expression.contains("taken") && expression.contains("< 1"), "{name}: {expression}");
-    }
-}
-
 /// `PushRetryDeadLetters` → `Push retry dead letters`.
 fn in_words(name: &str) -> String {
     name.chars().enumerate().fold(String::new(), |mut words, (place, letter)| {

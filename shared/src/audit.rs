@@ -36,9 +36,7 @@ pub enum AuditKind {
     Unlink,
     /// A login linked a member.
     Link,
-    /// A customer's picture, video, sound or file was opened.
-    OpenMedia,
-    /// What a customer wrote, or all that is kept of one, was looked at.
+    /// What a customer wrote or sent, or all that is kept of one, was looked at.
     Read,
     /// A customer was forgotten.
     Erase,
@@ -54,7 +52,6 @@ impl AuditKind {
             Self::Discard => "discard",
             Self::Unlink => "unlink",
             Self::Link => "link",
-            Self::OpenMedia => "open_media",
             Self::Read => "read",
             Self::Erase => "erase",
         }
@@ -82,8 +79,8 @@ pub struct Entry {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What it was done to: a switch's status, an order's, a dead letter's, a member's or a message's id, a queue; of a
-    /// LINE user the pseudonym.
+    /// What it was done to: a switch's status, an order's, a dead letter's, a member's id, a queue; of a LINE
+    /// user the pseudonym.
     pub subject: String,
     /// Who.
     pub by: String,

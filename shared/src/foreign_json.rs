@@ -23,17 +23,29 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-/// Bytes that are not UTF-8.
+/// Bytes that are not UTF-8, or may not have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the body is not UTF-8: see its byte {offset}, counted from 0")]
-pub struct NotUtf8 {
-    /// Where the first of them stands, in bytes from the beginning.
-    pub offset: usize,
+pub enum NotUtf8 {
+    /// They are not.
+    #[error("the body is not UTF-8: see its byte {offset}, counted from 0")]
+    Certain {
+        /// Where the first of them stands, in bytes from the beginning.
+        offset: usize,
+    },
+    /// A U+FFFD stands there: the sender's own, or in the place of what was no text.
+    #[error(
+        "the body is not UTF-8, or has a U+FFFD of its own that nobody can tell from that without Content-Length: see \
+         its byte {offset}, counted from 0; send the length, or write \\ufffd"
+    )]
+    Possible {
+        /// Where, in bytes from the beginning.
+        offset: usize,
+    },
 }
 
 /// The bytes as text, if they are UTF-8.
 pub fn utf8(bytes: &[u8]) -> Result<&str, NotUtf8> {
-    str::from_utf8(bytes).map_err(|error| NotUtf8 { offset: error.valid_up_to() })
+    str::from_utf8(bytes).map_err(|error| NotUtf8::Certain { offset: error.valid_up_to() })
 }
 
 /// The bytes as text, with U+FFFD for what is not UTF-8.

@@ -72,6 +72,8 @@ pub enum Metric {
     LoginCookieMissing,
     /// A caller's key, or a signature, was refused.
     AuthenticationFailures,
+    /// It was one that was withdrawn with the latest change of its secret.
+    FormerCredentialUsed,
     /// A secret cannot be read, says nothing usable, or has a part that is not.
     SecretUnusable,
 }
@@ -80,7 +82,7 @@ const PER_STACK: &[&str] = &["stack"];
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Sent,
         Self::Retried,
         Self::Suppressed,
@@ -108,6 +110,7 @@ impl Metric {
         Self::FriendshipContradicted,
         Self::LoginCookieMissing,
         Self::AuthenticationFailures,
+        Self::FormerCredentialUsed,
         Self::SecretUnusable,
     ];
 
@@ -141,6 +144,7 @@ impl Metric {
             Self::FriendshipContradicted => "FriendshipContradicted",
             Self::LoginCookieMissing => "LoginCookieMissing",
             Self::AuthenticationFailures => "AuthenticationFailures",
+            Self::FormerCredentialUsed => "FormerCredentialUsed",
             Self::SecretUnusable => "SecretUnusable",
         }
     }
@@ -286,6 +290,11 @@ pub fn login_cookie_missing() {
 /// A credential was refused; `route`: at which of the routes that one kind of callers comes by.
 pub fn authentication_failed(route: &'static str) {
     put(&[(Metric::AuthenticationFailures, json!(1))], &[("route", route)]);
+}
+
+/// A credential was refused that was withdrawn with the latest change of its secret.
+pub fn former_credential_used(route: &'static str) {
+    put(&[(Metric::FormerCredentialUsed, json!(1))], &[("route", route)]);
 }
 
 /// A secret, or a part of it, cannot be used.

@@ -163,10 +163,15 @@ impl LineLogin {
         };
         let UserGrant { access_token, life, refresh_token, id_token } = grant;
         let now = self.clock.now();
-        let user = secret.channel.verify_id_token(&id_token, &login.nonce(browser), now).map_err(|error| {
-            tracing::error!(member.id = %member, %error, "the ID token is not to be believed");
-            LoginPage::NotConfirmed
-        })?;
+        let user = match secret.channel.verify_id_token(&id_token, &login.nonce(browser), now) {
+            Ok(user) => user,
+            Err(error) => {
+                tracing::error!(member.id = %member, %error, "the ID token is not to be believed");
+                // Whose it is nobody knows: the grant may be one that a link lives by.
+                self.revoke(secret, &access_token).await;
+                return Err(LoginPage::NotConfirmed);
+            }
+        };
         Ok(NewLink {
             member,
             user,
@@ -190,11 +195,13 @@ impl LineLogin {
         let replaced = match self.links.put(link, &secret.sealing_key, steps).await.map_err(unavailable)? {
             Linking::Made(replaced) => replaced,
             Linking::Declined(replaced) => {
-                return match login.not_agreed(&replaced) {
-                    Some(about) if !login.replaces_nothing() => Ok(Outcome::Asks(replaced, about)),
-                    _ if replaced.user.is_some() => Err(LoginPage::AlreadyLinked),
-                    _ => Err(LoginPage::LineUserTaken),
+                let page = match login.not_agreed(&replaced) {
+                    Some(about) if !login.replaces_nothing() => return Ok(Outcome::Asks(replaced, about)),
+                    _ if replaced.user.is_some() => LoginPage::AlreadyLinked,
+                    _ => LoginPage::LineUserTaken,
                 };
+                self.give_back(secret, link, &replaced).await;
+                return Err(page);
             }
         };
         tracing::info!(

@@ -25,7 +25,11 @@ async fn main() -> Result<(), Error> {
         channel: LineChannel::from_env(&aws, Pace::from_env()?.call, Clock::System)?,
         secret: Secret::new(aws_sdk_secretsmanager::Client::new(&aws), required("LOGIN_SECRET_ID")?, Clock::System),
         used_tokens: UsedTokens::new(dynamodb.clone(), required("USED_TOKENS_TABLE")?),
-        links: Links::new(dynamodb.clone(), required("LINKS_TABLE")?),
+        links: Links::new(
+            dynamodb.clone(),
+            required("LINKS_TABLE")?,
+            time::Duration::days(parsed("DELIVERY_RETENTION_DAYS")?),
+        ),
         friends: Friends::new(
             dynamodb.clone(),
             required("FRIENDS_TABLE")?,

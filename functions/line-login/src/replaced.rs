@@ -1,18 +1,21 @@
 //! What becomes of what a new link took the place of: the former LINE user is told, in LINE and in its own
-//! language, and its grant ends at LINE.
+//! language, and its grant ends at LINE. And what becomes of a login that links nobody: its grant ends.
 //!
-//! The link is made by then, so nothing of this can undo it, and the customer waits for it only so long. A grant that
-//! could not be ended is for its user to end, in LINE.
+//! Whether there is a link is settled by then, so nothing of this can undo it, and the customer waits for it only so
+//! long. A grant that could not be ended is for its user to end, in LINE; so is that of a customer who is asked whether
+//! to replace something, and leaves: its tokens are in that page alone, sealed. And where the table does not say whether
+//! the link was written, its token is left alive.
 
 use shared::{
     customer::{
-        link::{Link, Replaced},
+        link::{Link, NewLink, Replaced},
         login_secret::LoginSecret,
         unlink::end_grant,
     },
     ids::LineUserId,
     language::Language,
     line::client::Profile,
+    token::access::AccessToken,
 };
 use tokio::time::timeout;
 
@@ -62,10 +65,32 @@ impl LineLogin {
 
     /// The same LINE user logged in before: that grant goes on, and only its earlier token is of no use any more.
     async fn revoke_earlier_token(&self, secret: &LoginSecret, replaced: &Replaced) {
-        if let Some(token) = &replaced.earlier_token
-            && let Err(error) = self.client.revoke(&secret.channel, token).await
-        {
-            tracing::warn!(%error, "an earlier token could not be revoked");
+        if let Some(token) = &replaced.earlier_token {
+            self.revoke(secret, token).await;
+        }
+    }
+
+    /// The login may replace nothing. Its grant ends, unless the LINE user's link to another member lives by it.
+    pub(crate) async fn give_back(&self, secret: &LoginSecret, link: &NewLink, kept: &Replaced) {
+        if kept.member.is_some() {
+            return self.revoke(secret, &link.token).await;
+        }
+        let ended = timeout(MAX_ASKING, self.client.deauthorize(&secret.channel, &link.token)).await;
+        match ended.map_err(|late| late.to_string()).and_then(|ended| ended.map_err(|error| error.to_string())) {
+            Ok(grant) => tracing::info!(line.user = ?link.user, ?grant, "the grant of a login without a link ended"),
+            Err(error) => {
+                tracing::warn!(line.user = ?link.user, error, "the grant of a login without a link could not be ended");
+            }
+        }
+    }
+
+    /// A token of no use ends, and its grant goes on.
+    pub(crate) async fn revoke(&self, secret: &LoginSecret, token: &AccessToken) {
+        let revoked = timeout(MAX_ASKING, self.client.revoke(&secret.channel, token)).await;
+        let revoked =
+            revoked.map_err(|late| late.to_string()).and_then(|ended| ended.map_err(|error| error.to_string()));
+        if let Err(error) = revoked {
+            tracing::warn!(error, "a token of no use could not be revoked");
         }
     }
 }

@@ -20,3 +20,5 @@ const LETTERS = ["exhausted", "on_its_way", "left_over"];
 const QUEUES = ["push-retry", "inbox", "quota-warning", "daily-report"];
 const ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const USER = /^U[0-9a-f]{32}$/;
+/** A user, a group or a room. */
+const CHAT = /^[UCR][0-9a-f]{32}$/;

@@ -13,14 +13,13 @@ use crate::{
     rfc3339, unavailable, without_nulls,
 };
 
-const KINDS: [AuditKind; 9] = [
+const KINDS: [AuditKind; 8] = [
     AuditKind::Switch,
     AuditKind::Resend,
     AuditKind::Redrive,
     AuditKind::Discard,
     AuditKind::Unlink,
     AuditKind::Link,
-    AuditKind::OpenMedia,
     AuditKind::Read,
     AuditKind::Erase,
 ];

@@ -1,5 +1,5 @@
 //! Cursors: where a list goes on, sealed, so that they say nothing and nobody can make one. A cursor belongs to the
-//! list and the filters that gave it out.
+//! list and the filters that gave it out. And how much a page has room for.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
@@ -7,6 +7,29 @@ use serde_json::{Value, json};
 use shared::token::sealing::SealingKey;
 
 use crate::Caller;
+
+/// Of Lambda's answers, which have at most 6 MB: what they hold, in bytes of JSON. It travels as a text in another JSON,
+/// and grows to less than twice of it on the way.
+const MAX_PAGE: usize = 2_500_000;
+
+/// What is left of a page's room.
+#[derive(Debug, Default)]
+pub struct Room {
+    used: usize,
+}
+
+impl Room {
+    /// Whether there was room for this, too. The first item of a page has it always: none is larger than what DynamoDB
+    /// keeps.
+    pub fn takes(&mut self, item: &Value) -> bool {
+        let size = item.to_string().len();
+        if self.used > 0 && self.used + size > MAX_PAGE {
+            return false;
+        }
+        self.used += size;
+        true
+    }
+}
 
 /// Puts `next` into a page's body, if there is a next page.
 pub fn put_next<T: Serialize>(body: &mut Value, caller: &Caller, context: &str, position: Option<&T>) {
@@ -32,6 +55,14 @@ fn named(context: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_takes_its_first_item_and_then_what_fits() {
+        let (mut room, small) = (Room::default(), json!("x"));
+        assert!(room.takes(&json!("x".repeat(MAX_PAGE - 6))));
+        assert!(room.takes(&small) && !room.takes(&small));
+        assert!(Room::default().takes(&json!("x".repeat(MAX_PAGE))), "a page without any would never end");
+    }
 
     #[test]
     fn a_cursor_opens_in_its_own_list_only() {

@@ -12,11 +12,12 @@ pub mod deliveries;
 pub mod input;
 pub mod links;
 pub mod media;
+pub mod messages;
 pub mod orders;
+pub mod people;
 pub mod quota;
 pub mod sobot;
 pub mod switches;
-pub mod users;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -109,7 +110,11 @@ impl Caller {
     }
 
     /// 403 where the key may not make this call.
-    fn may(&self, scope: Scope) -> Result<(), Problem> {
+    fn may(&self, scopes: &[Scope]) -> Result<(), Problem> {
+        scopes.iter().try_for_each(|scope| self.has(*scope))
+    }
+
+    fn has(&self, scope: Scope) -> Result<(), Problem> {
         if self.scopes.contains(&scope) {
             return Ok(());
         }
@@ -118,12 +123,13 @@ impl Caller {
     }
 }
 
-/// What a key must be good for, to make a call.
-fn scope(route: &str) -> Scope {
+/// What a key must be good for, to make a call: all of it. Whoever is forgotten is unlinked, too.
+fn scopes(route: &str) -> &'static [Scope] {
     match route {
-        "DELETE /links/{memberId}" => Scope::Unlink,
-        route if route.starts_with("GET ") => Scope::Read,
-        _ => Scope::Operate,
+        "DELETE /links/{memberId}" => &[Scope::Unlink],
+        "DELETE /users/{lineUserId}" | "DELETE /members/{memberId}" => &[Scope::Operate, Scope::Unlink],
+        route if route.starts_with("GET ") => &[Scope::Read],
+        _ => &[Scope::Operate],
     }
 }
 
@@ -147,7 +153,7 @@ impl Operations {
             route => match self.authorize(&request).await {
                 Ok(known) => {
                     let known = caller.insert(known);
-                    match known.may(scope(route)) {
+                    match known.may(scopes(route)) {
                         Ok(()) => Box::pin(self.answer(route, &request, known)).await,
                         Err(problem) => Err(problem),
                     }
@@ -186,6 +192,9 @@ impl Operations {
             "GET /users/{lineUserId}/messages/{messageId}/content" => self.open_media(request, caller).await,
             "GET /users/{lineUserId}" => self.show_user(request, caller).await,
             "DELETE /users/{lineUserId}" => self.erase_user(request, caller).await,
+            "POST /users/{lineUserId}/messages/{messageId}/media" => self.ask_for_media(request, caller).await,
+            "GET /members/{memberId}" => self.show_member(request, caller).await,
+            "DELETE /members/{memberId}" => self.erase_member(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /quota" => self.read_quota(request).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,
@@ -210,7 +219,13 @@ impl Operations {
                 keys: Arc::clone(keys),
             })
         };
-        self.keys.first(caller).await.map_err(unavailable)?.ok_or_else(|| refused(request, "operators", NO_KEY))
+        match self.keys.first(caller).await.map_err(unavailable)? {
+            Some(caller) => Ok(caller),
+            None => {
+                let is_former = self.keys.had(|keys| keys.operator(key).is_some()).await;
+                Err(refused(request, "operators", is_former, NO_KEY))
+            }
+        }
     }
 }
 

@@ -70,7 +70,7 @@ async fn main() -> Result<(), Error> {
         dead_letters: DeadLetterQueues::new(sqs, dead_letters),
         messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
         friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),
-        links: Links::new(dynamodb, settings.links_table.clone()),
+        links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
         login: LoginClient::new(&required("LINE_API_BASE")?)?,
         login_secret: Secret::new(secrets, required("LOGIN_SECRET_ID")?, clock),
         channel: LineChannel::from_env(&aws, settings.pace.call, clock)?,

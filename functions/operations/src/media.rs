@@ -1,4 +1,5 @@
 //! `GET /users/{lineUserId}/messages/{messageId}/content`: a customer's picture, video, sound or file, from LINE.
+//! `POST /users/{lineUserId}/messages/{messageId}/media`: Sobot is asked again where it is, after it refused to say.
 //!
 //! What a customer sent comes from the origin of the console, and must not be taken for a page of it: it is handed over
 //! as a file, under a media type that says no more than that it is a picture, a video or a sound.
@@ -9,13 +10,21 @@ use lambda_http::{
     Body, Request, Response,
     http::{HeaderValue, StatusCode, header},
 };
+use serde_json::json;
 use shared::{
-    audit::{AuditKind, Entry},
     ids::LineUserId,
-    inbox::messages::{MediaError, StoredEvent},
+    inbox::{
+        messages::{MediaError, StoredEvent},
+        queue::Via,
+    },
     invalid::Invalid,
-    lambda::http_api::Problem,
+    lambda::{
+        callers::Scope,
+        http_api::{Problem, json_response},
+    },
     line::{client::LineClient, content::Content, webhook::Provider},
+    sobot::client::SobotError,
+    token::credential::AskError,
 };
 
 use crate::{
@@ -28,6 +37,8 @@ use crate::{
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How long LINE may take for it: API Gateway waits 30 seconds for the whole answer.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
+const STILL_REFUSED: &str = "Sobot still refuses it (999994): it has the message no more, or knows this LINE channel by \
+                             another id than channelId in LINE's secret.";
 /// What a browser shows, plays or saves, and never runs.
 const HARMLESS: [&str; 9] = [
     "image/jpeg",
@@ -49,9 +60,7 @@ impl Operations {
         let nothing = || Problem::new(StatusCode::NOT_FOUND, "This user has sent no such media, or took it back.");
         let event = self.messages.message(&message_id).await.map_err(unavailable)?;
         let event = event.filter(|event| event.chat_id == user.as_str() && is_with_line(event)).ok_or_else(nothing)?;
-        let operator = caller.as_operator(String::new());
-        let entry = Entry::new(AuditKind::OpenMedia, &message_id, &operator, None, self.clock.now());
-        self.audit.note(&entry).await.map_err(unavailable)?;
+        self.note_reading_of(&user, json!({ "what": "media", "messageId": message_id }), caller).await?;
         let (client, id): (&LineClient, &str) = (&self.line_data, &message_id);
         let content = self.channel.ask(|token| async move { client.content(&token, id, MAX_BYTES).await }).await;
         match content.map_err(unavailable)? {
@@ -66,9 +75,37 @@ impl Operations {
             )),
             Content::Preparing => Err(Problem::unavailable("LINE prepares it still. Send the same call again.")),
             Content::Gone => {
-                self.messages.set_media_error(&event, MediaError::GoneFromLine).await.map_err(unavailable)?;
+                // A key that only reads writes nothing; the next one that may do more notes it.
+                if caller.has(Scope::Operate).is_ok() {
+                    self.messages.set_media_error(&event, MediaError::GoneFromLine).await.map_err(unavailable)?;
+                }
                 Err(Problem::new(StatusCode::NOT_FOUND, "LINE has it no more."))
             }
+        }
+    }
+}
+
+impl Operations {
+    pub(crate) async fn ask_for_media(&self, request: &Request, caller: &Caller) -> CallResult {
+        let user = input::path(request, "lineUserId", LineUserId::parse)?;
+        let message_id = input::path(request, "messageId", message_id)?;
+        Query::none(request)?;
+        let nothing = || Problem::new(StatusCode::NOT_FOUND, "Sobot forwarded no such media of this user.");
+        let event = self.messages.message(&message_id).await.map_err(unavailable)?;
+        let is_with_sobot = |event: &StoredEvent| event.via == Via::Sobot && is_with_line(event);
+        let event = event.filter(|event| event.chat_id == user.as_str() && is_with_sobot(event)).ok_or_else(nothing)?;
+        self.note_reading_of(&user, json!({ "what": "media", "messageId": message_id }), caller).await?;
+        let channel = self.channel.channel_id().await.map_err(unavailable)?;
+        match self.sobot.media_url(&message_id, &channel).await {
+            Ok(url) => {
+                self.messages.set_media_url(&event, &url).await.map_err(unavailable)?;
+                Ok(json_response(StatusCode::OK, &json!({ "messageId": message_id, "mediaUrl": url })))
+            }
+            Err(AskError::Call(error @ SobotError::BadParameters(_))) => {
+                tracing::warn!(%error, "Sobot refuses the media again");
+                Err(Problem::new(StatusCode::CONFLICT, STILL_REFUSED))
+            }
+            Err(error) => Err(unavailable(error)),
         }
     }
 }

@@ -112,7 +112,13 @@ impl OrderFinished {
         // No key is a wrong key: it costs the same, and says the same.
         let key = bearer(request).unwrap_or_default();
         let known = self.keys.first(|keys| keys.accepts(key).then_some(())).await.map_err(unavailable)?;
-        known.ok_or_else(|| refused(request, "orders", NO_KEY))
+        match known {
+            Some(()) => Ok(()),
+            None => {
+                let is_former = self.keys.had(|keys| keys.accepts(key)).await;
+                Err(refused(request, "orders", is_former, NO_KEY))
+            }
+        }
     }
 }
 

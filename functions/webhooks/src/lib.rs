@@ -25,7 +25,7 @@ use shared::{
     ids::LineUserId,
     inbox::queue::{InboxQueue, Via},
     invalid::Invalid,
-    lambda::http_api::source_ip,
+    lambda::http_api::{note_refused, source_ip},
     line::signature::{self, Refused, SignatureKeys},
     metric,
     sobot::secret::SobotWebhookKeys,
@@ -96,8 +96,16 @@ impl Webhooks {
             Err(refusal) => refusal,
         };
         match answer {
-            WebhookAnswer::NotFound => metric::authentication_failed("sobot"),
-            WebhookAnswer::NotSigned => metric::authentication_failed("line"),
+            WebhookAnswer::NotFound => {
+                let key = key.as_deref().unwrap_or_default();
+                let is_former = seen.wrong_key && self.sobot_keys.had(|keys| keys.accepts(key)).await;
+                note_refused(&request, "sobot", is_former);
+            }
+            WebhookAnswer::NotSigned => {
+                let (header, body): (_, &[u8]) = (signature_of(&request), request.body());
+                let is_former = self.signature_keys.had(|keys| keys.verify(header, body).is_ok()).await;
+                note_refused(&request, "line", is_former);
+            }
             _ => {}
         }
         // LINE keeps no logs for us; its guidelines ask to note these of every webhook. The address with its key is
@@ -161,7 +169,7 @@ impl Webhooks {
         if body.len() > MAX_BODY_BYTES {
             return Err(WebhookAnswer::TooLarge);
         }
-        let header = request.headers().get(signature::HEADER).map(|value| value.as_bytes());
+        let header = signature_of(request);
         let verified = match via {
             Via::Line => self.verify(header, body).await?,
             Via::Sobot => self.verify_forwarded(header, body).await,
@@ -242,6 +250,10 @@ impl Webhooks {
         seen.wrong_key = known.is_none();
         known.ok_or(WebhookAnswer::NotFound)
     }
+}
+
+fn signature_of(request: &Request) -> Option<&[u8]> {
+    request.headers().get(signature::HEADER).map(|value| value.as_bytes())
 }
 
 /// The body, its events each as it came. Whatever follows the object was not LINE's.

@@ -6,6 +6,9 @@
 //! lets callers in, for an hour. The other is said by whoever wrote the secret, or deleted it: it holds at once, and
 //! the door is closed to everybody, so that a key that was taken back opens nothing. Either is measured, and rings.
 //!
+//! Of a credential that is refused it can be told whether the version before the present one had it
+//! ([`Secret::had`]): whoever comes with it is no stranger.
+//!
 //! Errors name the secret's id and the field that is wrong, never a value.
 
 use std::{sync::Arc, time::Duration};
@@ -96,7 +99,11 @@ pub struct Secret<T> {
     id: String,
     clock: Clock,
     memory: Mutex<Memory<T>>,
+    former: Mutex<Option<Former<T>>>,
 }
+
+/// The version before the present one, if there is one that can be read, and when it was read.
+type Former<T> = (Option<T>, OffsetDateTime);
 
 /// What is known of a secret.
 #[derive(Debug)]
@@ -110,7 +117,8 @@ struct Memory<T> {
 impl<T: SecretContent> Secret<T> {
     /// Nothing is read yet.
     pub fn new(client: Client, id: String, clock: Clock) -> Self {
-        Self { client, id, clock, memory: Mutex::new(Memory { content: None, failure: None }) }
+        let memory = Mutex::new(Memory { content: None, failure: None });
+        Self { client, id, clock, memory, former: Mutex::new(None) }
     }
 
     /// The content, from memory where it is young enough. Through an outage the former content serves on.
@@ -130,6 +138,18 @@ impl<T: SecretContent> Secret<T> {
             Some(found) => Ok(Some(found)),
             None => Ok(find(&self.get_again().await?)),
         }
+    }
+
+    /// Whether this is true of the version before the present one. Read when it is first asked for, and again after five
+    /// minutes, so that no guesser makes us call all day; whatever is in its way, there is none.
+    pub async fn had(&self, is_true: impl Fn(&T) -> bool) -> bool {
+        let mut former = self.former.lock().await;
+        if former.as_ref().is_none_or(|(_, at)| !self.clock.is_within(*at, MAX_AGE)) {
+            let read = self.client.get_secret_value().secret_id(&self.id).version_stage("AWSPREVIOUS").send().await;
+            let content = read.ok().and_then(|answer| T::parse(answer.secret_string()?).ok());
+            *former = Some((content, self.clock.now()));
+        }
+        former.as_ref().and_then(|(content, _)| content.as_ref()).is_some_and(is_true)
     }
 
     async fn get_younger_than(&self, age: Duration) -> Result<Arc<T>, SecretError> {

@@ -28,6 +28,8 @@ use crate::{aws::error::Cause, ids::random_name};
 
 /// The attribute that names the latest write of an item.
 const WRITER: &str = "writer";
+/// The most bytes of items that a page has, but for the last one that was read with them.
+const MAX_PAGE_BYTES: usize = 1024 * 1024;
 /// How long a write waits each time that it meets a transaction; together longer than one takes.
 const CONFLICT_PAUSES: [Duration; 4] =
     [Duration::from_millis(25), Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
@@ -97,6 +99,7 @@ impl Table {
     }
 
     /// Items of a partition, those with the highest sort keys first, from after this key on; and whether more follow.
+    /// Fewer than `limit` where they are large.
     pub async fn latest<T: DeserializeOwned>(
         &self,
         (name, value): (&str, &str),
@@ -131,7 +134,7 @@ impl Table {
 
     /// Changes the item with this key, or makes it.
     pub fn update(&self, key: Item) -> Write<Update> {
-        self.write(Update { key, set: Vec::new(), remove: Vec::new() })
+        self.write(Update { key, set: Vec::new(), remove: Vec::new(), add: Vec::new(), take: Vec::new() })
     }
 
     /// Deletes the item with this key.
@@ -170,13 +173,15 @@ async fn page<T: DeserializeOwned>(
         .scan_index_forward(false)
         .filter_expression(NOT_EXPIRED)
         .expression_attribute_values(":time", now());
-    let (limit, mut found, mut start) = (limit as usize, Vec::new(), after);
+    let (limit, mut found, mut bytes, mut start) = (limit as usize, Vec::new(), 0, after);
     loop {
         let left = i32::try_from(limit - found.len()).unwrap_or(i32::MAX);
         let page = query.clone().limit(left).set_exclusive_start_key(start).send().await?;
-        found.extend(page.items.unwrap_or_default());
+        let items = page.items.unwrap_or_default();
+        bytes += items.iter().map(size_of).sum::<usize>();
+        found.extend(items);
         start = page.last_evaluated_key;
-        if start.is_none() || found.len() >= limit {
+        if start.is_none() || found.len() >= limit || bytes >= MAX_PAGE_BYTES {
             return Ok((serde_dynamo::from_items(found)?, start.is_some()));
         }
     }
@@ -203,12 +208,17 @@ pub struct Update {
     key: Item,
     set: Vec<String>,
     remove: Vec<&'static str>,
+    add: Vec<String>,
+    take: Vec<String>,
 }
 
 impl Update {
     fn expression(&self) -> String {
         let clause = |word: &str, parts: String| if parts.is_empty() { parts } else { format!("{word} {parts} ") };
-        clause("SET", self.set.join(", ")) + &clause("REMOVE", self.remove.join(", "))
+        clause("SET", self.set.join(", "))
+            + &clause("REMOVE", self.remove.join(", "))
+            + &clause("ADD", self.add.join(", "))
+            + &clause("DELETE", self.take.join(", "))
     }
 }
 
@@ -283,6 +293,18 @@ impl Write<Update> {
         self.action.set.push(format!("{name} = list_append(if_not_exists({name}, :no_{name}), :{name})"));
         self.value(&format!(":no_{name}"), AttributeValue::L(Vec::new()))
             .value(&format!(":{name}"), AttributeValue::L(vec![value]))
+    }
+
+    /// Adds a text to a set, which may not be there yet.
+    pub fn add_to_set(mut self, name: &str, text: &str) -> Self {
+        self.action.add.push(format!("{name} :{name}"));
+        self.value(&format!(":{name}"), AttributeValue::Ss(vec![text.to_owned()]))
+    }
+
+    /// Takes a text out of a set; with its last text the set is gone.
+    pub fn take_from_set(mut self, name: &str, text: &str) -> Self {
+        self.action.take.push(format!("{name} :{name}"));
+        self.value(&format!(":{name}"), AttributeValue::Ss(vec![text.to_owned()]))
     }
 
     /// `REMOVE name`.
@@ -395,7 +417,7 @@ fn size_of_value(value: &AttributeValue) -> usize {
         AttributeValue::L(values) => 3 + values.iter().map(|value| 1 + size_of_value(value)).sum::<usize>(),
         AttributeValue::M(fields) => 3 + fields.len() + size_of(fields),
         AttributeValue::B(bytes) => bytes.as_ref().len(),
-        // Sets are in no item of ours.
+        // Sets are in no item that is measured.
         _ => 1,
     }
 }
@@ -435,6 +457,11 @@ pub fn number(value: impl Display) -> AttributeValue {
 /// The `S` of this name.
 pub fn string_of<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+/// The texts of the set of this name.
+pub fn set_of(item: &Item, name: &str) -> Vec<String> {
+    item.get(name).and_then(|set| set.as_ss().ok()).cloned().unwrap_or_default()
 }
 
 /// The `N` of this name, where it is an integer.

@@ -7,6 +7,10 @@
 //! is conditional on what was read before, so that of two logins at a time one is made after the other, and no
 //! half of a link is ever left behind.
 //!
+//! A link that ended is remembered on both sides, `former#member#<member id>` and `former#line#<user id>`, for as long
+//! as a delivery is kept: by it a person's orders are found from the time when the member was linked to nobody, or to
+//! this LINE user. It is written in the transaction that ends the link, and says nothing to an order.
+//!
 //! The member's item keeps the user's tokens, sealed, because LINE wants one back at the end of the grant: the access
 //! token for its thirty days, the refresh token for ninety.
 
@@ -15,12 +19,12 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, TransactWriteItem},
 };
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     aws::{
         error::{AwsError, Cause, Doing as _},
-        table::{Item, Table, item, key, number, number_of, string, string_of},
+        table::{Item, Table, item, key, number, number_of, set_of, string, string_of},
     },
     ids::{LineUserId, MemberId},
     invalid::Invalid,
@@ -32,6 +36,8 @@ use crate::{
 
 /// Logins of the same people at a time are made one after the other; this many times one may come too late.
 const MAX_TRIES: usize = 6;
+/// The set of those whom somebody was linked to.
+const FORMER: &str = "former";
 const READ: &str = "read the link";
 const WRITE: &str = "write the link";
 
@@ -39,6 +45,8 @@ const WRITE: &str = "write the link";
 #[derive(Debug)]
 pub struct Links {
     table: Table,
+    /// How long an ended link is remembered.
+    memory: Duration,
 }
 
 /// A link as a login makes it.
@@ -100,9 +108,9 @@ pub struct KeptTokens {
 }
 
 impl Links {
-    /// The table of this name.
-    pub fn new(client: Client, name: String) -> Self {
-        Self { table: Table::new(client, name) }
+    /// The table of this name; a link that ended is remembered for so long.
+    pub fn new(client: Client, name: String, memory: Duration) -> Self {
+        Self { table: Table::new(client, name), memory }
     }
 
     /// The LINE user of this member; `None` for one that is not linked.
@@ -165,9 +173,11 @@ impl Links {
             ];
             if let Some(Link { user, .. }) = &replaced.user {
                 steps.push(self.delete_if(user_key(user), "member_id", link.member.as_str()));
+                steps.extend(self.remember(&link.member, user, link.linked_at));
             }
             if let Some(member) = &replaced.member {
                 steps.push(self.delete_if(member_key(member), "line_user_id", link.user.as_str()));
+                steps.extend(self.remember(member, &link.user, link.linked_at));
             }
             steps.extend(more);
             if self.table.transact(steps).await.doing(WRITE)?.is_written() {
@@ -178,12 +188,71 @@ impl Links {
     }
 
     /// Removes both sides of a link; false where it is not this one any more.
-    pub async fn remove(&self, member: &MemberId, user: &LineUserId) -> Result<bool, AwsError> {
-        let steps = vec![
+    pub async fn remove(&self, member: &MemberId, user: &LineUserId, now: OffsetDateTime) -> Result<bool, AwsError> {
+        let mut steps = vec![
             self.delete_if(member_key(member), "line_user_id", user.as_str()),
             self.delete_if(user_key(user), "member_id", member.as_str()),
         ];
+        steps.extend(self.remember(member, user, now));
         Ok(self.table.transact(steps).await.doing(WRITE)?.is_written())
+    }
+
+    /// The members whom this LINE user was linked to, and who have no other one now; the present one comes first.
+    pub async fn members_of(&self, user: &LineUserId) -> Result<Vec<MemberId>, AwsError> {
+        let mut members: Vec<_> = self.member_of(user).await?.into_iter().collect();
+        for former in self.former(&user_key(user), MemberId::parse).await? {
+            let now = self.line_user_of(&former).await?;
+            if !members.contains(&former) && now.is_none_or(|now| now == *user) {
+                members.push(former);
+            }
+        }
+        Ok(members)
+    }
+
+    /// The LINE users whom this member was linked to, and is not any more.
+    pub async fn former_users_of(&self, member: &MemberId) -> Result<Vec<LineUserId>, AwsError> {
+        let side = member_key(member);
+        let (mut former, now) = tokio::try_join!(self.former(&side, LineUserId::parse), self.line_user_of(member))?;
+        former.retain(|user| now.as_ref() != Some(user));
+        Ok(former)
+    }
+
+    /// Forgets with whom a LINE user was linked, on both sides.
+    pub async fn forget_former_of_user(&self, user: &LineUserId) -> Result<(), AwsError> {
+        let members = self.former(&user_key(user), MemberId::parse).await?;
+        self.forget_former(user_key(user), members.iter().map(member_key).collect()).await
+    }
+
+    /// Forgets with whom a member was linked, on both sides.
+    pub async fn forget_former_of_member(&self, member: &MemberId) -> Result<(), AwsError> {
+        let users = self.former(&member_key(member), LineUserId::parse).await?;
+        self.forget_former(member_key(member), users.iter().map(user_key).collect()).await
+    }
+
+    /// The other sides first: as long as this one stands, the same call again knows them.
+    async fn forget_former(&self, side: String, others: Vec<String>) -> Result<(), AwsError> {
+        for other in others {
+            let update = self.table.update(key([("id", &former_key(&other))])).take_from_set(FORMER, &side);
+            update.when("attribute_exists(id)").send().await.doing(WRITE)?;
+        }
+        self.table.transact(vec![self.table.delete(key([("id", &former_key(&side))])).step()]).await.doing(WRITE)?;
+        Ok(())
+    }
+
+    async fn former<T>(&self, side: &str, parse: fn(&str) -> Result<T, Invalid>) -> Result<Vec<T>, AwsError> {
+        let item = self.read(&former_key(side)).await?.unwrap_or_default();
+        let ids = set_of(&item, FORMER);
+        ids.iter().map(|id| parse(id.split_once('#').map_or("", |(_, id)| id)).doing("read the former link")).collect()
+    }
+
+    /// That these two were linked, on both sides.
+    fn remember(&self, member: &MemberId, user: &LineUserId, now: OffsetDateTime) -> [TransactWriteItem; 2] {
+        let step = |side: &str, other: &str| {
+            let update = self.table.update(key([("id", &former_key(side))])).add_to_set(FORMER, other);
+            update.set("expire_at", number((now + self.memory).unix_timestamp())).step()
+        };
+        let (member, user) = (member_key(member), user_key(user));
+        [step(&member, &user), step(&user, &member)]
     }
 
     async fn read(&self, id: &str) -> Result<Option<Item>, AwsError> {
@@ -252,6 +321,10 @@ fn member_key(member: &MemberId) -> String {
 
 fn user_key(user: &LineUserId) -> String {
     format!("line#{}", user.as_str())
+}
+
+fn former_key(side: &str) -> String {
+    format!("former#{side}")
 }
 
 fn line_user(item: &Item) -> Result<LineUserId, AwsError> {

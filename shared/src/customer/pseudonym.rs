@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::{
     aws::secret::{Secret, SecretContent, SecretError, from_json},
     clock::Clock,
-    ids::LineUserId,
+    ids::{LineUserId, MemberId},
     invalid::Invalid,
     lambda::environment::{SettingError, required},
 };
@@ -68,6 +68,11 @@ impl Pseudonyms {
     /// What stands for this LINE user.
     pub async fn of_user(&self, user: &LineUserId) -> Result<String, SecretError> {
         Ok(self.secret.get().await?.hash("line_user_id", user.as_str()))
+    }
+
+    /// What stands for this member, who has no LINE user.
+    pub async fn of_member(&self, member: &MemberId) -> Result<String, SecretError> {
+        Ok(self.secret.get().await?.hash("member_id", member.as_str()))
     }
 
     /// What stands for this content.

@@ -64,7 +64,7 @@ pub async fn unlink(
     let link = links.get(member, &secret.sealing_key, clock.now()).await?;
     let Some(Link { user, tokens }) = link else { return Ok(Unlinked::NotLinked) };
     let grant = end_grant(client, &secret.channel, &tokens).await?;
-    if !links.remove(member, &user).await? {
+    if !links.remove(member, &user, clock.now()).await? {
         return Err(UnlinkError::LinkedAnew);
     }
     tracing::info!(member.id = %member, line.user = ?user, ?grant, "unlinked");

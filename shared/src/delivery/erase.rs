@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     aws::{
         error::{AwsError, Doing as _},
-        table::{string, string_of},
+        table::{key, string, string_of},
     },
     customer::{friend::Belief, pseudonym::Pseudonyms},
     delivery::{Delivery, DeliveryError, MAX_LOOKS, attempt::count, record::DeliveryRecord, table::Deliveries},
@@ -19,6 +19,9 @@ use crate::{
     notification::Notification,
     order::Recipient,
 };
+
+/// How many of a person's records are looked for at a time.
+const AT_ONCE: i32 = 100;
 
 /// What became of a person's deliveries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +35,25 @@ pub struct Erased {
 /// Whose deliveries the index `by_person` lists together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonKey(String);
+
+/// Deliveries of a person: all under a key, or of them those whose order names a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfPerson {
+    /// Under which key.
+    pub key: PersonKey,
+    /// Whom the order names, where the others under the key are not this person's.
+    pub naming: Option<MemberId>,
+}
+
+/// Order's id and status of a record.
+pub type RecordKey = (String, String);
+
+impl OfPerson {
+    fn has(&self, record: &DeliveryRecord) -> bool {
+        let Some(member) = &self.naming else { return true };
+        record.notification().is_some_and(|one| *one.recipient() == Recipient::Member(member.clone()))
+    }
+}
 
 impl PersonKey {
     /// Those that went to this LINE user.
@@ -61,34 +83,44 @@ impl PersonKey {
 }
 
 impl Deliveries {
-    /// Order's id and status of a person's records.
-    async fn keys_of(&self, person: &PersonKey) -> Result<Vec<(String, String)>, AwsError> {
-        const READ: &str = "find the person's deliveries";
-        let mut items = self
+    /// Up to so many of a person's records, in no order, from after this one on; and whether more follow.
+    async fn keys_of(
+        &self,
+        person: &PersonKey,
+        limit: i32,
+        after: Option<&RecordKey>,
+    ) -> Result<(Vec<RecordKey>, bool), AwsError> {
+        let after = after
+            .map(|(order_id, status)| key([("person", person.as_str()), ("order_id", order_id), ("status", status)]));
+        let query = self
             .table
             .query()
             .index_name("by_person")
             .key_condition_expression("person = :person")
             .expression_attribute_values(":person", string(person.as_str()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut found = Vec::new();
-        while let Some(item) = items.next().await {
-            let item = item.doing(READ)?;
-            let part = |name| string_of(&item, name).map(str::to_owned);
-            found.extend(part("order_id").zip(part("status")));
-        }
-        Ok(found)
+            .limit(limit)
+            .set_exclusive_start_key(after);
+        let page = query.send().await.doing("find the person's deliveries")?;
+        let part = |item, name| string_of(item, name).map(str::to_owned);
+        let items = page.items.unwrap_or_default();
+        let keys = items.iter().filter_map(|item| part(item, "order_id").zip(part(item, "status"))).collect();
+        Ok((keys, page.last_evaluated_key.is_some()))
     }
 
-    /// A person's records, in no order.
-    pub async fn of_person(&self, person: &PersonKey) -> Result<Vec<DeliveryRecord>, AwsError> {
+    /// Up to so many of a person's records, in no order, from after this one on, without those
+    /// that are not the person's; and the key after which more follow.
+    pub async fn of_person(
+        &self,
+        person: &OfPerson,
+        limit: i32,
+        after: Option<&RecordKey>,
+    ) -> Result<(Vec<DeliveryRecord>, Option<RecordKey>), AwsError> {
+        let (keys, more) = self.keys_of(&person.key, limit, after).await?;
         let mut records = Vec::new();
-        for (order_id, status) in self.keys_of(person).await? {
-            records.extend(self.get(&order_id, &status).await?);
+        for (order_id, status) in &keys {
+            records.extend(self.get(order_id, status).await?.filter(|record| person.has(record)));
         }
-        Ok(records)
+        Ok((records, keys.into_iter().next_back().filter(|_| more)))
     }
 }
 
@@ -99,21 +131,28 @@ impl Delivery {
     }
 
     /// Empties a person's records, until this time.
-    pub async fn erase(&self, person: &PersonKey, until: Instant) -> Result<Erased, DeliveryError> {
-        let mut erased = Erased::default();
-        for (order_id, status) in self.deliveries.keys_of(person).await? {
-            if Instant::now() >= until {
-                return Ok(Erased { more: true, ..erased });
+    pub async fn erase(&self, person: &OfPerson, until: Instant) -> Result<Erased, DeliveryError> {
+        let (mut erased, mut after) = (Erased::default(), None);
+        loop {
+            let (keys, more) = self.deliveries.keys_of(&person.key, AT_ONCE, after.as_ref()).await?;
+            for record in &keys {
+                if Instant::now() >= until {
+                    return Ok(Erased { more: true, ..erased });
+                }
+                erased.count += u64::from(self.erase_one(person, record).await?);
             }
-            erased.count += u64::from(self.erase_one(&order_id, &status).await?);
+            match keys.into_iter().next_back().filter(|_| more) {
+                Some(last) => after = Some(last),
+                None => return Ok(erased),
+            }
         }
-        Ok(erased)
     }
 
-    async fn erase_one(&self, order_id: &str, status: &str) -> Result<bool, DeliveryError> {
+    async fn erase_one(&self, person: &OfPerson, (order_id, status): &RecordKey) -> Result<bool, DeliveryError> {
         for _ in 0..MAX_LOOKS {
             let now = self.clock.now();
-            let Some(mut record) = self.deliveries.get(order_id, status).await? else { return Ok(false) };
+            let record = self.deliveries.get(order_id, status).await?;
+            let Some(mut record) = record.filter(|record| person.has(record)) else { return Ok(false) };
             let former = record.progress;
             let Some(next) = former.erased(now) else { return Ok(false) };
             let content_hash = self.pseudonyms.of_content(&record.content()).await?;

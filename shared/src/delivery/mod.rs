@@ -154,7 +154,7 @@ impl Delivery {
             deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone(), settings.delivery_life),
             switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch_age, clock),
             friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),
-            links: Links::new(dynamodb, settings.links_table.clone()),
+            links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
             pseudonyms: Pseudonyms::from_env(aws, clock)?,
             channel: LineChannel::from_env(aws, settings.pace.call, clock)?,
             quota_alert: QuotaAlert::new(

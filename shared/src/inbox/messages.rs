@@ -24,7 +24,7 @@ use crate::{
 };
 
 const READ: &str = "read the event";
-const READ_POINTER: &str = "read the message's pointer";
+pub(super) const READ_POINTER: &str = "read the message's pointer";
 const WRITE: &str = "write the event";
 /// The sort key of a message's pointer; an event's starts with a digit.
 const POINTER: &str = "-";
@@ -69,7 +69,7 @@ pub struct StoredEvent {
     /// Where a picture, video, sound or file can be fetched. Gone after an unsend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_url: Option<String>,
-    /// Why it cannot be fetched, and never will be.
+    /// Why it cannot be fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_error: Option<MediaError>,
     /// The event's JSON, without what lets its holder act. Gone after an unsend.
@@ -82,11 +82,12 @@ pub struct StoredEvent {
     pub expire_at: i64,
 }
 
-/// Why a message's picture, video, sound or file cannot be fetched, and never will be.
+/// Why a message's picture, video, sound or file cannot be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaError {
-    /// Sobot refuses to say where it is.
+    /// Sobot refuses to say where it is (999994): it knows no such message, or not by this channel's id. Nothing asks
+    /// again by itself; an operator may.
     RefusedBySobot,
     /// LINE has it no more, or never had it.
     GoneFromLine,
@@ -193,16 +194,27 @@ impl StoredEvent {
 }
 
 /// The second item of a message.
-#[derive(Serialize, Deserialize)]
-struct Pointer {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pointer {
     /// The event that it came with; none if only its unsend or a further one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    held_by: Option<(String, String)>,
+    pub(super) held_by: Option<(String, String)>,
     /// The other events that carry it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    also_held_by: Vec<(String, String)>,
+    pub(super) also_held_by: Vec<(String, String)>,
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    unsent_at: Option<OffsetDateTime>,
+    pub(super) unsent_at: Option<OffsetDateTime>,
+}
+
+impl Pointer {
+    /// The same without the events of this user.
+    pub(super) fn without(&self, user: &str) -> Self {
+        Self {
+            held_by: self.held_by.clone().filter(|(chat_id, _)| chat_id != user),
+            also_held_by: self.also_held_by.iter().filter(|(chat_id, _)| chat_id != user).cloned().collect(),
+            unsent_at: self.unsent_at,
+        }
+    }
 }
 
 /// The key of a message's pointer. What another account's events say is said of that account's messages.
@@ -387,16 +399,20 @@ impl Messages {
 
     /// Notes where a message's content can be fetched, unless the user has taken the message back or it has expired.
     pub async fn set_media_url(&self, event: &StoredEvent, url: &str) -> Result<(), AwsError> {
-        self.set_media(event, "media_url", url).await
+        self.set_media(event, |update| update.set("media_url", string(url)).remove(&["media_error"])).await
     }
 
     /// Notes why it cannot be fetched.
     pub async fn set_media_error(&self, event: &StoredEvent, error: MediaError) -> Result<(), AwsError> {
-        self.set_media(event, "media_error", error.name()).await
+        self.set_media(event, |update| update.set("media_error", string(error.name()))).await
     }
 
-    async fn set_media(&self, event: &StoredEvent, name: &str, value: &str) -> Result<(), AwsError> {
-        let update = self.table.update(event_key_of(&event.chat_id, &event.event_key)).set(name, string(value));
+    async fn set_media(
+        &self,
+        event: &StoredEvent,
+        change: impl FnOnce(Write<Update>) -> Write<Update>,
+    ) -> Result<(), AwsError> {
+        let update = change(self.table.update(event_key_of(&event.chat_id, &event.event_key)));
         update.when("attribute_exists(chat_id) AND attribute_not_exists(unsent_at)").send().await.doing(WRITE)?;
         Ok(())
     }

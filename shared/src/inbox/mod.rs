@@ -10,7 +10,9 @@
 //! * An unsend leaves a mark under the message's id, which a message that comes later finds.
 //! * A friend state is kept with its event's time, and an older one never replaces a newer one
 //!   ([`crate::customer::friend`]).
-//! * A media URL is asked for as long as the item has none. That Sobot refuses one for good is noted in its place.
+//! * A media URL is asked for as long as the item has none. That Sobot refuses one is noted in its place: its one code
+//!   for a message that it does not know and for a channel id that is wrong would fill the dead-letter queue, and an
+//!   operator can ask again.
 //! * The metric of unknown events is counted once the item is new: a crash in between loses the count, not the event.
 //!
 //! A body says whose events it brings, by the account's user id ([`account`]). Those of another account are kept apart,
@@ -227,9 +229,8 @@ impl Inbox {
         }
         match self.sobot.media_url(message_id, &self.line.channel_id().await?).await {
             Ok(url) => self.messages.set_media_url(item, &url).await?,
-            // The same question would be refused again.
             Err(AskError::Call(error @ SobotError::BadParameters(_))) => {
-                tracing::error!(%error, "a message's media cannot be fetched, its event says so");
+                tracing::error!(%error, "Sobot refuses a message's media, its event says so");
                 self.messages.set_media_error(item, MediaError::RefusedBySobot).await?;
             }
             Err(error) => return Err(error.into()),

@@ -19,15 +19,18 @@ use crate::{
     order::fields::FieldError,
 };
 
-/// Answers the calls of the HTTP API, until Lambda ends the process. `lambda_http::run` does the same, but panics where
-/// the call's address is no address.
-pub async fn run<'a, H, F>(handler: H) -> Result<(), Error>
+/// Answers the calls of the HTTP API, until Lambda ends the process; whatever is answered, a browser comes back by https
+/// only. `lambda_http::run` does the same, but panics where the call's address is no address.
+pub async fn run<'a, H, F>(mut handler: H) -> Result<(), Error>
 where
     H: FnMut(Request) -> F,
     F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'a,
 {
-    let mut answer = Adapter::from(service_fn(handler));
-    let mut refuse = Adapter::from(service_fn(|_: Request| ready(Ok(no_address().into_response()))));
+    let mut answer = Adapter::from(service_fn(move |request| {
+        let answer = handler(request);
+        async move { answer.await.map(only_https) }
+    }));
+    let mut refuse = Adapter::from(service_fn(|_: Request| ready(Ok(only_https(no_address().into_response())))));
     let service = service_fn(move |event: LambdaEvent<HttpEvent>| {
         let (HttpEvent(request), context) = event.into_parts();
         match request {
@@ -41,19 +44,28 @@ where
     lambda_runtime::run(service).await
 }
 
+fn only_https(mut response: Response<Body>) -> Response<Body> {
+    let a_year = HeaderValue::from_static("max-age=31536000");
+    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, a_year);
+    response
+}
+
 fn no_address() -> Problem {
     tracing::info!("a call without an address");
     Problem::new(StatusCode::BAD_REQUEST, "Nothing was done: host, path and query of the call are no address.")
 }
 
 /// The body as text, as its caller sent it. What API Gateway takes for text it passes on with U+FFFD in the place of
-/// each byte that is none, and so with another length than the caller said.
+/// each byte that is none, and so with another length than the caller said. Where no length was said, a caller's own
+/// U+FFFD is refused as well: a customer who reads `��Ʒ` is worse off than a caller who is told what to send instead.
 pub fn utf8_body(request: &Request) -> Result<&str, NotUtf8> {
     let text = foreign_json::utf8(request.body())?;
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    match text.find('\u{FFFD}') {
-        Some(offset) if length != Some(text.len()) => Err(NotUtf8 { offset }),
-        _ => Ok(text),
+    let Some(offset) = text.find('\u{FFFD}') else { return Ok(text) };
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    match length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok()) {
+        Some(length) if text.len() == length => Ok(text),
+        Some(_) => Err(NotUtf8::Certain { offset }),
+        None => Err(NotUtf8::Possible { offset }),
     }
 }
 
@@ -146,11 +158,20 @@ pub fn domain_name(request: &Request) -> Option<String> {
     }
 }
 
-/// A credential was refused: 401, whatever was wrong with it. Measured by `route`, and logged with where it came from.
-pub fn refused(request: &Request, route: &'static str, detail: &str) -> Problem {
-    metric::authentication_failed(route);
-    tracing::info!(http.source_ip = source_ip(request).as_deref(), route, "a credential was refused");
+/// A credential was refused: 401, whatever was wrong with it.
+pub fn refused(request: &Request, route: &'static str, is_former: bool, detail: &str) -> Problem {
+    note_refused(request, route, is_former);
     Problem::new(StatusCode::UNAUTHORIZED, detail)
+}
+
+/// Measures a refused credential by `route`, and logs where it came from. `is_former`: it was withdrawn with the latest
+/// change of its secret; nobody but who once had it can make that ring.
+pub fn note_refused(request: &Request, route: &'static str, is_former: bool) {
+    metric::authentication_failed(route);
+    if is_former {
+        metric::former_credential_used(route);
+    }
+    tracing::info!(http.source_ip = source_ip(request).as_deref(), route, is_former, "a credential was refused");
 }
 
 #[cfg(test)]
@@ -175,18 +196,21 @@ mod tests {
 
     #[test]
     fn a_body_is_text_if_its_caller_sent_text() {
-        let offset = |body: &str, length: &str| {
+        let read = |body: &str, length: &str| {
             let mut request = Request::new(Body::from(body));
             request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_str(length).unwrap());
-            utf8_body(&request).map(str::to_owned).map_err(|error| error.offset)
+            utf8_body(&request).map(str::to_owned)
         };
-        assert_eq!(offset("ab字", "5"), Ok("ab字".to_owned()));
-        assert_eq!(offset("ab字", "9"), Ok("ab字".to_owned()), "nothing in it speaks of other bytes");
-        assert_eq!(offset("ab\u{FFFD}", "5"), Ok("ab\u{FFFD}".to_owned()), "the caller's own");
-        for length in ["3", "", "x"] {
-            assert_eq!(offset("ab\u{FFFD}", length), Err(2), "{length}");
+        assert_eq!(read("ab字", "5"), Ok("ab字".to_owned()));
+        assert_eq!(read("ab字", "9"), Ok("ab字".to_owned()), "nothing in it speaks of other bytes");
+        assert_eq!(read("ab\u{FFFD}", "5"), Ok("ab\u{FFFD}".to_owned()), "the caller's own");
+        assert_eq!(read("ab\u{FFFD}", "3"), Err(NotUtf8::Certain { offset: 2 }));
+        for length in ["", "x"] {
+            let error = read("ab\u{FFFD}", length).unwrap_err();
+            assert_eq!(error, NotUtf8::Possible { offset: 2 }, "{length}");
+            assert!(error.to_string().ends_with(r"send the length, or write \ufffd"), "{error}");
         }
-        assert_eq!(utf8_body(&Request::new(Body::from(&b"a\xFF"[..]))), Err(NotUtf8 { offset: 1 }));
+        assert_eq!(utf8_body(&Request::new(Body::from(&b"a\xFF"[..]))), Err(NotUtf8::Certain { offset: 1 }));
     }
 
     #[test]

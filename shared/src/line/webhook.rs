@@ -39,8 +39,8 @@ pub struct Event {
     pub kind: EventKind,
     /// `/message/id`, whatever the event's type: the message whose content the event holds.
     pub message_id: Option<String>,
-    /// The event's JSON without the tokens and `link.nonce`, which let their holder act; of what is no JSON its length
-    /// and its hash.
+    /// The event's JSON without the tokens and `link.nonce`, which let their holder act, and of other users than the
+    /// source with the beginning of their ids; of what is no JSON its length and its hash.
     pub raw: String,
 }
 
@@ -237,6 +237,7 @@ impl Event {
         });
         let message_id = text(&event, "/message/id").map(short);
         remove_tokens(&mut event);
+        shorten_others(&mut event, source.user_id.as_deref());
         event.pointer_mut("/link").and_then(Value::as_object_mut).map(|link| link.remove("nonce"));
         if matches!(kind, EventKind::Unsend { .. }) {
             // It names a message, and has no business to hold one.
@@ -262,6 +263,27 @@ fn remove_tokens(value: &mut Value) {
             fields.values_mut().for_each(remove_tokens);
         }
         Value::Array(items) => items.iter_mut().for_each(remove_tokens),
+        _ => {}
+    }
+}
+
+/// An event is kept under the user whose it is, and forgotten with that user: whom else it names (who joined a group, or
+/// is mentioned) could not be, so of them the beginning of the id is kept.
+fn shorten_others(value: &mut Value, own: Option<&str>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(id) if name == "userId" && Some(id.as_str()) != own => {
+                        if let Ok(other) = LineUserId::parse(id) {
+                            *id = format!("{other:?}");
+                        }
+                    }
+                    value => shorten_others(value, own),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| shorten_others(item, own)),
         _ => {}
     }
 }
@@ -602,6 +624,16 @@ mod tests {
         assert_eq!(chat(json!({ "type": "group", "groupId": "C1" })), "C1");
         assert_eq!(chat(json!({ "type": "room", "roomId": "R1" })), "R1");
         assert_eq!(chat(json!(null)), "unknown");
+    }
+
+    #[test]
+    fn whom_else_an_event_names_is_not_kept() {
+        let (own, other) = (format!("U{}", "0".repeat(32)), format!("U{}", "1".repeat(32)));
+        let event = json!({ "source": { "type": "group", "groupId": "C1", "userId": own },
+            "joined": { "members": [{ "type": "user", "userId": other }] },
+            "message": { "mention": { "mentionees": [{ "userId": own }, { "userId": other }, { "type": "all" }] } } });
+        let raw = Event::parse(&event.to_string()).raw;
+        assert_eq!((raw.matches(&own).count(), raw.matches(&other).count(), raw.matches("U1111…").count()), (2, 0, 2));
     }
 
     #[test]

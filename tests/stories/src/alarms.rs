@@ -359,6 +359,37 @@ fn whoever_tries_keys_rings_as_that_and_whoever_comes_by_does_not() {
     assert_rings(&streams, &["AuthenticationFailures"]);
 }
 
+/// Who knows the forms of LINE, of Sobot and of the order system is refused all night, while nobody else comes. A wrong
+/// secret refuses the day, too.
+#[test]
+fn a_stranger_rings_nothing_in_a_quiet_night_and_a_wrong_secret_does() {
+    let mut streams = a_quiet_night();
+    for (refused, taken) in [
+        ("OrderRefusals", "OrdersTaken"),
+        ("WebhookRefused line", "WebhookTaken line"),
+        ("WebhookRefused sobot", "WebhookTaken sobot"),
+    ] {
+        for midnight in [0, BEGIN] {
+            streams.tell_every(taken, (midnight + 8 * 60, midnight + 22 * 60, 20), |_| 1.0);
+        }
+        for night in [(BEGIN - 120, BEGIN + 480, 5), (MINUTES - 120, MINUTES, 5)] {
+            streams.tell_every(refused, night, |_| 1.0);
+            streams.tell_every(taken, night, |_| 0.0);
+        }
+    }
+    assert_rings(&streams, &[]);
+    streams.0.get_mut("WebhookTaken line").expect("told")[BEGIN - 720..BEGIN].fill(vec![0.0]);
+    assert_rings(&streams, &["LineWebhooksRefused"]);
+}
+
+/// Who comes with what was withdrawn is no stranger.
+#[test]
+fn a_withdrawn_credential_rings_at_once() {
+    let mut streams = a_quiet_night();
+    streams.tell("FormerCredentialUsed", BEGIN + 100, 1.0);
+    assert_rings(&streams, &["FormerCredentialUsed"]);
+}
+
 #[test]
 fn schedules_that_stop_are_missed() {
     let mut streams = a_quiet_night();

@@ -327,8 +327,9 @@ fn the_console_fits_a_phone_in_both_languages_and_locks_itself() {
 }
 
 #[test]
-fn an_operator_opens_a_picture_and_is_told_where_line_has_it_no_more() {
-    let Some(installed) = installed("an_operator_opens_a_picture_and_is_told_where_line_has_it_no_more") else {
+fn an_operator_opens_a_picture_saves_all_that_is_kept_and_forgets_the_customer() {
+    let Some(installed) = installed("an_operator_opens_a_picture_saves_all_that_is_kept_and_forgets_the_customer")
+    else {
         return;
     };
     story(async |stand| {
@@ -356,8 +357,28 @@ fn an_operator_opens_a_picture_and_is_told_where_line_has_it_no_more() {
             browser.click("#user-form button").await?;
             browser.wait_for_text("#messages li", "LINE has the media no more.").await?;
             assert_eq!(browser.run("return document.querySelectorAll('#messages li button').length").await?, 1);
-            let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console-media.png");
-            browser.screenshot(&picture).await?;
+            let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
+            browser.screenshot(&pictures.join("console-media.png")).await?;
+
+            // Who asks gets all of it in one file, and is forgotten after a second thought.
+            browser.click("#messages section .foot button").await?;
+            browser.wait_for_text("#status", "Saved as a file: 0 orders and 2 events.").await?;
+            assert_eq!(browser.run("return window.saved[1][0]").await?, "application/json");
+            browser.click("#messages section .foot .danger").await?;
+            browser.wait_for_text("#dialog-text", "It cannot be undone").await?;
+            browser.screenshot(&pictures.join("console-forget.png")).await?;
+            confirm(&browser, "asked by mail", "Forget for good").await?;
+            browser.wait_for_text("#status", "Forgotten: 0 orders emptied, 2 events deleted.").await?;
+            browser.wait_until("document.querySelectorAll('#messages li').length === 0").await?;
+            assert!(stand.events_of(&customer).await.is_empty());
+            // A member who never had a LINE user is looked for by the company's own id.
+            browser.write("Member id", "no member, surely").await?;
+            browser.click("#member-forget").await?;
+            browser.wait_for_text("#unlink-error", "A member id has 1 to 64").await?;
+            browser.run("document.querySelector('#member-id').value = ''").await?;
+            browser.write("Member id", "M-nobody").await?;
+            browser.click("#member-save").await?;
+            browser.wait_for_text("#status", "Saved as a file: 0 orders and 0 events.").await?;
             keeps_no_key(&browser, &stand.operator_key).await?;
             complains_of_nothing(&browser).await
         };

@@ -827,7 +827,7 @@ fn no_time_in_the_future_outdates_what_is_true() {
 }
 
 #[test]
-fn what_sobot_refuses_for_good_is_settled_and_says_so() {
+fn what_sobot_refuses_is_settled_says_so_and_can_be_asked_again() {
     story_alone(&[], async |stand| {
         let user = random_user();
         let picture = image(&user);
@@ -840,6 +840,19 @@ fn what_sobot_refuses_for_good_is_settled_and_says_so() {
         assert_eq!(listed["events"][0]["mediaError"], "refused_by_sobot", "{listed}");
         assert_eq!(stand.sobot.media_asked(message_id(&picture)), 1);
         assert_eq!(stand.queue_depth("InboxDeadLetterQueueUrl").await.expect("a depth"), 0);
+
+        // It may have been the channel id: an operator asks again, in vain at first.
+        let again = format!("{path}/{}/media", message_id(&picture));
+        stand.sobot.script_media(message_id(&picture), [error("999994", "参数异常，请检查")]);
+        let refused = stand.operate("POST", &again, None).await;
+        assert!(refused.status == 409 && refused.body.to_string().contains("channelId"), "{}", refused.body);
+        let found = stand.operate("POST", &again, None).await;
+        assert_eq!(found.status, 200, "{}", found.body);
+        let listed = stand.operate("GET", &path, None).await.body;
+        assert_eq!(listed["events"][0]["mediaUrl"], found.body["mediaUrl"], "{listed}");
+        assert!(found.body["mediaUrl"].is_string() && listed["events"][0]["mediaError"].is_null(), "{listed}");
+        let of_another = format!("/users/{}/messages/{}/media", random_user(), message_id(&picture));
+        assert_eq!(stand.operate("POST", &of_another, None).await.status, 404);
     });
 }
 

@@ -181,7 +181,7 @@ async fn log_in(stand: &Stand, member: &str, user: &str) -> Shown {
 }
 
 fn links(stand: &Stand) -> Links {
-    Links::new(stand.dynamodb.clone(), stand.aws.output("LinksTableName").to_owned())
+    Links::new(stand.dynamodb.clone(), stand.aws.output("LinksTableName").to_owned(), time::Duration::days(400))
 }
 
 fn member_id(member: &str) -> MemberId {
@@ -602,6 +602,7 @@ fn an_id_token_that_is_not_in_order_links_nobody() {
             stand.line.forge_id_tokens(&user, [forgery.clone()]);
             log_in(stand, &member, &user).await.is_page(502, "Login not completed");
             assert_eq!((user_of(stand, &member).await, member_of(stand, &user).await), (None, None), "{forgery:?}");
+            assert_eq!(stand.line.grants_of(&user), 0, "{forgery:?}: nobody holds a token of it");
         }
         stand.line.forge_id_tokens(&user, [Forgery::Absent]);
         log_in(stand, &member, &user).await.is_page(502, "LINE is not responding right now");
@@ -1038,6 +1039,17 @@ fn the_app_may_demand_that_a_link_is_replaced_or_forbid_it() {
         let shown = log_in(&berta, &phone, "never").await;
         shown.is_page(409, "LINE account already in use");
         assert_eq!(shown.link(), "https://app.example/line?line_error=line_user_taken");
+        assert_eq!(stand.line.grants_of(&phone), 1, "Anna's link lives by it");
+        // The link was made after the button was pressed: LINE's answer links nobody, and leaves nothing at LINE.
+        let (carla, late, sooner) = (member(), random_user(), random_user());
+        let never = json!({ "replace": "never", "return_url": "https://app.example/line" });
+        let mut visitor = Visitor::new(stand);
+        let address = visitor.begin(&link_token_with(stand, &claims(&carla, never))).await;
+        let callback = stand.line.authorize(&address, &late, Choice::Consent).expect("LINE takes the request");
+        stand.log_in(&carla, &sooner).await.expect("linked");
+        let shown = visitor.get(&callback).await;
+        assert_eq!(shown.link(), "https://app.example/line?line_error=already_linked");
+        assert_eq!((stand.line.grants_of(&late), stand.line.grants_of(&sooner)), (0, 1));
         let forbids = json!({ "replace": "never", "return_url": "https://app.example/line" });
         let token = link_token_with(stand, &claims(&anna, forbids));
         let shown = Visitor::new(stand).get(&format!("/login?token={token}")).await;

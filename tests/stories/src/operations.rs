@@ -563,10 +563,12 @@ fn a_picture_that_line_has_is_opened_and_who_opened_it_is_noted() {
         let with_error = |one: &&Value| one["mediaError"] == "gone_from_line";
         let lost: Vec<_> = listed["events"].as_array().expect("events").iter().filter(with_error).collect();
         assert!(lost.len() == 1 && lost[0]["messageId"] == gone, "{listed}");
-        let noted = get(&stand, "/audit?kind=open_media").await;
-        let noted: Vec<_> =
-            noted["entries"].as_array().expect("entries").iter().map(|entry| &entry["subject"]).collect();
-        assert_eq!(noted, [gone, preparing, large, file, picture]);
+        let noted = get(&stand, "/audit?kind=read").await;
+        let noted = noted["entries"].as_array().expect("entries");
+        let media: Vec<_> = noted.iter().filter_map(|entry| entry["detail"]["messageId"].as_str()).collect();
+        assert_eq!(media, [gone, preparing, large, file, picture]);
+        let of_the_customer = |entry: &Value| entry["subject"] == noted[0]["subject"];
+        assert!(noted.iter().all(of_the_customer) && noted[0]["subject"] != json!(customer), "by the pseudonym");
     });
 }
 

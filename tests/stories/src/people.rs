@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use local_stand::{
     line::{
         Behaviour,
-        webhook_sender::{WebhookSender, message},
+        webhook_sender::{WebhookSender, event, message},
     },
     stand::{Stand, order_with, random_key, random_user},
 };
@@ -84,7 +84,7 @@ fn who_is_forgotten_leaves_order_ids_states_and_times_and_nothing_else() {
         };
         assert!([&to_nobody, &sent, &open].into_iter().all(of), "{}", shown.body);
         assert_eq!((&shown.body["link"]["memberId"], &shown.body["friend"]["friend"]), (&json!(member), &json!(true)));
-        assert!(shown.body["events"].to_string().contains("hunter2 said") && shown.body["complete"] == true);
+        assert!(shown.body["events"].to_string().contains("hunter2 said") && shown.body["next"].is_null());
         let before = count_today(&stand).await;
         assert!(!tables_with(&stand, &person).await.is_empty());
 
@@ -131,6 +131,150 @@ fn who_is_forgotten_leaves_order_ids_states_and_times_and_nothing_else() {
         assert_eq!((&nothing["deliveries"], &nothing["events"]), (&json!(0), &json!(0)), "{nothing}");
         let shown = stand.operate("GET", &format!("/users/{person}"), None).await.body;
         assert_eq!((&shown["deliveries"], &shown["events"], &shown["friend"]), (&json!([]), &json!([]), &Value::Null));
+    });
+}
+
+/// What the former link tells, and what none ever told.
+#[test]
+fn a_members_orders_are_found_whoever_the_member_was_linked_to() {
+    story_alone(&[], async |stand| {
+        let (member, phone, tablet) = (format!("M-{}", random_key()), random_user(), random_user());
+        let order = || order_with(json!({ "recipient": { "memberId": member }, "startShop": "a shop of hunter2" }));
+        let orders = [(); 5].map(|()| order());
+        let shown = async |path: &str| {
+            let shown = stand.operate("GET", path, None).await;
+            assert_eq!(shown.status, 200, "{}", shown.body);
+            let of = |order: &Value| shown.body["deliveries"].to_string().contains(id(order));
+            orders.iter().map(of).collect::<Vec<_>>()
+        };
+        // Linked to nobody, to a phone, to nobody again, to a tablet, to nobody at the end.
+        assert_eq!(stand.post(&orders[0]).await.body["reason"], "not_linked");
+        assert_eq!(shown(&format!("/members/{member}")).await, [true, false, false, false, false]);
+        stand.log_in(&member, &phone).await.expect("linked");
+        assert_eq!(stand.post(&orders[1]).await.body["delivery"], "sent");
+        assert_eq!(stand.operate("DELETE", &format!("/links/{member}?reason=left"), None).await.status, 200);
+        assert_eq!(stand.post(&orders[2]).await.body["reason"], "not_linked");
+        assert_eq!(shown(&format!("/users/{phone}")).await, [true, true, true, false, false]);
+        stand.log_in(&member, &tablet).await.expect("linked");
+        assert_eq!(stand.post(&orders[3]).await.body["delivery"], "sent");
+        // By now the member is the tablet's: to the phone went what went there.
+        assert_eq!(shown(&format!("/users/{phone}")).await, [false, true, false, false, false]);
+        assert_eq!(shown(&format!("/users/{tablet}")).await, [true, false, true, true, false]);
+        assert_eq!(stand.operate("DELETE", &format!("/links/{member}?reason=left"), None).await.status, 200);
+        assert_eq!(stand.post(&orders[4]).await.body["reason"], "not_linked");
+        assert_eq!(shown(&format!("/members/{member}")).await, [true; 5]);
+
+        // Another's order to the phone is not this member's.
+        let others = order_with(json!({ "recipient": { "lineUserId": phone } }));
+        assert_eq!(stand.post(&others).await.body["delivery"], "sent");
+        let erased = stand.operate("DELETE", &format!("/members/{member}?reason=asked+for+it"), None).await;
+        assert_eq!((erased.status, &erased.body["deliveries"]), (200, &json!(5)), "{}", erased.body);
+        assert_eq!((&erased.body["memberId"], &erased.body["grant"]), (&json!(member), &Value::Null));
+        assert_eq!(tables_with(&stand, "hunter2").await, [] as [&str; 0]);
+        // The history keeps the member's id, and says so.
+        assert_eq!(tables_with(&stand, &member).await, ["AuditTableName"]);
+        assert_eq!(shown(&format!("/members/{member}")).await, [false; 5]);
+        assert_eq!(
+            stand.operate("GET", &format!("/users/{phone}"), None).await.body["deliveries"][0]["orderId"],
+            others["orderId"]
+        );
+    });
+}
+
+#[test]
+fn whom_anothers_event_names_is_forgotten_and_nobody_elses_message_loses_its_unsend() {
+    story_alone(&[], async |stand| {
+        let (person, other, group) = (random_user(), random_user(), format!("C{}", &random_user()[1..]));
+        let (line, sobot) = (WebhookSender::line(&stand), WebhookSender::sobot(&stand));
+        let now = crate::now_ms();
+        // In a group: who joined, who is mentioned, what the person wrote.
+        let in_group = |mut event: Value, user: Option<&str>| {
+            event["source"] = json!({ "type": "group", "groupId": group });
+            if let Some(user) = user {
+                event["source"]["userId"] = json!(user);
+            }
+            event
+        };
+        let joined = json!({ "joined": { "members": [{ "type": "user", "userId": person }] } });
+        let joined = in_group(event("memberJoined", &person, now, joined), None);
+        let mention = json!({ "type": "text", "text": "@you", "mention": { "mentionees": [{ "userId": person }] } });
+        let mention = in_group(message(&other, now, mention), Some(&other));
+        let wrote = message(&person, now, json!({ "type": "text", "text": "hunter2 said to all" }));
+        let wrote = in_group(wrote, Some(&person));
+        // What nobody signed says that the person edited the other's message.
+        let secret = message(&other, now, json!({ "type": "text", "text": "a secret of the other" }));
+        let forged = json!({ "message": { "id": secret["message"]["id"], "type": "text", "text": "forged" } });
+        let forged = event("messageEdited", &person, now, forged);
+        assert_eq!(line.deliver(&[joined, mention, wrote, secret.clone()]).await.status, 200);
+        assert_eq!(sobot.deliver(&[forged]).await.status, 200);
+        stand.wait_for_events(&person, "the person's", |events| events.len() == 2).await;
+        stand.wait_for_events(&other, "the other's", |events| events.len() == 2).await;
+        stand.wait_for_events(&group, "the group's", |events| events.len() == 1).await;
+
+        // What happened in the group is found under the group.
+        let listed = stand.operate("GET", &format!("/users/{group}/messages"), None).await.body;
+        assert_eq!((&listed["lineUserId"], &listed["events"][0]["type"]), (&json!(group), &json!("memberJoined")));
+        assert_eq!(erase(&stand, &person).await["events"], 2);
+        assert_eq!(tables_with(&stand, &person).await, [] as [&str; 0]);
+        let unsend = event("unsend", &other, now, json!({ "unsend": { "messageId": secret["message"]["id"] } }));
+        assert_eq!(line.deliver(&[unsend]).await.status, 200);
+        stand.wait_for_events(&other, "unsent", |events| events.iter().any(|event| event.unsent_at.is_some())).await;
+        assert_eq!(tables_with(&stand, "a secret of the other").await, [] as [&str; 0]);
+    });
+}
+
+#[test]
+fn a_message_that_a_forgotten_person_took_back_is_not_kept_when_it_comes_later() {
+    story(async |stand| {
+        let (person, now, line) = (random_user(), crate::now_ms(), WebhookSender::line(stand));
+        let late = message(&person, now, json!({ "type": "text", "text": "taken back" }));
+        let unsend = event("unsend", &person, now, json!({ "unsend": { "messageId": late["message"]["id"] } }));
+        assert_eq!(line.deliver(&[unsend]).await.status, 200);
+        stand.wait_for_events(&person, "the unsend", |events| events.len() == 1).await;
+        erase(stand, &person).await;
+        assert_eq!(line.deliver(&[late]).await.status, 200);
+        let events = stand.wait_for_events(&person, "the message", |events| events.len() == 1).await;
+        assert!(events[0].unsent_at.is_some() && events[0].content.is_none(), "{events:?}");
+    });
+}
+
+/// Lambda answers with at most 6 MB.
+#[test]
+fn a_document_of_any_size_comes_page_by_page() {
+    story_alone(&[], async |stand| {
+        let (person, now) = (random_user(), crate::now_ms());
+        // Each character has one byte, in JSON six, and one more on the way.
+        let text = "\u{1}".repeat(30_000);
+        for _ in 0..4 {
+            let events: Vec<_> =
+                (0..5).map(|_| message(&person, now, json!({ "type": "text", "text": text }))).collect();
+            assert_eq!(WebhookSender::line(&stand).deliver(&events).await.status, 200);
+        }
+        stand.wait_for_events(&person, "stored", |events| events.len() == 20).await;
+        let orders: Vec<_> = (0..3).map(|_| order_with(json!({ "recipient": { "lineUserId": person } }))).collect();
+        for order in &orders {
+            assert_eq!(stand.post(order).await.body["delivery"], "sent");
+        }
+        for (path, count) in [(format!("/users/{person}"), 23), (format!("/users/{person}/messages?limit=100"), 20)] {
+            let (mut next, mut seen, mut pages) = (String::new(), Vec::new(), 0);
+            loop {
+                let page = stand.operate("GET", &format!("{path}{next}"), None).await;
+                assert_eq!(page.status, 200, "{}", page.body);
+                assert!(page.body.to_string().len() < 3_000_000);
+                for (list, name) in [("deliveries", "orderId"), ("events", "eventId")] {
+                    let items = page.body[list].as_array().into_iter().flatten();
+                    seen.extend(items.map(|item| item[name].as_str().expect("an id").to_owned()));
+                }
+                pages += 1;
+                let Some(cursor) = page.body["next"].as_str() else { break };
+                next = format!("{}cursor={cursor}", if path.contains('?') { '&' } else { '?' });
+            }
+            let all = seen.len();
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!((all, seen.len()), (count, count), "each once");
+            assert!(pages >= 3, "{pages} pages");
+        }
     });
 }
 

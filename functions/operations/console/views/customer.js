@@ -1,4 +1,4 @@
-// A LINE user: what the user wrote and did, and the link to a member.
+// A LINE user: what the user wrote and did, the link to a member; and a person, whole: saved, forgotten.
 
 const messagesPart = pagedPart("messages", {
   idle: "customer.idle",
@@ -21,6 +21,17 @@ const messagesPart = pagedPart("messages", {
           ],
         ],
       ]),
+      USER.test(first.lineUserId) && el(
+        "p",
+        { class: "foot" },
+        el("button", { type: "button", click: () => savePerson(`/users/${first.lineUserId}`) }, t("person.save")),
+        " ",
+        el(
+          "button",
+          { type: "button", class: "danger", click: () => askForget(`/users/${first.lineUserId}`, first.lineUserId) },
+          t("forget.ask"),
+        ),
+      ),
     ),
     all.length > 0 ? el("ul", { class: "events", "aria-label": t("events.list") }, all.map(drawEvent)) : [],
   ],
@@ -74,6 +85,7 @@ function drawEvent(one) {
     one.mediaUrl ? el("p", {}, `${t("event.media")}: `, outside(one.mediaUrl)) : null,
     one.mediaError ? note(named("media", one.mediaError)) : null,
     isWithLine(one) ? mediaButton(one) : null,
+    one.mediaError === "refused_by_sobot" ? sobotButton(one) : null,
     one.event ? el("details", {}, el("summary", {}, t("event.raw")), pretty(one.event)) : null,
   );
 }
@@ -104,6 +116,25 @@ function mediaButton({ messageId }) {
   );
 }
 
+/** Sobot is asked again where it has what it refused. */
+function sobotButton({ messageId }) {
+  const ask = async () => {
+    const shown = messagesPart.value();
+    const path = `/users/${shown.first.lineUserId}/messages/${messageId}/media`;
+    try {
+      const { value } = await call(path, { method: "POST" });
+      const found = (one) =>
+        one.messageId === messageId ? { ...one, mediaError: undefined, mediaUrl: value.mediaUrl } : one;
+      messagesPart.put({ ...shown, all: shown.all.map(found) });
+    } catch (trouble) {
+      if (trouble instanceof Trouble) {
+        say(trouble.words());
+      }
+    }
+  };
+  return el("p", {}, el("button", { type: "button", click: ask }, t("event.ask.sobot")));
+}
+
 /** Hands a file to the browser, which saves it: nothing that a customer sent is shown as a part of this page. */
 function save({ value: file }, name) {
   const address = URL.createObjectURL(file);
@@ -120,7 +151,7 @@ function lookUpUser(user) {
 }
 
 function loadUser(user) {
-  if (!USER.test(user)) {
+  if (!CHAT.test(user)) {
     messagesPart.fail(new Trouble(0, () => t("user.wrong")));
     return;
   }
@@ -151,7 +182,76 @@ function askUnlink(member) {
   });
 }
 
+/** All that is kept of a person, every page of it, as one file. */
+async function savePerson(path) {
+  const person = { deliveries: [], events: [] };
+  let cursor;
+  try {
+    do {
+      const { deliveries, events, next, ...once } = await get(path, { cursor });
+      Object.assign(person, once);
+      person.deliveries.push(...asList(deliveries));
+      person.events.push(...asList(events));
+      cursor = next;
+    } while (cursor);
+  } catch (trouble) {
+    if (trouble instanceof Trouble) {
+      say(trouble.words());
+    }
+    return;
+  }
+  save(
+    { value: new Blob([JSON.stringify(person, null, 2)], { type: "application/json" }) },
+    `${person.pseudonym}.json`,
+  );
+  say(t("person.saved", { deliveries: number(person.deliveries.length), events: number(person.events.length) }));
+}
+
+function askForget(path, id) {
+  dialog.ask({
+    title: () => t("forget.title", { id }),
+    text: () => [
+      el("p", {}, t("forget.text")),
+      el(
+        "ul",
+        {},
+        ["forget.deliveries", "forget.messages", "forget.link", "forget.stays"].map((word) => el("li", {}, t(word))),
+      ),
+    ],
+    confirm: "forget.do",
+    danger: true,
+    send: async (reason) => {
+      const count = { deliveries: 0, events: 0 };
+      let value;
+      do {
+        // What is too much for one call goes on with the next.
+        ({ value } = await call(path, { method: "DELETE", query: { reason } }));
+        count.deliveries += value.deliveries;
+        count.events += value.events;
+      } while (!value.complete);
+      const done = t("forget.done", { deliveries: number(count.deliveries), events: number(count.events) });
+      say(value.grant ? `${done} ${t(`grant.${value.grant}`, { id: value.memberId })}` : done);
+      messagesPart.forget();
+      $("user-id").value = "";
+      $("member-id").value = "";
+    },
+    focus: () => $("user-id"),
+  });
+}
+
+/** Does this with the member who is typed, if it can be one. */
+function withMember(wanted) {
+  const member = $("member-id").value.trim();
+  const known = ID.test(member);
+  $("unlink-error").textContent = known ? "" : t("unlink.wrong");
+  if (known) {
+    wanted(`/members/${encodeURIComponent(member)}`, member);
+  }
+}
+
 VIEWS["customer"] = { word: "customer", open: () => {} };
 
 onSubmit("user-form", () => loadUser($("user-id").value.trim()));
 onSubmit("unlink-form", () => askUnlink($("member-id").value.trim()));
+$("member-save").addEventListener("click", () => withMember(savePerson));
+$("member-forget").addEventListener("click", () => withMember(askForget));

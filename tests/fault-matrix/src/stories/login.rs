@@ -122,7 +122,11 @@ fn between(text: &str, before: &str, after: &str) -> anyhow::Result<String> {
 }
 
 fn links(case: &Case<'_>) -> Links {
-    Links::new(case.stand.dynamodb.clone(), case.stand.aws.output("LinksTableName").to_owned())
+    Links::new(
+        case.stand.dynamodb.clone(),
+        case.stand.aws.output("LinksTableName").to_owned(),
+        time::Duration::days(400),
+    )
 }
 
 async fn user_of(case: &Case<'_>, member: &str) -> anyhow::Result<Option<String>> {

@@ -255,11 +255,13 @@ fn corrected_figures_are_marked_and_the_first_of_a_month_has_both() {
         set_figures(&stand, last);
         let at_nine = |date: Date| json!({ "scheduledTime": format!("{date}T01:00:00Z") });
         // The stack was there before.
-        assert_eq!(report(&stand, at_nine(last - Duration::DAY)).await["report"], "sent");
+        assert_eq!(report(&stand, at_nine(last - Duration::days(2))).await["report"], "sent");
         stand.line.begin_an_hour();
         assert_eq!(report(&stand, at_nine(last)).await["report"], "sent");
         let corrected = compact(last - Duration::DAY);
         stand.line.set_statistics(Endpoint::PushesOfDay, &corrected, json!({ "status": "ready", "success": 330 }));
+        let ways = json!({ "status": "ready", "apiPush": 330, "broadcast": 70, "apiReply": 5 });
+        stand.line.set_statistics(Endpoint::MessagesOfDay, &compact(last), ways);
         stand.line.begin_an_hour();
         stand.line.set_usage(12);
         assert_eq!(report(&stand, at_nine(first)).await["report"], "sent");
@@ -273,6 +275,15 @@ fn corrected_figures_are_marked_and_the_first_of_a_month_has_both() {
         assert!(lines.iter().any(|line| line.starts_with("12月份消息发送数量：84848，截至 ")), "{}", mail.text);
         assert!(mail.text.contains("12-30 | 330（+7） | 234 | 111"), "{}", mail.text);
         assert!(mail.text.contains("昨日消息到达数: 统计中（本系统统计 0）"), "never zero");
+        // What LINE sends in answer is free.
+        let usage = "12-31 计入额度的消息 400 条：订单消息 0，智齿群发 0，其他 400";
+        assert!(mail.text.contains(usage), "{}", mail.text);
+        let sent = stand.aws.tap().calls_about("statistics@example.com").pop().expect("a mail");
+        let sent: Value = serde_json::from_str(&sent.body).expect("JSON");
+        let picture = &sent["Content"]["Simple"]["Attachments"][0];
+        assert_eq!((&picture["ContentId"], &picture["ContentDisposition"]), (&json!("days"), &json!("INLINE")));
+        assert!(picture["RawContent"].as_str().is_some_and(|png| png.starts_with("iVBORw0KGgo")), "{picture}");
+        assert!(mail.html.contains("src=\"cid:days\""), "{}", mail.html);
     });
 }
 

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::{
     aws::error::{AwsError, Cause, Doing as _},
     delivery::{day::DayCount, table::Deliveries},
     line::{
-        channel::LineChannel,
+        channel::{AnswerError, LineChannel},
+        day::line_day,
         quota::Month,
         statistics::{DayFigure, Followers, Interaction},
     },
     notification::NotificationKind,
+    report::last_look::LastLook,
     sobot::account::SobotAccount,
 };
 use time::{Date, OffsetDateTime};
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::{
     mass_sends::{self, MassSends},
-    source::{MAX_TIME, Source},
+    source::{MAX_TIME, Source, Why},
 };
 
 /// Days in the table: LINE corrects a day's figures for 14 days.
@@ -35,6 +36,22 @@ pub struct Day {
     pub delivered: Source<DayFigure>,
     /// Views and clicks of finished orders' messages.
     pub interaction: Source<Interaction>,
+    /// Our own count of the orders that arrived on it.
+    pub own: Source<DayCount>,
+}
+
+/// The dead-letter queues, as the console and the HTTP API name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Queue {
+    /// Orders whose retries all failed.
+    PushRetry,
+    /// Events of LINE and Sobot.
+    Inbox,
+    /// Warnings of the quota.
+    QuotaWarning,
+    /// Reports.
+    DailyReport,
 }
 
 /// A broadcast that the operator registered.
@@ -46,6 +63,25 @@ pub struct Broadcast {
     pub interaction: Source<Interaction>,
 }
 
+/// What LINE counted against the quota on a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// LINE's day, `2026-09-07`.
+    pub day: String,
+    /// Messages, by every way.
+    pub messages: u64,
+}
+
+/// The month before the mail's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastMonth {
+    /// Its figures.
+    pub month: Source<Month>,
+    /// When they were read.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub read_at: Option<OffsetDateTime>,
+}
+
 /// All figures of one report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
@@ -54,16 +90,20 @@ pub struct Figures {
     /// When they were read.
     #[serde(with = "time::serde::rfc3339")]
     pub read_at: OffsetDateTime,
-    /// The month of the mail's day.
+    /// The name of the official account, as customers see it.
+    pub account: Source<String>,
+    /// LINE's day on which the month's figures were read.
+    pub month_as_of: Date,
+    /// The figures of the month of that day.
     pub month: Source<Month>,
-    /// On the 1st: the month before, as the last report of it had it.
-    pub last_month: Option<Source<Month>>,
+    /// On the 1st: the month before, as it was last read.
+    pub last_month: Option<LastMonth>,
     /// The 14 days before the mail's day, the latest first.
     pub days: Vec<Day>,
-    /// Our own count of yesterday.
-    pub own: Source<DayCount>,
-    /// Messages in the dead-letter queues, by queue.
-    pub dead_letters: Source<BTreeMap<String, u64>>,
+    /// What counted against the quota, of yesterday or of the day before; none while LINE counts both.
+    pub usage: Source<Option<Usage>>,
+    /// Messages in the dead-letter queues.
+    pub dead_letters: Source<BTreeMap<Queue, u64>>,
     /// Yesterday's followers; `None` while LINE counts.
     pub followers: Source<Option<Followers>>,
     /// Yesterday's mass sends; none on a stack without Sobot, and in a document of before.
@@ -95,7 +135,7 @@ pub struct Sources {
     /// The dead-letter queues' client.
     pub sqs: aws_sdk_sqs::Client,
     /// Their URLs.
-    pub dead_letter_queues: Vec<String>,
+    pub dead_letter_queues: [(Queue, String); 4],
 }
 
 /// What other reports and the operator have to say about this one.
@@ -103,16 +143,36 @@ pub struct Sources {
 pub struct Known {
     /// What an earlier attempt of the same report has read.
     pub earlier: Option<Figures>,
-    /// The month's figures as they were on the report's day: LINE tells them on that day only.
-    pub month_then: Option<Source<Month>>,
+    /// The month's figures as they were on the report's day, and LINE's day then: LINE tells them on that day only.
+    pub month_then: Option<(Date, Source<Month>)>,
     /// Yesterday's report.
     pub yesterday: Option<Figures>,
+    /// On the 1st: how the month before stood when it was last looked at.
+    pub last_look: Option<LastLook>,
     /// Request ids of broadcasts.
     pub broadcasts: Vec<String>,
     /// Whether the report is today's: LINE tells the month's figures only as they are now.
     pub is_today: bool,
-    /// Days of the last 14 whose mail did not go out, the earliest first.
-    pub days_without_report: Vec<Date>,
+    /// The last 14 days, the earliest first, and whether the mail of each went out.
+    pub former_reports: Vec<(Date, bool)>,
+}
+
+impl Known {
+    /// Leaves out the days before the first of which anything of ours is known; yesterday stays.
+    pub(crate) fn leave_out_days_before_the_stack(&self, days: &mut Vec<Day>) {
+        let had_report =
+            |day: &Day| self.former_reports.iter().any(|(of, went_out)| *went_out && of.to_string() == day.day);
+        // Where our own count is missing, nobody knows.
+        let had_orders = |day: &Day| day.own.known().is_none_or(|own| *own != DayCount::default());
+        let earliest = days.iter().rposition(|day| had_report(day) || had_orders(day)).unwrap_or(0);
+        days.truncate(earliest + 1);
+    }
+
+    /// Days whose mail did not go out: after the first whose mail did.
+    fn days_without_report(&self) -> Vec<String> {
+        let since_the_first = self.former_reports.iter().skip_while(|(_, went_out)| !went_out);
+        since_the_first.filter(|(_, went_out)| !went_out).map(|(day, _)| day.to_string()).collect()
+    }
 }
 
 impl Sources {
@@ -130,22 +190,38 @@ impl Sources {
         let earlier = known.earlier.as_ref();
         let deadline = Instant::now() + MAX_TIME;
 
-        let month_then = if known.is_today { earlier.map(|figures| &figures.month) } else { known.month_then.as_ref() };
-        let month = Source::or_read(month_then, deadline, async {
-            if !known.is_today {
-                return Err("LINE tells it on the day itself only".into());
-            }
-            Ok::<_, Error>(self.channel.month().await?)
-        });
         let (channel, client) = (&self.channel, &self.channel.client);
-
-        let own =
-            Source::or_read(earlier.map(|figures| &figures.own), deadline, self.deliveries.count_day(yesterday, now));
+        let account = Source::or_read(earlier.map(|figures| &figures.account), deadline, async {
+            channel.account().await.map(|account| account.display_name)
+        });
+        let month = async {
+            match &known.month_then {
+                Some((day, month)) if !known.is_today => (*day, month.clone()),
+                None if !known.is_today => (date, Source::Missing(Why::OfThatDayOnly)),
+                _ => {
+                    let earlier = earlier.map(|figures| (figures.month_as_of, &figures.month));
+                    // Where it was read already, it is the month of then.
+                    let read_already = earlier.filter(|(_, month)| month.known().is_some());
+                    let as_of = read_already.map_or_else(|| line_day(now), |(day, _)| day);
+                    (as_of, Source::or_read(earlier.map(|(_, month)| month), deadline, channel.month()).await)
+                }
+            }
+        };
         let dead_letters = async { Source::from(self.dead_letters().await) };
         let followers = Source::or_read(earlier.map(|figures| &figures.followers), deadline, async {
             channel.ask(|token| async move { client.followers(&token, yesterday).await }).await
         });
-        let (month, own, dead_letters, followers) = tokio::join!(month, own, dead_letters, followers);
+        let usage = Source::or_read(earlier.map(|figures| &figures.usage), deadline, async {
+            for day in [yesterday, yesterday.previous_day().unwrap_or(yesterday)] {
+                let messages = channel.ask(|token| async move { client.messages_of_day(&token, day).await }).await?;
+                if let DayFigure::Ready(messages) = messages {
+                    return Ok::<_, AnswerError>(Some(Usage { day: day.to_string(), messages }));
+                }
+            }
+            Ok(None)
+        });
+        let (account, (month_as_of, month), dead_letters, followers, usage) =
+            tokio::join!(account, month, dead_letters, followers, usage);
 
         let mut days = Vec::new();
         let mut day = date;
@@ -153,16 +229,20 @@ impl Sources {
             day = day.previous_day().unwrap_or(day);
             let name = day.to_string();
             let unit = &NotificationKind::OrderFinished.unit(day);
+            // Retries go out after midnight, and people read later: so long as LINE counts a message.
+            let until = (day + time::Duration::DAY * u32::from(DAYS)).min(line_day(now)).max(day);
             let before = earlier.and_then(|figures| figures.days.iter().find(|before| before.day == name));
-            let (delivered, interaction) = tokio::join!(
+            let (delivered, interaction, own) = tokio::join!(
                 Source::or_read(before.map(|before| &before.delivered), deadline, async {
                     channel.ask(|token| async move { client.pushes_of_day(&token, day).await }).await
                 }),
                 Source::or_read(before.map(|before| &before.interaction), deadline, async {
-                    channel.ask(|token| async move { client.unit_interaction(&token, unit, day).await }).await
+                    channel.ask(|token| async move { client.unit_interaction(&token, unit, [day, until]).await }).await
                 }),
+                // What became of an order may change until the mail goes out.
+                Source::or_read(None, deadline, self.deliveries.count_day(day, now)),
             );
-            days.push(Day { day: name, delivered, interaction });
+            days.push(Day { day: name, delivered, interaction, own });
         }
 
         let mut broadcasts = Vec::new();
@@ -175,35 +255,37 @@ impl Sources {
             broadcasts.push(Broadcast { request_id: request_id.clone(), interaction: interaction.await });
         }
 
-        let last_month = (date.day() == 1).then(|| match known.yesterday.as_ref().map(|report| &report.month) {
-            Some(month) => month.clone(),
-            None => Source::Missing("no report of yesterday".to_owned()),
+        let last_month = (date.day() == 1).then(|| match (&known.last_look, &known.yesterday) {
+            (Some(look), _) => LastMonth { month: Source::Known(look.month), read_at: Some(look.at) },
+            (None, Some(report)) => LastMonth { month: report.month.clone(), read_at: Some(report.read_at) },
+            (None, None) => LastMonth { month: Source::Missing(Why::NotKept), read_at: None },
         });
         Figures {
             date: date.to_string(),
             read_at: now,
+            account,
+            month_as_of,
             month,
+            usage,
             last_month,
             days,
-            own,
             dead_letters,
             followers,
             mass_sends: None,
             broadcasts,
-            days_without_report: known.days_without_report.iter().map(Date::to_string).collect(),
+            days_without_report: known.days_without_report(),
         }
     }
 
-    async fn dead_letters(&self) -> Result<BTreeMap<String, u64>, AwsError> {
+    async fn dead_letters(&self) -> Result<BTreeMap<Queue, u64>, AwsError> {
         use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages as Count;
         let mut depths = BTreeMap::new();
-        for url in &self.dead_letter_queues {
-            let name = url.rsplit('/').next().unwrap_or(url).to_owned();
-            let doing = format!("look at {name}");
+        for (queue, url) in &self.dead_letter_queues {
+            let doing = format!("look at {}", url.rsplit('/').next().unwrap_or(url));
             let answer = self.sqs.get_queue_attributes().queue_url(url).attribute_names(Count).send().await;
             let answer = answer.doing(doing.clone())?;
             let depth = answer.attributes().and_then(|all| all.get(&Count)?.parse().ok());
-            depths.insert(name, depth.ok_or(Cause::Malformed("no count".to_owned())).doing(doing)?);
+            depths.insert(*queue, depth.ok_or(Cause::Malformed("no count".to_owned())).doing(doing)?);
         }
         Ok(depths)
     }

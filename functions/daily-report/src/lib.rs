@@ -7,6 +7,7 @@
 //!
 //! A quarter past nine the check begins the same mail as nine o'clock did: it sends what nobody sent.
 
+pub mod chart;
 pub mod figures;
 pub mod mail;
 pub mod mass_sends;
@@ -24,12 +25,16 @@ use shared::{
     metric,
     report::{
         mail::{Mail, Mailer},
-        reports::{Begun, Claim, LEASE, Reports},
+        reports::{Begun, Claim, Kept, LEASE, Reports},
+        stack::Stack,
     },
 };
 use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
-use crate::figures::{DAYS, Figures, Known, Sources};
+use crate::{
+    figures::{DAYS, Figures, Known, Sources},
+    mail::Edition,
+};
 
 /// The most broadcasts that a report asks for.
 const MAX_BROADCASTS: usize = 5;
@@ -63,8 +68,10 @@ pub struct DailyReport {
     pub reports: Reports,
     /// The list that reads it.
     pub mailer: Mailer,
-    /// `zh-CN` or `en`.
+    /// `zh-CN`, `ja` or `en`.
     pub language: Language,
+    /// Whose report it is.
+    pub stack: Stack,
     /// The zone whose days the mails are for.
     pub zone: TimeZone,
     /// The time.
@@ -165,39 +172,49 @@ impl DailyReport {
         // A document of another version is as good as none: the figures are read again.
         let figures = |document: &str| serde_json::from_str::<Figures>(document).ok();
         let kept = claim.document().and_then(figures);
-        let yesterday = id_of(date.previous_day().unwrap_or(date));
-        let (yesterday, broadcasts, days_without_report) = tokio::try_join!(
-            self.reports.document(&yesterday),
-            self.registered_broadcasts(),
-            self.days_without_report(date)
-        )?;
+        let last_look = async {
+            let last_month = (date.day() == 1).then(|| date.previous_day()).flatten();
+            match last_month {
+                Some(day) => self.reports.last_look(day).await,
+                None => Ok(None),
+            }
+        };
+        let (former, broadcasts, last_look) =
+            tokio::try_join!(self.former_reports(date), self.registered_broadcasts(), last_look)?;
+        let yesterday = former.last().and_then(|(_, report)| report.document.clone());
         let known = Known {
-            month_then: kept.as_ref().map(|figures| figures.month.clone()),
+            month_then: kept.as_ref().map(|figures| (figures.month_as_of, figures.month.clone())),
             // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was read.
             earlier: kept.filter(|_| !resend),
             yesterday: yesterday.as_deref().and_then(figures),
+            last_look,
             broadcasts,
             is_today,
-            days_without_report,
+            former_reports: former.iter().map(|(day, report)| (*day, report.is_done)).collect(),
         };
-        let figures = self.sources.read(date, self.clock.now(), &known).await;
+        let mut figures = self.sources.read(date, self.clock.now(), &known).await;
         self.reports.store(&id_of(date), &serde_json::to_string(&figures)?).await?;
-        Ok(mail::mail(&figures, known.yesterday.as_ref(), date, self.language, claim.may_be_a_repeat()))
+        known.leave_out_days_before_the_stack(&mut figures.days);
+        let edition = Edition {
+            figures: &figures,
+            yesterday: known.yesterday.as_ref(),
+            date,
+            language: self.language,
+            stack: &self.stack,
+            zone: &self.zone,
+            may_be_a_repeat: claim.may_be_a_repeat(),
+        };
+        Ok(edition.mail())
     }
 
-    /// Of the days whose figures the mail has, those whose own mail did not go out: after the first that did.
-    async fn days_without_report(&self, date: Date) -> Result<Vec<Date>, AwsError> {
-        let (mut day, mut first_was_sent, mut missing) =
-            (date - time::Duration::DAY * u32::from(DAYS), false, Vec::new());
+    /// What is kept of the reports of the days whose figures the mail has, the earliest first.
+    async fn former_reports(&self, date: Date) -> Result<Vec<(Date, Kept)>, AwsError> {
+        let (mut day, mut reports) = (date - time::Duration::DAY * u32::from(DAYS), Vec::new());
         while day < date {
-            match self.reports.is_done(&id_of(day)).await? {
-                true => first_was_sent = true,
-                false if first_was_sent => missing.push(day),
-                false => {}
-            }
+            reports.push((day, self.reports.kept(&id_of(day)).await?));
             day += time::Duration::DAY;
         }
-        Ok(missing)
+        Ok(reports)
     }
 
     /// Request ids of broadcasts, registered by the operator under `broadcasts` as a JSON list; the latest come last.

@@ -1,6 +1,9 @@
 //! Wires `daily-report`.
 
-use daily_report::{DailyReport, figures::Sources};
+use daily_report::{
+    DailyReport,
+    figures::{Queue, Sources},
+};
 use jiff::tz::TimeZone;
 use lambda_runtime::{Error, run, service_fn};
 use shared::{
@@ -11,7 +14,7 @@ use shared::{
         log,
     },
     line::channel::LineChannel,
-    report::{mail::Mailer, reports::Reports},
+    report::{mail::Mailer, reports::Reports, stack::Stack},
     sobot::account::SobotAccount,
 };
 
@@ -31,11 +34,17 @@ async fn main() -> Result<(), Error> {
                 time::Duration::days(parsed("DELIVERY_RETENTION_DAYS")?),
             ),
             sqs: aws_sdk_sqs::Client::new(&aws),
-            dead_letter_queues: required("DEAD_LETTER_QUEUE_URLS")?.split(',').map(str::to_owned).collect(),
+            dead_letter_queues: [
+                (Queue::PushRetry, required("PUSH_RETRY_DEAD_LETTER_QUEUE_URL")?),
+                (Queue::Inbox, required("INBOX_DEAD_LETTER_QUEUE_URL")?),
+                (Queue::QuotaWarning, required("QUOTA_WARNING_DEAD_LETTER_QUEUE_URL")?),
+                (Queue::DailyReport, required("DAILY_REPORT_DEAD_LETTER_QUEUE_URL")?),
+            ],
         },
         reports: Reports::new(dynamodb, required("REPORTS_TABLE")?, Clock::System),
         mailer: Mailer::from_env(&aws)?,
         language: parsed("REPORT_LANGUAGE")?,
+        stack: Stack::from_env()?,
         zone: TimeZone::get(&required("REPORT_TIME_ZONE")?)?,
         clock: Clock::System,
     };

@@ -18,6 +18,7 @@ use crate::source::{MAX_TIME, Source};
 const MAX_PAGES: u32 = 10;
 /// How long one list may take; LINE is asked meanwhile.
 const LIST_LIMIT: Duration = Duration::from_secs(30);
+const TOO_LONG: &str = "Sobot took longer than 30 seconds: try again later";
 /// The most tasks that the mail names.
 const MAX_TASKS: usize = 200;
 /// The most kinds of failures that the mail names.
@@ -32,6 +33,17 @@ pub struct MassSends {
     pub tasks: Source<Tasks>,
     /// The messages that failed yesterday.
     pub failures: Source<Failures>,
+    /// How far yesterday's messages came.
+    pub reach: Source<Reach>,
+}
+
+/// Messages of mass sends, as Sobot counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// Delivered, read or not.
+    pub delivered: u64,
+    /// Read.
+    pub read: u64,
 }
 
 /// Mass sends.
@@ -123,7 +135,25 @@ pub async fn read(sobot: &SobotAccount, day: Date, earlier: Option<&MassSends>) 
         Ok::<_, Error>(kinds.into_failures(read, incomplete))
     })
     .await;
-    Some(MassSends { tasks, failures })
+    let reach = Source::or_read(earlier.map(|all| &all.reach), deadline, async {
+        let (unread, read) =
+            (count(sobot, day, MessageStatus::Delivered).await?, count(sobot, day, MessageStatus::Read).await?);
+        Ok::<_, Error>(Reach { delivered: unread.saturating_add(read), read })
+    })
+    .await;
+    Some(MassSends { tasks, failures, reach })
+}
+
+/// How many messages of a day are in a state: what Sobot says of the list, of which one page is read.
+async fn count(sobot: &SobotAccount, day: Date, status: MessageStatus) -> Result<u64, Error> {
+    let query = RecordQuery { time: Some(Span::day(day)), message_status: Some(status), ..RecordQuery::default() };
+    let mut pages = Pages::of(sobot, query, 1);
+    let page = tokio::time::timeout(LIST_LIMIT, pages.next()).await.map_err(|_| TOO_LONG)??;
+    match (pages.total(), page) {
+        (Some(total), _) => Ok(total),
+        (None, Some(items)) if pages.is_complete() => Ok(items.len() as u64),
+        (None, _) => Err("Sobot did not say how many records there are".into()),
+    }
 }
 
 /// Takes every item of a list; what was left out is answered.
@@ -142,7 +172,7 @@ async fn each<Q: ListQuery>(
     match tokio::time::timeout(LIST_LIMIT, reading).await {
         Ok(Ok(())) => Ok((!pages.is_complete()).then(|| Incomplete { total: pages.total() })),
         Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(format!("Sobot took longer than {} seconds: try again later", LIST_LIMIT.as_secs()).into()),
+        Err(_) => Err(TOO_LONG.into()),
     }
 }
 

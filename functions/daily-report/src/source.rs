@@ -15,13 +15,27 @@ pub enum Source<T> {
     /// It was read.
     Known(T),
     /// It could not be, because of this.
-    Missing(String),
+    Missing(Why),
+}
+
+/// Why a figure is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// What the source, or the way to it, said: in English.
+    Failed(String),
+    /// It took longer than [`MAX_TIME`].
+    TimedOut,
+    /// LINE tells it only as it is now, and the mail is one of a past day.
+    OfThatDayOnly,
+    /// Nobody has kept it.
+    NotKept,
 }
 
 impl<T: Clone> Source<T> {
     /// What reading gave.
     pub fn from<E: ToString>(result: Result<T, E>) -> Self {
-        result.map_or_else(|error| Self::Missing(error.to_string()), Self::Known)
+        result.map_or_else(|error| Self::Missing(Why::Failed(error.to_string())), Self::Known)
     }
 
     /// The figure, if there is one.
@@ -39,7 +53,7 @@ impl<T: Clone> Source<T> {
     {
         match (earlier.and_then(Self::known), timeout_at(deadline, read)) {
             (Some(value), _) => Self::Known(value.clone()),
-            (None, reading) => reading.await.map_or_else(|_| Self::Missing("no answer in time".to_owned()), Self::from),
+            (None, reading) => reading.await.map_or(Self::Missing(Why::TimedOut), Self::from),
         }
     }
 }

@@ -38,7 +38,7 @@ async function unlock(event) {
 
 function unlocked() {
   gateWords = null;
-  chooseFailed("");
+  chooseList("");
   show();
   switchesPart.put(switches);
   drawBanner();

@@ -58,6 +58,6 @@ impl QuotaWarningFunction {
     }
 
     async fn look(&self) -> Result<Option<u64>, Error> {
-        Ok(self.warning.check(self.channel.month().await?, self.clock.now()).await?)
+        Ok(self.warning.check(&self.channel, self.clock).await?)
     }
 }

@@ -43,15 +43,18 @@ pub struct DayCount {
     pub retried: u64,
     /// Not settled yet.
     pub open: u64,
+    /// Those of the open ones whose retries all failed: they wait for a person.
+    #[serde(default)]
+    pub exhausted: OrderList,
     /// Not pushed on purpose, by reason.
     pub suppressed: BTreeMap<String, u64>,
     /// Refused for good or given up, by reason.
-    pub failed: BTreeMap<String, Failed>,
+    pub failed: BTreeMap<String, OrderList>,
 }
 
-/// Failed orders of one reason.
+/// Orders that were not told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failed {
+pub struct OrderList {
     /// How many.
     pub count: u64,
     /// The first [`MAX_IDS_LISTED`] of them.
@@ -105,20 +108,33 @@ struct Part {
     read_to: Option<String>,
 }
 
+impl OrderList {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.order_ids.extend(other.order_ids);
+        self.order_ids.sort();
+        self.order_ids.truncate(MAX_IDS_LISTED);
+    }
+
+    fn add(&mut self, order_id: String) {
+        self.count += 1;
+        if self.order_ids.len() < MAX_IDS_LISTED {
+            self.order_ids.push(order_id);
+        }
+    }
+}
+
 impl DayCount {
     fn merge(&mut self, other: Self) {
         self.sent += other.sent;
         self.retried += other.retried;
         self.open += other.open;
+        self.exhausted.merge(other.exhausted);
         for (reason, count) in other.suppressed {
             *self.suppressed.entry(reason).or_default() += count;
         }
         for (reason, failed) in other.failed {
-            let all = self.failed.entry(reason).or_default();
-            all.count += failed.count;
-            all.order_ids.extend(failed.order_ids);
-            all.order_ids.sort();
-            all.order_ids.truncate(MAX_IDS_LISTED);
+            self.failed.entry(reason).or_default().merge(failed);
         }
     }
 
@@ -127,14 +143,15 @@ impl DayCount {
         self.retried += u64::from(entry.attempt_count > 1);
         match entry.state {
             State::Sent => self.sent += 1,
-            State::Pending | State::Retrying => self.open += 1,
+            State::Pending | State::Retrying => {
+                self.open += 1;
+                if entry.reason == Some(Reason::RetriesExhausted) {
+                    self.exhausted.add(entry.order_id);
+                }
+            }
             State::Suppressed => *self.suppressed.entry(reason).or_default() += 1,
             State::Failed | State::Expired => {
-                let failed = self.failed.entry(reason).or_default();
-                failed.count += 1;
-                if failed.order_ids.len() < MAX_IDS_LISTED {
-                    failed.order_ids.push(entry.order_id);
-                }
+                self.failed.entry(reason).or_default().add(entry.order_id);
             }
         }
     }
@@ -307,6 +324,7 @@ mod tests {
         add(State::Expired, Some(Reason::RetryKeyExpired), 1);
         (0..25).for_each(|_| add(State::Failed, Some(Reason::RefusedByLine), 1));
         assert_eq!((count.sent, count.retried, count.open), (2, 2, 2));
+        assert_eq!((count.exhausted.count, count.exhausted.order_ids.len()), (1, 1), "it is open as well");
         assert_eq!(count.suppressed["switched_off"], 1);
         assert_eq!(count.failed["retry_key_expired"].count, 1);
         assert_eq!((count.failed["refused_by_line"].count, count.failed["refused_by_line"].order_ids.len()), (25, 20));

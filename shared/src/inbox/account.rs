@@ -42,7 +42,7 @@ impl OwnAccount {
         if known.user_id.as_ref() != Some(&named) && !asked_lately {
             known.asked_at = Some(self.clock.now());
             match line.account().await {
-                Ok(user_id) => known.user_id = Some(user_id),
+                Ok(account) => known.user_id = Some(account.user),
                 Err(error) => tracing::warn!(%error, "LINE does not tell which account is ours"),
             }
         }

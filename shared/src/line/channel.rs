@@ -12,7 +12,7 @@ use crate::{
     lambda::environment::{StartError, parsed, required},
     line::{
         channel_secret::LineChannelSecret,
-        client::{LineClient, LineError, Profile},
+        client::{Account, LineClient, LineError, Profile},
         quota::Month,
     },
     token::{
@@ -141,8 +141,8 @@ impl LineChannel {
         .await
     }
 
-    /// The user id of the channel's account, under which webhooks name it.
-    pub async fn account(&self) -> Result<LineUserId, AnswerError> {
+    /// The channel's account.
+    pub async fn account(&self) -> Result<Account, AnswerError> {
         self.ask(|token| async move { self.client.account(&token).await }).await
     }
 

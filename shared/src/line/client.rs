@@ -105,6 +105,15 @@ pub struct Profile {
     pub language: Option<String>,
 }
 
+/// The channel's official account (LINE: "Get bot info").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The id under which webhooks name it.
+    pub user: LineUserId,
+    /// Its name, as customers see it.
+    pub display_name: String,
+}
+
 impl LineAnswer {
     /// LINE's error text, shortened: `message` with its details, `error_description`, or the body itself.
     pub fn error_text(&self) -> String {
@@ -238,16 +247,20 @@ impl LineClient {
         if answer.status == StatusCode::NOT_FOUND.as_u16() { Ok(None) } else { answer.into_json().map(Some) }
     }
 
-    /// `GET /v2/bot/info`: the user id of the channel's account.
-    pub async fn account(&self, token: &AccessToken) -> Result<LineUserId, LineError> {
+    /// `GET /v2/bot/info`: the channel's account.
+    pub async fn account(&self, token: &AccessToken) -> Result<Account, LineError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Body {
             user_id: String,
+            #[serde(default)]
+            display_name: String,
         }
         const PATH: &str = "/v2/bot/info";
         let body: Body = self.call(PATH, self.request(Method::GET, PATH, Some(token))).await?.into_json()?;
-        LineUserId::parse(&body.user_id).map_err(|problem| LineError::Malformed(format!("userId {problem}")))
+        let user = LineUserId::parse(&body.user_id);
+        let user = user.map_err(|problem| LineError::Malformed(format!("userId {problem}")))?;
+        Ok(Account { user, display_name: body.display_name })
     }
 
     pub(super) fn request(&self, method: Method, path: &str, token: Option<&AccessToken>) -> RequestBuilder {

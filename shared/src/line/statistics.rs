@@ -1,7 +1,7 @@
 //! What LINE counted. Days are LINE's: UTC+9.
 //!
-//! Sources: Messaging API reference, "Get number of sent push messages", "Get number of followers", "Get statistics per
-//! unit", "Get user interaction statistics". The insight endpoints allow 60 calls an hour.
+//! Sources: Messaging API reference, "Get number of sent push messages", "Get number of message deliveries", "Get number
+//! of followers", "Get statistics per unit", "Get user interaction statistics". The insight endpoints allow 60 calls an hour.
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,40 @@ impl LineClient {
         })
     }
 
+    /// `GET /v2/bot/insight/message/delivery?date=`: messages of a day that count against the quota, by whatever way
+    /// they were sent. Answers, greetings and chats are free.
+    pub async fn messages_of_day(&self, token: &AccessToken, day: Date) -> Result<DayFigure, LineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body {
+            status: String,
+            broadcast: Option<u64>,
+            targeting: Option<u64>,
+            step_message: Option<u64>,
+            api_broadcast: Option<u64>,
+            api_push: Option<u64>,
+            api_multicast: Option<u64>,
+            api_narrowcast: Option<u64>,
+        }
+        const PATH: &str = "/v2/bot/insight/message/delivery";
+        let request = self.request(Method::GET, PATH, Some(token)).query(&[("date", compact(day))]);
+        let body: Body = self.call(PATH, request).await?.into_json()?;
+        let counts = [
+            body.broadcast,
+            body.targeting,
+            body.step_message,
+            body.api_broadcast,
+            body.api_push,
+            body.api_multicast,
+            body.api_narrowcast,
+        ];
+        Ok(match body.status.as_str() {
+            "ready" => DayFigure::Ready(counts.into_iter().flatten().sum()),
+            "unready" => DayFigure::Unready,
+            _ => DayFigure::Unavailable(body.status),
+        })
+    }
+
     /// `GET /v2/bot/insight/followers?date=`: `None` while LINE is counting.
     pub async fn followers(&self, token: &AccessToken, day: Date) -> Result<Option<Followers>, LineError> {
         #[derive(Deserialize)]
@@ -82,11 +116,16 @@ impl LineClient {
     }
 
     /// `GET /v2/bot/insight/message/event/aggregation`: views and clicks of the messages that were sent under a
-    /// unit on a day.
-    pub async fn unit_interaction(&self, token: &AccessToken, unit: &str, day: Date) -> Result<Interaction, LineError> {
+    /// unit, from one day to another, at most 30 days later.
+    pub async fn unit_interaction(
+        &self,
+        token: &AccessToken,
+        unit: &str,
+        [from, to]: [Date; 2],
+    ) -> Result<Interaction, LineError> {
         const PATH: &str = "/v2/bot/insight/message/event/aggregation";
-        let date = compact(day);
-        let query = [("customAggregationUnit", unit), ("from", &date), ("to", &date)];
+        let [from, to] = [from, to].map(compact);
+        let query = [("customAggregationUnit", unit), ("from", &from), ("to", &to)];
         self.overview(PATH, self.request(Method::GET, PATH, Some(token)).query(&query)).await
     }
 

@@ -5,14 +5,20 @@ use std::time::Duration;
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sesv2::{
     Client,
-    error::ProvideErrorMetadata as _,
-    types::{Body, Content, Destination, EmailContent, Message},
+    error::{ProvideErrorMetadata as _, SdkError},
+    operation::send_email::SendEmailError,
+    primitives::Blob,
+    types::{
+        Attachment, AttachmentContentDisposition, AttachmentContentTransferEncoding, Body, Content, Destination,
+        EmailContent, Message, MessageHeader,
+    },
 };
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::{
     aws::error::Cause,
     invalid::Invalid,
-    lambda::environment::{SettingError, parsed, required},
+    lambda::environment::{SettingError, optional, parsed, required},
     language::Language,
 };
 
@@ -54,18 +60,39 @@ pub fn address(text: &str) -> Result<&str, Invalid> {
 /// A mail in both forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
+    /// Who the sender's address belongs to, as mail programs show it.
+    pub from: String,
     /// The subject, one line.
     pub subject: String,
     /// For programs that show text alone.
     pub text: String,
     /// The same as HTML.
     pub html: String,
+    /// What the HTML shows by `cid:` and the name.
+    pub pictures: Vec<Picture>,
+}
+
+/// A picture inside a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Its name in the mail.
+    pub name: &'static str,
+    /// The picture, as PNG.
+    pub png: Vec<u8>,
+}
+
+/// As HTML shows it: names, reasons and ids come from elsewhere.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// What a mail says of itself where an earlier one of the same may have gone out.
 pub fn may_be_a_repeat(language: Language) -> &'static str {
     match language {
         Language::ZhCn => "本邮件可能重复：上一次发送后 SES 没有答复，无法确认是否已送出。",
+        Language::Ja => {
+            "このメールは重複の可能性があります。前回の送信時にSESの応答がなく、送信されたか確認できませんでした。"
+        }
         _ => {
             "This mail may be a repeat: SES did not answer when it was first sent, so nobody knows whether it went out."
         }
@@ -78,6 +105,7 @@ pub struct Mailer {
     client: Client,
     sender: String,
     recipients: Recipients,
+    configuration_set: Option<String>,
 }
 
 /// SES did not take a mail, or did not say.
@@ -86,7 +114,7 @@ pub struct Mailer {
 pub struct MailError {
     advice: &'static str,
     what: Cause,
-    /// Whether it may have gone out all the same: only a refusal says that it has not.
+    /// Whether it may have gone out all the same: it has not where SES refused it, or was never reached.
     pub may_be_sent: bool,
 }
 
@@ -103,20 +131,35 @@ impl Mailer {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts.build());
         let client = Client::from_conf(once.build());
-        Ok(Self::new(client, required("REPORT_SENDER")?, parsed("REPORT_RECIPIENTS")?))
+        Ok(Self {
+            client,
+            sender: required("REPORT_SENDER")?,
+            recipients: parsed("REPORT_RECIPIENTS")?,
+            configuration_set: Some(optional("MAIL_CONFIGURATION_SET")).filter(|name| !name.is_empty()),
+        })
     }
 
-    /// Sends from `sender` to `recipients`.
-    pub fn new(client: Client, sender: String, recipients: Recipients) -> Self {
-        Self { client, sender, recipients }
-    }
-
-    /// Sends a mail; `Ok` has SES's message id. SES writes the headers itself, so no text of ours can add one.
+    /// Sends a mail; `Ok` has SES's message id. No text of ours can add a header: SES writes them itself, and the name
+    /// before the sender's address is encoded.
     pub async fn send(&self, mail: &Mail) -> Result<String, MailError> {
         let content = |data: &str| Content::builder().data(data).charset("UTF-8").build();
         let result = async {
             let body = Body::builder().text(content(&mail.text)?).html(content(&mail.html)?).build();
-            let message = Message::builder().subject(content(&mail.subject)?).body(body).build();
+            // RFC 3834, 5: nobody's absence note answers it.
+            let automatic = MessageHeader::builder().name("Auto-Submitted").value("auto-generated").build()?;
+            let message = Message::builder().subject(content(&mail.subject)?).body(body).headers(automatic);
+            let pictures = mail.pictures.iter().map(|picture| {
+                let attachment = Attachment::builder()
+                    .raw_content(Blob::new(picture.png.clone()))
+                    .content_type("image/png")
+                    .content_disposition(AttachmentContentDisposition::Inline)
+                    .content_transfer_encoding(AttachmentContentTransferEncoding::Base64)
+                    .content_id(picture.name)
+                    .file_name(format!("{}.png", picture.name));
+                attachment.build()
+            });
+            let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
+            let message = message.set_attachments((!pictures.is_empty()).then_some(pictures)).build();
             Ok::<_, aws_sdk_sesv2::error::BuildError>(EmailContent::builder().simple(message).build())
         };
         let content = result.await.map_err(|error| MailError {
@@ -125,17 +168,49 @@ impl Mailer {
             may_be_sent: false,
         })?;
         let destination = Destination::builder().set_to_addresses(Some(self.recipients.0.clone())).build();
+        let from = format!("{} <{}>", encoded_words(&mail.from), self.sender);
         let sending =
-            self.client.send_email().from_email_address(&self.sender).destination(destination).content(content);
+            self.client.send_email().set_configuration_set_name(self.configuration_set.clone()).content(content);
+        let sending = sending.from_email_address(from).destination(destination);
         match sending.send().await {
             Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
             Err(error) => {
                 let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
                 let refused = error.raw_response().is_some_and(|response| response.status().is_client_error());
-                Err(MailError { advice: advice(code, message), may_be_sent: !refused, what: error.into() })
+                let may_be_sent = !refused && !is_without_connection(&error);
+                Err(MailError { advice: advice(code, message), may_be_sent, what: error.into() })
             }
         }
     }
+}
+
+/// A name that a header takes whatever is in it: encoded words of at most 75 characters each, none of which cuts a
+/// character (RFC 2047, 2 and 5).
+fn encoded_words(name: &str) -> String {
+    const MAX_BYTES: usize = 45;
+    let mut words = vec![String::new()];
+    for c in name.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+        match words.last_mut() {
+            Some(word) if word.len() + c.len_utf8() <= MAX_BYTES => word.push(c),
+            _ => words.push(c.into()),
+        }
+    }
+    let encoded = words.into_iter().map(|word| format!("=?UTF-8?B?{}?=", BASE64_STANDARD.encode(word)));
+    encoded.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether nobody was there to take the mail: it was not put together, or its connection was refused or led nowhere.
+fn is_without_connection(error: &SdkError<SendEmailError>) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    let failure = match error {
+        SdkError::ConstructionFailure(_) => return true,
+        SdkError::DispatchFailure(failure) => failure,
+        _ => return false,
+    };
+    let first: Option<&(dyn std::error::Error + 'static)> = failure.as_connector_error().map(|error| error as _);
+    std::iter::successors(first, |error| error.source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable))
 }
 
 /// What an operator can do about an error (SES API v2, "SendEmail", Errors).
@@ -181,6 +256,40 @@ mod tests {
             assert!(bad.parse::<Recipients>().is_err(), "{bad:?}");
         }
         assert!(vec!["a@example.com"; 51].join(",").parse::<Recipients>().is_err());
+    }
+
+    #[test]
+    fn a_name_becomes_words_that_no_header_minds() {
+        assert_eq!(encoded_words("充电宝 <x>\r\nBcc: y"), "=?UTF-8?B?5YWF55S15a6dIDx4PiAgQmNjOiB5?=");
+        let long = encoded_words(&"电".repeat(40));
+        let words: Vec<_> = long.split(' ').collect();
+        assert!(words.len() == 3 && words.iter().all(|word| word.len() <= 75), "{long}");
+        let decoded =
+            words.iter().map(|word| BASE64_STANDARD.decode(&word["=?UTF-8?B?".len()..word.len() - 2]).unwrap());
+        let whole: Vec<_> = decoded.map(|bytes| String::from_utf8(bytes).expect("no character is cut")).collect();
+        assert_eq!(whole.concat(), "电".repeat(40));
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_found_no_connection_has_not_gone_out() {
+        // A port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = aws_sdk_sesv2::Config::builder()
+            .behavior_version(aws_sdk_sesv2::config::BehaviorVersion::latest())
+            .region(aws_sdk_sesv2::config::Region::new("ap-northeast-1"))
+            .allow_no_auth()
+            .retry_config(RetryConfig::disabled())
+            .endpoint_url(format!("http://127.0.0.1:{port}"));
+        let mailer = Mailer {
+            client: Client::from_conf(config.build()),
+            sender: "report@example.com".to_owned(),
+            recipients: "a@example.com".parse().unwrap(),
+            configuration_set: None,
+        };
+        let picture = Picture { name: "days", png: Vec::new() };
+        let [from, subject, text, html] = ["A", "B", "C", "D"].map(str::to_owned);
+        let error = mailer.send(&Mail { from, subject, text, html, pictures: vec![picture] }).await.unwrap_err();
+        assert!(!error.may_be_sent, "{error}");
     }
 
     #[test]

@@ -5,26 +5,35 @@
 //! of that ceiling is warned of once. A new month or another ceiling - an upgrade, a raised or lowered cap - is a new
 //! state, under which every share counts anew.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use aws_config::SdkConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 use crate::{
     aws::error::AwsError,
     clock::Clock,
     lambda::environment::{SettingError, parsed, required},
     language::Language,
-    line::{day::line_day, quota::Month},
+    line::{
+        channel::{AnswerError, LineChannel},
+        day::line_day,
+        quota::Month,
+    },
     metric,
     report::{
-        mail::{self, Mail, Mailer},
+        last_look::{LastLook, name_of_month},
+        mail::{self, Mail, Mailer, escaped},
         reports::{Begun, Reports, SendError},
+        stack::Stack,
     },
 };
 
+/// How long the warning waits for the account's name.
+const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(2);
 /// What the state stands under in the reports' table.
 const STATE: &str = "quota";
 
@@ -61,6 +70,9 @@ impl Thresholds {
 /// Nobody was warned, or nobody knows.
 #[derive(Debug, thiserror::Error)]
 pub enum WarningError {
+    /// LINE's figures.
+    #[error(transparent)]
+    Line(#[from] AnswerError),
     /// The reports' table.
     #[error(transparent)]
     Table(#[from] AwsError),
@@ -95,8 +107,10 @@ pub struct QuotaWarning {
     pub reports: Reports,
     /// The list that is warned.
     pub mailer: Mailer,
-    /// `zh-CN` or `en`; any other language reads English.
+    /// `zh-CN`, `ja` or `en`; any other language reads English.
     pub language: Language,
+    /// Whose quota it is.
+    pub stack: Stack,
 }
 
 impl QuotaWarning {
@@ -107,12 +121,17 @@ impl QuotaWarning {
             reports: Reports::new(aws_sdk_dynamodb::Client::new(aws), required("REPORTS_TABLE")?, clock),
             mailer: Mailer::from_env(aws)?,
             language: parsed("REPORT_LANGUAGE")?,
+            stack: Stack::from_env()?,
         })
     }
 
     /// Warns of the highest share that is reached and was not warned of under this month and ceiling; returns it if a
     /// mail went out.
-    pub async fn check(&self, month: Month, now: OffsetDateTime) -> Result<Option<u64>, WarningError> {
+    pub async fn check(&self, channel: &LineChannel, clock: Clock) -> Result<Option<u64>, WarningError> {
+        let (month, now) = figures_of_one_month(channel, clock).await?;
+        if let Err(error) = self.reports.keep_look(LastLook { month, at: now }).await {
+            tracing::warn!(%error, "how the month stands is not kept; the next look is");
+        }
         let reached = self.thresholds.reached(month);
         metric::quota(month.limit, month.used, reached.last().copied().unwrap_or(0));
         let state = self.state(month, now).await?;
@@ -123,7 +142,11 @@ impl QuotaWarning {
             Begun::InProgress => return Err(WarningError::Busy),
             Begun::Claimed(claim) => claim,
         };
-        let mail = mail(*highest, limit, month, now, self.language, claim.may_be_a_repeat());
+        // The stack's name tells it, too: nobody waits long for the account's.
+        let account = timeout(ACCOUNT_TIMEOUT, channel.account()).await;
+        let account = account.ok().and_then(Result::ok).map(|account| account.display_name);
+        let title = self.stack.title(account.as_deref(), self.language);
+        let mail = mail(*highest, month, now, self.language, title, claim.may_be_a_repeat());
         self.reports.send(&claim, &self.mailer, &mail).await?;
         // The lower ones are over with it.
         for share in reached.iter().rev().skip(1) {
@@ -135,14 +158,15 @@ impl QuotaWarning {
 
     /// The state that the figures of now are looked at under.
     async fn state(&self, month: Month, now: OffsetDateTime) -> Result<State, WarningError> {
+        let name = name_of_month(line_day(now));
         for _ in 0..3 {
             let kept = self.reports.document(STATE).await?;
             let state: Option<State> = kept.as_deref().and_then(|state| serde_json::from_str(state).ok());
             let former = match state {
-                Some(state) if state.month == name_of(now) && state.limit == month.limit => return Ok(state),
+                Some(state) if state.month == name && state.limit == month.limit => return Ok(state),
                 other => other.map_or(0, |former| former.number),
             };
-            let state = State { month: name_of(now), limit: month.limit, number: former + 1 };
+            let state = State { month: name.clone(), limit: month.limit, number: former + 1 };
             let document = json!(state).to_string();
             if self.reports.replace(STATE, kept.as_deref(), &document).await? {
                 tracing::info!(quota.limit = month.limit, month = state.month, "the quota has changed");
@@ -153,14 +177,30 @@ impl QuotaWarning {
     }
 }
 
-/// LINE's month.
-fn name_of(now: OffsetDateTime) -> String {
-    let day = line_day(now);
-    format!("{}-{:02}", day.year(), u8::from(day.month()))
+/// The month's figures, and a time in the same month. Around midnight LINE may answer with those of either month, so
+/// what was asked for on both sides of it is asked for again.
+async fn figures_of_one_month(channel: &LineChannel, clock: Clock) -> Result<(Month, OffsetDateTime), WarningError> {
+    loop {
+        let before = clock.now();
+        let month = channel.month().await?;
+        let after = clock.now();
+        if name_of_month(line_day(before)) == name_of_month(line_day(after)) {
+            return Ok((month, after));
+        }
+    }
 }
 
-fn mail(share: u64, limit: u64, month: Month, now: OffsetDateTime, language: Language, may_be_a_repeat: bool) -> Mail {
+/// `title`: whose quota it is.
+fn mail(
+    share: u64,
+    month: Month,
+    now: OffsetDateTime,
+    language: Language,
+    title: String,
+    may_be_a_repeat: bool,
+) -> Mail {
     let (today, used, left) = (line_day(now), month.used, month.remaining().unwrap_or_default());
+    let limit = month.limit.unwrap_or_default();
     let percent = month.used_per_mille().map_or(0, |share| share / 10);
     let runs_out = month.used_up_on(today).filter(|_| left > 0);
     let (subject, lines) = match language {
@@ -177,6 +217,25 @@ fn mail(share: u64, limit: u64, month: Month, now: OffsetDateTime, language: Lan
                         "额度用尽后，订单消息不再发送（原因记为“额度用尽”），直至下月、升级套餐或提高上限。".to_owned()
                     } else {
                         "额度用尽后订单消息将无法发送。请升级套餐或提高附加消息上限。".to_owned()
+                    }),
+                ],
+            )
+        }
+        Language::Ja => {
+            let number = u8::from(today.month());
+            (
+                format!("【警告】LINE メッセージ通数が{share}%に達しました"),
+                vec![
+                    Some(format!("{number}月のメッセージ通数の上限：{limit}")),
+                    Some(format!("{number}月のメッセージ送信数：{used}（{percent}%使用、LINEの集計による概数）")),
+                    Some(format!("{number}月のメッセージ残数：{left}")),
+                    runs_out.map(|day| format!("このペースで使い切る見込みの日：{day}")),
+                    Some(if left == 0 {
+                        "翌月になるか、プランの変更または上限の引き上げまで、注文の完了はお客さまに通知されません（理由は                         「通数の上限到達」）。"
+                            .to_owned()
+                    } else {
+                        "使い切ると、注文の完了はお客さまに通知されません。プランの変更か追加メッセージ上限の引き上げを                         お願いします。"
+                            .to_owned()
                     }),
                 ],
             )
@@ -204,15 +263,15 @@ fn mail(share: u64, limit: u64, month: Month, now: OffsetDateTime, language: Lan
         }
     };
     let repeat = may_be_a_repeat.then(|| mail::may_be_a_repeat(language).to_owned());
-    let lines: Vec<String> = lines.into_iter().chain([repeat]).flatten().collect();
+    let lines: Vec<String> = lines.into_iter().chain([repeat, Some(title.clone())]).flatten().collect();
     let text = lines.join("\n") + "\n";
-    let paragraphs: String = lines.iter().map(|line| format!("<p>{line}</p>")).collect();
+    let paragraphs: String = lines.iter().map(|line| format!("<p>{}</p>", escaped(line))).collect();
     let html = format!(
         "<!DOCTYPE html><html lang=\"{}\"><head><meta charset=\"utf-8\"/><meta name=\"color-scheme\" content=\"light dark\"/>\
          <title>{subject}</title></head><body style=\"font:16px/1.6 sans-serif\">{paragraphs}</body></html>",
         language.tag()
     );
-    Mail { subject, text, html }
+    Mail { from: title, subject, text, html, pictures: Vec::new() }
 }
 
 #[cfg(test)]
@@ -238,21 +297,30 @@ mod tests {
 
     #[test]
     fn the_month_is_lines() {
-        assert_eq!(name_of(datetime!(2026-12-31 14:59:59 UTC)), "2026-12");
-        assert_eq!(name_of(datetime!(2026-12-31 15:00:00 UTC)), "2027-01");
+        let name = |time| name_of_month(line_day(time));
+        assert_eq!(name(datetime!(2026-12-31 14:59:59 UTC)), "2026-12");
+        assert_eq!(name(datetime!(2026-12-31 15:00:00 UTC)), "2027-01");
     }
 
     #[test]
     fn the_mail_has_the_figures() {
         let month = Month { limit: Some(1000), used: 972 };
         let now = datetime!(2026-09-08 01:00:00 UTC);
-        let chinese = mail(90, 1000, month, now, Language::ZhCn, false);
+        let chinese = mail(90, month, now, Language::ZhCn, "A & B · line-jp".into(), false);
+        assert_eq!(chinese.from, "A & B · line-jp");
+        assert!(chinese.html.contains("<p>A &amp; B · line-jp</p>"), "{chinese:?}");
         assert_eq!(chinese.subject, "【预警】LINE 消息额度已达 90% 预警线");
         for part in ["9月份消息余额：28", "已用 97%", "预计用尽日期：2026-09-08"] {
             assert!(chinese.text.contains(part), "{part}: {chinese:?}");
         }
         assert!(!chinese.text.contains("可能重复"), "{chinese:?}");
-        let english = mail(100, 1000, Month { limit: Some(1000), used: 1001 }, now, Language::En, true);
+        let japanese = mail(90, month, now, Language::Ja, String::new(), true);
+        for part in ["9月のメッセージ残数：28", "97%使用", "使い切る見込みの日：2026-09-08", "重複の可能性"]
+        {
+            assert!(japanese.text.contains(part), "{part}: {japanese:?}");
+        }
+        let month = Month { limit: Some(1000), used: 1001 };
+        let english = mail(100, month, now, Language::En, String::new(), true);
         for part in ["Quota of September: 1000", "Left: 0", "no longer notified", "may be a repeat"] {
             assert!(english.text.contains(part), "{part}: {english:?}");
         }

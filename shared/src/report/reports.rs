@@ -70,6 +70,15 @@ impl Claim {
     }
 }
 
+/// A mail as the table has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The document kept with it.
+    pub document: Option<String>,
+    /// Whether it went out.
+    pub is_done: bool,
+}
+
 /// A mail of a claim was not sent, or nobody knows.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -182,16 +191,13 @@ impl Reports {
 
     /// The document kept with it.
     pub async fn document(&self, id: &str) -> Result<Option<String>, AwsError> {
-        Ok(self.item(id).await?.as_ref().and_then(document))
+        Ok(self.kept(id).await?.document)
     }
 
-    /// Whether it was done.
-    pub async fn is_done(&self, id: &str) -> Result<bool, AwsError> {
-        Ok(self.item(id).await?.is_some_and(|item| item.contains_key("done_at")))
-    }
-
-    async fn item(&self, id: &str) -> Result<Option<Item>, AwsError> {
-        self.table.get(key([("id", id)])).await.doing(format!("read {id}"))
+    /// What is kept of it; nothing where nobody began it.
+    pub async fn kept(&self, id: &str) -> Result<Kept, AwsError> {
+        let item = self.table.get(key([("id", id)])).await.doing(format!("read {id}"))?.unwrap_or_default();
+        Ok(Kept { document: document(&item), is_done: item.contains_key("done_at") })
     }
 
     /// A write of the claim's item, as long as nobody else has taken it.

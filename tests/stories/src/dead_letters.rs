@@ -346,8 +346,11 @@ fn three_in_the_morning() {
             }
             report.text.clone()
         };
-        let morning = told(json!({}), ["LINE 已接收: 0", "重试过: 500", "仍在处理: 500"]).await;
-        assert!(morning.contains(" 500;"), "{morning}");
+        let morning = told(json!({}), ["LINE 已接收 | 0", "重试过 | 500", "处理中 | 500"]).await;
+        assert!(
+            morning.contains("500 笔重试用尽，等待重投：") && morning.contains("死信队列“消息重试”：500 条"),
+            "{morning}"
+        );
         let filter = format!("/deliveries?date={yesterday}&state=retrying&reason=retries_exhausted&limit=100");
         assert_eq!(stand.operate("GET", &filter, None).await.body["deliveries"].as_array().map(Vec::len), Some(100));
 
@@ -374,7 +377,7 @@ fn three_in_the_morning() {
         }
         assert_eq!(counts(&list(&stand, "").await, "push-retry"), (0, 0));
         let again = json!({ "date": (yesterday + time::Duration::DAY).to_string(), "resend": true });
-        let after = told(again, ["LINE 已接收: 500", "重试过: 500", "仍在处理: 0"]).await;
-        assert!(!after.contains(" 500;"), "{after}");
+        let after = told(again, ["LINE 已接收 | 500", "重试过 | 500", "处理中 | 0"]).await;
+        assert!(!after.contains("等待重投") && !after.contains("死信队列“"), "{after}");
     });
 }

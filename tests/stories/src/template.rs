@@ -136,7 +136,12 @@ fn possible_headings<'a>(template: &'a Template, outline: &[OutlineEntry<'a>], n
     };
     match resource["Type"].as_str().expect("a type") {
         "AWS::Serverless::Function" => [binary(resource)].into(),
-        "AWS::Serverless::HttpApi" | "AWS::SNS::Topic" | "AWS::SNS::Subscription" => [SHARED].into(),
+        "AWS::Serverless::HttpApi"
+        | "AWS::SNS::Topic"
+        | "AWS::SNS::Subscription"
+        | "AWS::SNS::TopicPolicy"
+        | "AWS::SES::ConfigurationSet"
+        | "AWS::SES::ConfigurationSetEventDestination" => [SHARED].into(),
         "AWS::Logs::LogGroup" => {
             let apis = template.written("AWS::Serverless::HttpApi");
             let of_an_api = apis.values().any(|api| strings(&api["Properties"]["AccessLogSettings"]).contains(name));
@@ -199,7 +204,16 @@ fn no_policy_allows_everything() {
         }
     }
     assert!(statements > roles.len(), "{statements} statements in {} roles", roles.len());
-    for other in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"] {
+    // Services may publish to the topic that is named, for this account alone.
+    for (name, policy) in &template.deployed("AWS::SNS::TopicPolicy") {
+        for statement in as_list(&policy["Properties"]["PolicyDocument"]["Statement"]) {
+            assert_eq!(as_list(&policy["Properties"]["Topics"]), as_list(&statement["Resource"]), "{name}");
+            assert_eq!(statement["Action"], "sns:Publish", "{name}");
+            assert!(statement["Principal"]["Service"].is_array(), "{name}: {statement}");
+            assert_eq!(statement["Condition"]["StringEquals"]["aws:SourceAccount"]["Ref"], "AWS::AccountId", "{name}");
+        }
+    }
+    for other in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::SQS::QueuePolicy"] {
         assert!(template.deployed(other).is_empty(), "{other}: look at it here, too");
     }
 }

@@ -39,16 +39,18 @@ const listPart = pagedPart("list", {
   },
 });
 
-/** The list is of what failed, on a day or on today. */
-function chooseFailed(day) {
+/** What the list is of: what failed, if nothing else is said, on a day or on today. */
+function chooseList(day, state = "failed", reason = "") {
   $("day").value = day;
-  $("state").value = "failed";
-  $("reason").value = "";
+  $("state").value = state;
+  $("reason").value = reason;
 }
 
+/** `2026-09-07`, or as the daily report links to it: `2026-09-07/retrying/retries_exhausted`. */
 function openDeliveries(argument) {
-  if (/^\d{4}-\d{2}-\d{2}$/.test(argument)) {
-    chooseFailed(argument);
+  const [day, state, reason] = argument.split("/");
+  if (/^\d{4}-\d{2}-\d{2}$/.test(day)) {
+    chooseList(day, state, reason);
   }
   loadList();
 }

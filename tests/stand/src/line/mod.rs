@@ -91,6 +91,8 @@ pub enum Endpoint {
     Content,
     /// `GET /v2/bot/message/delivery/push`
     PushesOfDay,
+    /// `GET /v2/bot/insight/message/delivery`
+    MessagesOfDay,
     /// `GET /v2/bot/insight/followers`
     Followers,
     /// `GET /v2/bot/insight/message/event/aggregation`
@@ -115,6 +117,7 @@ impl Endpoint {
             _ if path.starts_with(profile::PATH) => (Method::GET, Self::Profile),
             _ if content::message_id(path).is_some() => (Method::GET, Self::Content),
             "/v2/bot/message/delivery/push" => (Method::GET, Self::PushesOfDay),
+            "/v2/bot/insight/message/delivery" => (Method::GET, Self::MessagesOfDay),
             "/v2/bot/insight/followers" => (Method::GET, Self::Followers),
             "/v2/bot/insight/message/event/aggregation" => (Method::GET, Self::UnitEvents),
             "/v2/bot/insight/message/event" => (Method::GET, Self::BroadcastEvents),
@@ -586,9 +589,11 @@ impl Inner {
             Endpoint::Consumption => {
                 self.play(target, |state| reply(StatusCode::OK, &json!({ "totalUsage": state.usage }))).await
             }
-            Endpoint::PushesOfDay | Endpoint::Followers | Endpoint::UnitEvents | Endpoint::BroadcastEvents => {
-                self.play(target, |state| state.statistics.answer(endpoint, request)).await
-            }
+            Endpoint::PushesOfDay
+            | Endpoint::MessagesOfDay
+            | Endpoint::Followers
+            | Endpoint::UnitEvents
+            | Endpoint::BroadcastEvents => self.play(target, |state| state.statistics.answer(endpoint, request)).await,
         }
     }
 }

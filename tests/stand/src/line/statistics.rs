@@ -53,7 +53,7 @@ impl Statistics {
             return message(StatusCode::BAD_REQUEST, "The value for the 'date' parameter is invalid");
         }
         let unknown = || match endpoint {
-            Endpoint::PushesOfDay => json!({ "status": "unready" }),
+            Endpoint::PushesOfDay | Endpoint::MessagesOfDay => json!({ "status": "unready" }),
             Endpoint::Followers => {
                 json!({ "status": "unready", "followers": null, "targetedReaches": null, "blocks": null })
             }

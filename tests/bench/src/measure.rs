@@ -25,7 +25,7 @@ use crate::{
 /// A network as between Lambda and what it calls: to connect, and a call.
 const NETWORK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(5));
 /// With this for each call, one that follows another is told from one beside it.
-const SLOW: Duration = Duration::from_millis(40);
+const SLOW: Duration = Duration::from_millis(100);
 /// Warm events come in so many turns.
 const TURNS: usize = 10;
 /// Of the heaviest events at least so many.
@@ -96,7 +96,8 @@ impl Bench {
     /// Its variables.
     pub fn variables(&self, upstreams: &Upstreams, function: &str) -> BTreeMap<String, String> {
         let mut variables = upstreams.variables();
-        // Of a version that read the system's: all of them, and ours.
+        variables.insert("EXTRA_ROOT_CERTIFICATE".to_owned(), upstreams.tls.certificate());
+        // For a version that read the system's roots: all of them, and ours.
         variables.insert("SSL_CERT_FILE".to_owned(), self.logs.join("roots.pem").display().to_string());
         variables.insert("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned());
         variables.insert("AWS_SDK_UA_APP_ID".to_owned(), function.to_owned());

@@ -1,5 +1,6 @@
 //! What the functions call, in the simplest form that lets them do their work: every write holds, every message is
-//! taken, every push is accepted, and each answer takes as long as any other. What AWS and LINE refuse, the stand knows.
+//! taken, every push is accepted, and each answer takes as long as any other. What AWS and LINE refuse, the stand
+//! knows.
 
 use std::{
     collections::BTreeMap,

@@ -15,7 +15,7 @@
 //! * [`lambda`] - what every function stands on: environment, log, HTTP, callers
 //! * [`foreign_json`] - what somebody else wrote, mended where it is not quite JSON or not quite Unicode
 //! * [`ids`], [`invalid`], [`language`], [`clock`], [`metric`] - words that every room uses
-//! * `partner` - the HTTP client for LINE and for Sobot
+//! * [`outbound`] - HTTP, TLS and credentials: how a function reaches AWS, LINE and Sobot
 //! * [`single_flight`] - what many tasks need is read once, and fails once
 
 pub mod audit;
@@ -34,7 +34,7 @@ pub mod message;
 pub mod metric;
 pub mod notification;
 pub mod order;
-mod partner;
+pub mod outbound;
 pub mod report;
 pub mod single_flight;
 pub mod sobot;

@@ -10,10 +10,11 @@ use shared::{
     clock::Clock,
     delivery::{pace::Pace, table::Deliveries},
     lambda::{
-        environment::{self, parsed, required},
+        environment::{parsed, required},
         log,
     },
     line::channel::LineChannel,
+    outbound::Outbound,
     report::{mail::Mailer, reports::Reports, stack::Stack},
     sobot::account::SobotAccount,
 };
@@ -21,19 +22,19 @@ use shared::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("daily-report");
-    let aws = environment::aws().await;
+    let outbound = Outbound::from_env().await?;
     let call = Pace::from_env()?.call;
-    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
     let function = DailyReport {
         sources: Sources {
-            channel: LineChannel::from_env(&aws, call, Clock::System)?,
-            sobot: SobotAccount::from_env(&aws, call, Clock::System)?,
+            channel: LineChannel::from_env(&outbound, call, Clock::System)?,
+            sobot: SobotAccount::from_env(&outbound, call, Clock::System)?,
             deliveries: Deliveries::new(
                 dynamodb.clone(),
                 required("DELIVERIES_TABLE")?,
                 time::Duration::days(parsed("DELIVERY_RETENTION_DAYS")?),
             ),
-            sqs: aws_sdk_sqs::Client::new(&aws),
+            sqs: aws_sdk_sqs::Client::new(&outbound.aws),
             dead_letter_queues: [
                 (Queue::PushRetry, required("PUSH_RETRY_DEAD_LETTER_QUEUE_URL")?),
                 (Queue::Inbox, required("INBOX_DEAD_LETTER_QUEUE_URL")?),
@@ -42,7 +43,7 @@ async fn main() -> Result<(), Error> {
             ],
         },
         reports: Reports::new(dynamodb, required("REPORTS_TABLE")?, Clock::System),
-        mailer: Mailer::from_env(&aws)?,
+        mailer: Mailer::from_env(&outbound.aws)?,
         language: parsed("REPORT_LANGUAGE")?,
         stack: Stack::from_env()?,
         zone: TimeZone::get(&required("REPORT_TIME_ZONE")?)?,

@@ -6,15 +6,16 @@ use shared::{
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue, settings::Settings},
     lambda::{environment, log},
+    outbound::Outbound,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("delivery-sweep");
-    let aws = environment::aws().await;
+    let outbound = Outbound::from_env().await?;
     let function = DeliverySweep {
-        delivery: Delivery::new(&aws, Settings::from_env()?, Clock::System)?,
-        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&aws), environment::required("PUSH_RETRY_QUEUE_URL")?),
+        delivery: Delivery::new(&outbound, Settings::from_env()?, Clock::System)?,
+        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&outbound.aws), environment::required("PUSH_RETRY_QUEUE_URL")?),
         clock: Clock::System,
     };
     run(service_fn(|event| Box::pin(function.handle(event)))).await

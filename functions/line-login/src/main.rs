@@ -9,21 +9,26 @@ use shared::{
     customer::{friend::Friends, link::Links, used_token::UsedTokens},
     delivery::pace::Pace,
     lambda::{
-        environment::{self, optional, parsed, required},
+        environment::{optional, parsed, required},
         http_api, log,
     },
     line::{channel::LineChannel, login::LoginClient},
+    outbound::Outbound,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("line-login");
-    let aws = environment::aws().await;
-    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+    let outbound = Outbound::from_env().await?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
     let function = LineLogin {
-        client: LoginClient::new(&required("LINE_API_BASE")?)?,
-        channel: LineChannel::from_env(&aws, Pace::from_env()?.call, Clock::System)?,
-        secret: Secret::new(aws_sdk_secretsmanager::Client::new(&aws), required("LOGIN_SECRET_ID")?, Clock::System),
+        client: LoginClient::new(&outbound.http, &required("LINE_API_BASE")?),
+        channel: LineChannel::from_env(&outbound, Pace::from_env()?.call, Clock::System)?,
+        secret: Secret::new(
+            aws_sdk_secretsmanager::Client::new(&outbound.aws),
+            required("LOGIN_SECRET_ID")?,
+            Clock::System,
+        ),
         used_tokens: UsedTokens::new(dynamodb.clone(), required("USED_TOKENS_TABLE")?),
         links: Links::new(
             dynamodb.clone(),

@@ -21,23 +21,24 @@ use shared::{
     },
     inbox::messages::Messages,
     lambda::{
-        environment::{self, optional, parsed, required},
+        environment::{optional, parsed, required},
         http_api, log,
     },
     line::{channel::LineChannel, client::LineClient, login::LoginClient},
     order::detail_hosts::DetailHosts,
+    outbound::Outbound,
     sobot::account::SobotAccount,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("operations");
-    let aws = environment::aws().await;
+    let outbound = Outbound::from_env().await?;
     let settings = Settings::from_env()?;
     let clock = Clock::System;
-    let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
-    let secrets = aws_sdk_secretsmanager::Client::new(&aws);
-    let sqs = aws_sdk_sqs::Client::new(&aws);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
+    let secrets = aws_sdk_secretsmanager::Client::new(&outbound.aws);
+    let sqs = aws_sdk_sqs::Client::new(&outbound.aws);
     let retry_queue_url = required("PUSH_RETRY_QUEUE_URL")?;
     let dead_letters = vec![
         DeadLetterQueue {
@@ -71,13 +72,13 @@ async fn main() -> Result<(), Error> {
         messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
         friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),
         links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
-        login: LoginClient::new(&required("LINE_API_BASE")?)?,
+        login: LoginClient::new(&outbound.http, &required("LINE_API_BASE")?),
         login_secret: Secret::new(secrets, required("LOGIN_SECRET_ID")?, clock),
-        channel: LineChannel::from_env(&aws, settings.pace.call, clock)?,
-        line_data: LineClient::new(&required("LINE_DATA_API_BASE")?, media::TIMEOUT)?,
+        channel: LineChannel::from_env(&outbound, settings.pace.call, clock)?,
+        line_data: LineClient::new(&outbound.http, &required("LINE_DATA_API_BASE")?, media::TIMEOUT),
         thresholds: parsed("WARNING_THRESHOLDS")?,
-        sobot: SobotAccount::from_env(&aws, settings.pace.call, clock)?,
-        delivery: Delivery::new(&aws, settings, clock)?,
+        sobot: SobotAccount::from_env(&outbound, settings.pace.call, clock)?,
+        delivery: Delivery::new(&outbound, settings, clock)?,
         detail_hosts: DetailHosts::of(&optional("DETAIL_URL_HOSTS")),
         console: Console::new(),
         clock,

@@ -8,22 +8,26 @@ use shared::{
     delivery::{Delivery, queue::RetryQueue, settings::Settings},
     lambda::{environment, http_api, log},
     order::detail_hosts::DetailHosts,
+    outbound::{self, Outbound},
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("order-finished");
-    let aws = environment::aws().await;
+    let outbound = Outbound::from_env().await?;
+    let queue_url = environment::required("PUSH_RETRY_QUEUE_URL")?;
     let function = OrderFinished {
-        delivery: Delivery::new(&aws, Settings::from_env()?, Clock::System)?,
-        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&aws), environment::required("PUSH_RETRY_QUEUE_URL")?),
+        delivery: Delivery::new(&outbound, Settings::from_env()?, Clock::System)?,
+        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&outbound.aws), queue_url.clone()),
         keys: Secret::new(
-            aws_sdk_secretsmanager::Client::new(&aws),
+            aws_sdk_secretsmanager::Client::new(&outbound.aws),
             environment::required("ORDER_KEY_SECRET_ID")?,
             Clock::System,
         ),
         detail_hosts: DetailHosts::of(&environment::optional("DETAIL_URL_HOSTS")),
     };
-    function.warm_up().await;
-    http_api::run(|request| function.handle(request)).await
+    // What the first order needs: LINE, and the queue.
+    let connections = [function.delivery.connection(), outbound.to_queue(&queue_url, outbound::AWS_CONNECT)];
+    tokio::join!(Box::pin(function.warm_up()), outbound::open(connections));
+    http_api::run(|request| Box::pin(function.handle(request))).await
 }

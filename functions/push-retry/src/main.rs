@@ -8,17 +8,18 @@ use shared::{
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue, settings::Settings},
     lambda::{environment, log},
+    outbound::{self, Outbound},
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("push-retry");
-    let aws = environment::aws().await;
+    let outbound = Outbound::from_env().await?;
     let function = Arc::new(PushRetry {
-        delivery: Delivery::new(&aws, Settings::from_env()?, Clock::System)?,
-        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&aws), environment::required("PUSH_RETRY_QUEUE_URL")?),
+        delivery: Delivery::new(&outbound, Settings::from_env()?, Clock::System)?,
+        queue: RetryQueue::new(aws_sdk_sqs::Client::new(&outbound.aws), environment::required("PUSH_RETRY_QUEUE_URL")?),
         clock: Clock::System,
     });
-    function.delivery.warm_up().await;
+    tokio::join!(function.delivery.warm_up(), outbound::open([function.delivery.connection()]));
     run(service_fn(|event| push_retry::handle(&function, event))).await
 }

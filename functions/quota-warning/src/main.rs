@@ -3,20 +3,17 @@
 use lambda_runtime::{Error, run, service_fn};
 use quota_warning::QuotaWarningFunction;
 use shared::{
-    clock::Clock,
-    delivery::pace::Pace,
-    lambda::{environment, log},
-    line::channel::LineChannel,
+    clock::Clock, delivery::pace::Pace, lambda::log, line::channel::LineChannel, outbound::Outbound,
     report::quota_warning::QuotaWarning,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("quota-warning");
-    let aws = environment::aws().await;
+    let outbound = Outbound::from_env().await?;
     let function = QuotaWarningFunction {
-        channel: LineChannel::from_env(&aws, Pace::from_env()?.call, Clock::System)?,
-        warning: QuotaWarning::from_env(&aws, Clock::System)?,
+        channel: LineChannel::from_env(&outbound, Pace::from_env()?.call, Clock::System)?,
+        warning: QuotaWarning::from_env(&outbound.aws, Clock::System)?,
         clock: Clock::System,
     };
     run(service_fn(|event| Box::pin(function.handle(event)))).await

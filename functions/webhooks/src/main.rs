@@ -6,23 +6,27 @@ use lambda_http::Error;
 use shared::{
     aws::secret::Secret,
     clock::Clock,
-    inbox::queue::InboxQueue,
+    inbox::{self, queue::InboxQueue},
     lambda::{environment, http_api, log},
+    outbound::{self, Outbound},
 };
 use webhooks::Webhooks;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::start("webhooks");
-    let aws = environment::aws().await;
-    let secrets = aws_sdk_secretsmanager::Client::new(&aws);
+    let outbound = Outbound::from_env().await?;
+    let secrets = aws_sdk_secretsmanager::Client::new(&outbound.aws);
+    let queue_url = environment::required("INBOX_QUEUE_URL")?;
     let function = Webhooks {
         signature_keys: Secret::new(secrets.clone(), environment::required("CHANNEL_SECRET_ID")?, Clock::System),
         sobot_keys: Secret::new(secrets, environment::required("SOBOT_SECRET_ID")?, Clock::System),
-        queue: InboxQueue::new(&aws, environment::required("INBOX_QUEUE_URL")?),
+        queue: InboxQueue::new(&outbound.aws, queue_url.clone()),
         account: Mutex::default(),
         clock: Clock::System,
     };
-    function.warm_up().await;
+    // LINE waits for this one.
+    let connection = outbound.to_queue(&queue_url, inbox::queue::CONNECT_TIMEOUT);
+    tokio::join!(function.warm_up(), outbound::open([connection]));
     http_api::run(|request| function.handle(request)).await
 }

@@ -36,7 +36,6 @@ pub mod verdict;
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use tokio::time::timeout_at;
 
 use crate::{
@@ -57,7 +56,7 @@ use crate::{
     },
     ids::LineUserId,
     invalid::Invalid,
-    lambda::environment::StartError,
+    lambda::environment::SettingError,
     line::{
         channel::{AnswerError, LineChannel},
         client::LineError,
@@ -65,6 +64,7 @@ use crate::{
     },
     notification::{Notification, NotificationKind},
     order::Recipient,
+    outbound::{Connection, Outbound},
 };
 
 /// How long an instance makes no first push after LINE hung.
@@ -146,8 +146,8 @@ pub enum DeliveryError {
 
 impl Delivery {
     /// Wires the delivery; nothing is called yet.
-    pub fn new(aws: &SdkConfig, settings: Settings, clock: Clock) -> Result<Self, StartError> {
-        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+    pub fn new(outbound: &Outbound, settings: Settings, clock: Clock) -> Result<Self, SettingError> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
         // A shortened retry delay (the local stand) shortens the switch's memory with it.
         let switch_age = switch::MAX_AGE.min(settings.pace.retry_delay / 2);
         Ok(Self {
@@ -155,10 +155,10 @@ impl Delivery {
             switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch_age, clock),
             friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),
             links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
-            pseudonyms: Pseudonyms::from_env(aws, clock)?,
-            channel: LineChannel::from_env(aws, settings.pace.call, clock)?,
+            pseudonyms: Pseudonyms::from_env(&outbound.aws, clock)?,
+            channel: LineChannel::from_env(outbound, settings.pace.call, clock)?,
             quota_alert: QuotaAlert::new(
-                aws_sdk_sqs::Client::new(aws),
+                aws_sdk_sqs::Client::new(&outbound.aws),
                 settings.quota_warning_queue_url.clone(),
                 clock,
             ),
@@ -183,6 +183,11 @@ impl Delivery {
         if let Err(error) = pseudonyms {
             tracing::warn!(%error, "whether somebody who is forgotten blocked us cannot be told yet");
         }
+    }
+
+    /// The connection to LINE, for [`open`](crate::outbound::open).
+    pub fn connection(&self) -> Connection {
+        self.channel.client.connection()
     }
 
     /// Renews the channel's token if its end is near; nobody waits for it.

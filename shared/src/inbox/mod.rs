@@ -31,7 +31,6 @@ pub mod erase;
 pub mod messages;
 pub mod queue;
 
-use aws_config::SdkConfig;
 use serde_json::value::RawValue;
 use time::Duration;
 
@@ -45,13 +44,14 @@ use crate::{
     clock::Clock,
     customer::friend::{Friends, Friendship, Source},
     delivery::pace::Pace,
-    lambda::environment::{StartError, parsed, required},
+    lambda::environment::{SettingError, parsed, required},
     line::{
         channel::{AnswerError, LineChannel},
         client::LineError,
         webhook::{Event, EventKind, MessageContent, Provider},
     },
     metric,
+    outbound::Outbound,
     sobot::{
         account::{AccountError, SobotAccount},
         client::SobotError,
@@ -91,8 +91,8 @@ pub struct Inbox {
 
 impl Inbox {
     /// Wires the inbox from the environment of its function; nothing is called yet.
-    pub fn from_env(aws: &SdkConfig, clock: Clock) -> Result<Self, StartError> {
-        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+    pub fn from_env(outbound: &Outbound, clock: Clock) -> Result<Self, SettingError> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
         let call = Pace::from_env()?.call;
         Ok(Self {
             messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
@@ -101,9 +101,9 @@ impl Inbox {
                 required("FRIENDS_TABLE")?,
                 Duration::days(parsed("FRIEND_RETENTION_DAYS")?),
             ),
-            line: LineChannel::from_env(aws, call, clock)?,
+            line: LineChannel::from_env(outbound, call, clock)?,
             account: OwnAccount::new(clock),
-            sobot: SobotAccount::from_env(aws, call, clock)?,
+            sobot: SobotAccount::from_env(outbound, call, clock)?,
             retention: Duration::days(parsed("MESSAGE_RETENTION_DAYS")?),
             clock,
         })

@@ -4,7 +4,7 @@
 
 use std::{iter, time::Duration};
 
-use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
@@ -13,7 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     aws::error::{AwsError, Cause, Doing as _},
-    foreign_json,
+    foreign_json, outbound,
 };
 
 /// SQS takes at most this many messages in one call.
@@ -27,6 +27,8 @@ const MAX_EVENT_BYTES: usize = MAX_BATCH_BYTES - 4 * 1024;
 const MAX_MESSAGES: usize = 100;
 /// But never more than this, so that an invocation of the inbox, with its ten messages, has the time for all of them.
 const MAX_EVENTS: usize = 100;
+/// A connection takes no longer.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// Calls at one time.
 const MAX_CALLS: usize = 10;
 const QUEUE: &str = "queue the events";
@@ -81,11 +83,11 @@ impl InboxQueue {
     /// patience.
     pub fn new(aws: &SdkConfig, url: String) -> Self {
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_millis(500))
+            .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(Duration::from_millis(1000))
             .operation_timeout(Duration::from_millis(1600))
             .build();
-        let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50));
+        let retries = outbound::retries().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50));
         let config = aws_sdk_sqs::config::Builder::from(aws).timeout_config(timeouts).retry_config(retries).build();
         Self { client: Client::from_conf(config), url }
     }

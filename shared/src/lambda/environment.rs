@@ -1,8 +1,6 @@
 //! The environment of a function, parsed once into typed values. `template.yaml` sets every variable.
 
-use std::{fmt::Display, str::FromStr, time::Duration};
-
-use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use std::{fmt::Display, str::FromStr};
 
 /// A variable is missing or wrong.
 #[derive(Debug, thiserror::Error)]
@@ -12,22 +10,18 @@ pub struct SettingError {
     problem: String,
 }
 
-/// A function cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Its environment.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// Its HTTP client.
-    #[error("no HTTP client: {0}")]
-    Http(#[from] reqwest::Error),
+impl SettingError {
+    /// What is wrong with the variable; its value is not told.
+    pub fn new(name: &'static str, problem: impl Into<String>) -> Self {
+        Self { name, problem: problem.into() }
+    }
 }
 
 /// Reads a variable that must be set and not empty.
 pub fn required(name: &'static str) -> Result<String, SettingError> {
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => Ok(value),
-        _ => Err(SettingError { name, problem: "is not set".to_owned() }),
+        _ => Err(SettingError::new(name, "is not set")),
     }
 }
 
@@ -38,18 +32,7 @@ pub fn optional(name: &'static str) -> String {
 
 /// Reads a variable that must parse.
 pub fn parsed<T: FromStr<Err: Display>>(name: &'static str) -> Result<T, SettingError> {
-    required(name)?.parse().map_err(|error: T::Err| SettingError { name, problem: error.to_string() })
-}
-
-/// The AWS configuration of a function: its role, its region, and time-outs that leave room for a push between two
-/// calls.
-pub async fn aws() -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(2))
-        .operation_timeout(Duration::from_secs(4))
-        .build();
-    aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await
+    required(name)?.parse().map_err(|error: T::Err| SettingError::new(name, error.to_string()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What every function stands on.
 //!
-//! * [`environment`] - its variables, and its configuration of the AWS SDK
+//! * [`environment`] - its variables
 //! * [`log`] - JSON log lines
 //! * [`http_api`] - JSON answers and problem details
 //! * [`http_event`] - what of an HTTP event is taken

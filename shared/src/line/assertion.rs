@@ -37,7 +37,7 @@ pub struct PrivateJwk {
 }
 
 /// The key cannot sign. Names the field, never its value.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not an RSA key.
     #[error("privateKey.kty must be RSA")]
@@ -69,11 +69,10 @@ struct Claims<'a> {
 }
 
 impl AssertionSigner {
-    /// Takes the key apart and signs once, so that a key that cannot sign fails here and not at the first order.
+    /// Takes the key apart. Whether its numbers are one key, only a signature tells, and none is made before a token is
+    /// asked for: most starts of a function ask for none.
     pub fn new(channel_id: String, kid: String, jwk: &PrivateJwk) -> Result<Self, KeyError> {
-        let signer = Self { channel_id, kid, key: EncodingKey::from_rsa_der(&jwk.to_pkcs1()?) };
-        signer.sign(OffsetDateTime::UNIX_EPOCH, Duration::ZERO)?;
-        Ok(signer)
+        Ok(Self { channel_id, kid, key: EncodingKey::from_rsa_der(&jwk.to_pkcs1()?) })
     }
 
     /// The channel's id.

@@ -2,19 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::SdkConfig;
 use serde_json::json;
 
 use crate::{
     aws::secret::{Secret, SecretError},
     clock::Clock,
     ids::{LineUserId, random_uuid},
-    lambda::environment::{StartError, parsed, required},
+    lambda::environment::{SettingError, parsed, required},
     line::{
         channel_secret::LineChannelSecret,
         client::{Account, LineClient, LineError, Profile},
         quota::Month,
     },
+    outbound::Outbound,
     token::{
         access::{AccessToken, IssuedToken},
         credential::{AskError, Credential, CredentialError},
@@ -57,31 +57,31 @@ pub struct ChannelSettings {
 
 impl LineChannel {
     /// [`new`](Self::new), from the environment of a function.
-    pub fn from_env(aws: &SdkConfig, timeout: Duration, clock: Clock) -> Result<Self, StartError> {
+    pub fn from_env(outbound: &Outbound, timeout: Duration, clock: Clock) -> Result<Self, SettingError> {
         let settings = ChannelSettings {
             api_base: required("LINE_API_BASE")?,
             secret_id: required("LINE_SECRET_ID")?,
             tokens_table: required("TOKENS_TABLE")?,
             token_life: Duration::from_secs(parsed("CHANNEL_TOKEN_SECONDS")?),
         };
-        Ok(Self::new(aws, settings, timeout, clock)?)
+        Ok(Self::new(outbound, settings, timeout, clock))
     }
 
     /// Wires the channel; nothing is called yet. No call takes longer than `timeout`.
-    pub fn new(aws: &SdkConfig, settings: ChannelSettings, timeout: Duration, clock: Clock) -> reqwest::Result<Self> {
+    pub fn new(outbound: &Outbound, settings: ChannelSettings, timeout: Duration, clock: Clock) -> Self {
         let ChannelSettings { api_base, secret_id, tokens_table, token_life } = settings;
         let issuer = Issuer { name: "line", lease: timeout * 3 / 2, life: token_life, max_live: Some(MAX_LIVE_TOKENS) };
-        let secrets = aws_sdk_secretsmanager::Client::new(aws);
-        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
-        Ok(Self {
-            client: LineClient::new(&api_base, timeout)?,
+        let secrets = aws_sdk_secretsmanager::Client::new(&outbound.aws);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
+        Self {
+            client: LineClient::new(&outbound.http, &api_base, timeout),
             credential: Credential::new(
                 Secret::new(secrets, secret_id, clock),
                 SharedToken::new(dynamodb, tokens_table, issuer, clock),
             ),
             token_life,
             clock,
-        })
+        }
     }
 
     /// Reads secret and token into memory, as far as they are there.
@@ -161,10 +161,7 @@ impl LineChannel {
     }
 
     async fn issue(&self, secret: Arc<LineChannelSecret>) -> Result<IssuedToken, LineError> {
-        let assertion = secret
-            .signer
-            .sign(self.clock.now(), self.token_life)
-            .map_err(|error| LineError::Malformed(error.to_string()))?;
+        let assertion = secret.signer.sign(self.clock.now(), self.token_life)?;
         self.client.issue_channel_token(&assertion).await
     }
 }

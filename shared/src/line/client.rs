@@ -15,8 +15,9 @@ use uuid::Uuid;
 use crate::{
     foreign_json,
     ids::LineUserId,
+    line::assertion::KeyError,
     metric,
-    partner::http_client,
+    outbound::{Connection, HttpClients},
     token::{
         access::{AccessToken, IssuedToken},
         shared::Refusal,
@@ -30,6 +31,7 @@ const MAX_ERROR_TEXT: usize = 500;
 #[derive(Clone, Debug)]
 pub struct LineClient {
     http: reqwest::Client,
+    timeout: Duration,
     base: String,
 }
 
@@ -75,6 +77,9 @@ pub enum LineError {
     /// A body that is not what LINE documents.
     #[error("LINE's answer is not as documented: {0}")]
     Malformed(String),
+    /// What the request would have been signed with. LINE was not asked.
+    #[error("the channel's secret cannot sign: {0}")]
+    Key(#[from] KeyError),
 }
 
 impl Refusal for LineError {
@@ -83,11 +88,12 @@ impl Refusal for LineError {
             Self::NoAnswer(failure) => !failure.may_have_reached_line,
             Self::Status { status, .. } => (400..500).contains(status),
             Self::Malformed(_) => false,
+            Self::Key(_) => true,
         }
     }
 
     fn blames_the_credential(&self) -> bool {
-        matches!(self, Self::Status { status: 400..500, .. })
+        matches!(self, Self::Status { status: 400..500, .. } | Self::Key(_))
     }
 
     fn blames_the_token(&self) -> bool {
@@ -162,9 +168,15 @@ impl LineAnswer {
 }
 
 impl LineClient {
-    /// A client for `base`, such as `https://api.line.me`; no call takes longer than `timeout`.
-    pub fn new(base: &str, timeout: Duration) -> reqwest::Result<Self> {
-        Ok(Self { http: http_client(timeout)?, base: base.to_owned() })
+    /// A client for `base`, such as `https://api.line.me`; no call takes longer than `timeout`, and no connection half
+    /// of it.
+    pub fn new(http: &HttpClients, base: &str, timeout: Duration) -> Self {
+        Self { http: http.for_partner(timeout), timeout, base: base.to_owned() }
+    }
+
+    /// A connection for [`open`](crate::outbound::open).
+    pub fn connection(&self) -> Connection {
+        Connection { client: self.http.clone(), address: self.base.clone() }
     }
 
     /// `POST /v2/bot/message/push` under a retry key (LINE: "Send push message", "Retry failed API requests").
@@ -272,7 +284,7 @@ impl LineClient {
                 headers.insert(AUTHORIZATION, value);
             }
         }
-        self.http.request(method, format!("{}{path}", self.base)).headers(headers)
+        self.http.request(method, format!("{}{path}", self.base)).timeout(self.timeout).headers(headers)
     }
 
     pub(super) async fn call(&self, endpoint: &'static str, request: RequestBuilder) -> Result<LineAnswer, NoAnswer> {
@@ -390,7 +402,11 @@ mod tests {
             waiting.push(connected.unwrap());
             assert!(waiting.len() < 99, "connecting does not hang");
         }
-        let client = LineClient::new(&format!("http://{address}"), Duration::from_millis(800)).unwrap();
+        let client = LineClient::new(
+            &HttpClients::from_env().unwrap(),
+            &format!("http://{address}"),
+            Duration::from_millis(800),
+        );
         let failure = client.push(&AccessToken::new("t".to_owned()), Uuid::nil(), "{}").await.unwrap_err();
         assert!(!failure.may_have_reached_line && !failure.connection_broke, "{failure:?}");
     }

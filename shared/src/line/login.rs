@@ -19,6 +19,7 @@ use crate::{
     customer::friend::Friendship,
     ids::LineUserId,
     line::client::{LineAnswer, LineClient, LineError, NoAnswer},
+    outbound::HttpClients,
     token::access::{AccessToken, RefreshToken},
 };
 
@@ -149,8 +150,8 @@ pub struct LoginClient {
 
 impl LoginClient {
     /// A client for `api_base`, such as `https://api.line.me`.
-    pub fn new(api_base: &str) -> reqwest::Result<Self> {
-        Ok(Self { line: LineClient::new(api_base, CALL_TIMEOUT)? })
+    pub fn new(http: &HttpClients, api_base: &str) -> Self {
+        Self { line: LineClient::new(http, api_base, CALL_TIMEOUT) }
     }
 
     /// `POST /oauth2/v2.1/token`: exchanges a code. Never repeated: the code is spent even if the exchange fails.

@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::SdkConfig;
-
 use crate::{
     aws::secret::{Secret, SecretError},
     clock::Clock,
-    lambda::environment::{StartError, required},
+    lambda::environment::{SettingError, required},
+    outbound::Outbound,
     sobot::{
         client::{SobotClient, SobotError},
         mass_send::{ListQuery, SobotPage},
@@ -37,12 +36,12 @@ pub type AccountError = AskError<SobotError>;
 impl SobotAccount {
     /// Wires the account from the environment of a function; nothing is called yet. No call takes longer than
     /// `timeout`.
-    pub fn from_env(aws: &SdkConfig, timeout: Duration, clock: Clock) -> Result<Self, StartError> {
+    pub fn from_env(outbound: &Outbound, timeout: Duration, clock: Clock) -> Result<Self, SettingError> {
         let issuer = Issuer { name: "sobot", lease: timeout * 3 / 2, life: TOKEN_LIFE, max_live: None };
-        let secrets = aws_sdk_secretsmanager::Client::new(aws);
-        let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+        let secrets = aws_sdk_secretsmanager::Client::new(&outbound.aws);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
         Ok(Self {
-            client: SobotClient::new(&required("SOBOT_API_BASE")?, timeout)?,
+            client: SobotClient::new(&outbound.http, &required("SOBOT_API_BASE")?, timeout),
             credential: Credential::new(
                 Secret::new(secrets, required("SOBOT_SECRET_ID")?, clock),
                 SharedToken::new(dynamodb, required("TOKENS_TABLE")?, issuer, clock),

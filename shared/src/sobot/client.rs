@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::{
     foreign_json,
-    partner::http_client,
+    outbound::HttpClients,
     sobot::secret::SobotSecret,
     token::{
         access::{AccessToken, IssuedToken},
@@ -34,6 +34,7 @@ const SUCCESS: &str = "000000";
 #[derive(Clone, Debug)]
 pub struct SobotClient {
     http: reqwest::Client,
+    timeout: Duration,
     base: String,
 }
 
@@ -98,8 +99,8 @@ impl Refusal for SobotError {
 
 impl SobotClient {
     /// A client for `base`, such as `https://sg.sobot.com`; no call takes longer than `timeout`.
-    pub fn new(base: &str, timeout: Duration) -> reqwest::Result<Self> {
-        Ok(Self { http: http_client(timeout)?, base: base.to_owned() })
+    pub fn new(http: &HttpClients, base: &str, timeout: Duration) -> Self {
+        Self { http: http.for_partner(timeout), timeout, base: base.to_owned() }
     }
 
     /// `GET /api/get_token`. The new token may end the former one: call it for the shared token only.
@@ -127,7 +128,7 @@ impl SobotClient {
     }
 
     pub(super) fn request(&self, method: Method, path: &str, token: Option<&AccessToken>) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base));
+        let request = self.http.request(method, format!("{}{path}", self.base)).timeout(self.timeout);
         // A token that is no header value cannot be Sobot's; without the header Sobot answers 900001.
         match token.and_then(|token| HeaderValue::from_str(token.reveal()).ok()) {
             Some(mut value) => {

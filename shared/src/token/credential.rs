@@ -56,8 +56,7 @@ impl<S: IssuerSecret, E: Refusal> Credential<S, E> {
 
     /// Reads secret and token into memory, as far as they are there.
     pub async fn warm_up(&self) -> Result<(), CredentialError<E>> {
-        let secret = self.secret.get().await?;
-        Ok(self.token.warm_up(secret.sealing_key()).await?)
+        self.token.warm_up(async { Ok(self.secret.get().await?) }).await
     }
 
     /// Renews the token if its end is near; nobody waits for it.

@@ -24,7 +24,7 @@
 //! * The table holds the token sealed (AES-256-GCM) with a key derived from the issuer's secret, which only Secrets
 //!   Manager holds. After that secret changed, the item cannot be opened and counts as absent.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
 use time::OffsetDateTime;
@@ -225,13 +225,21 @@ impl<E: Refusal> SharedToken<E> {
         Self { table: Table::new(client, table_name), issuer, clock, memory: SingleFlight::new(None) }
     }
 
-    /// Reads a usable token into memory, if there is one. Asks the issuer for nothing.
-    pub async fn warm_up(&self, key: &SealingKey) -> Result<(), TokenError<E>> {
+    /// Reads a usable token into memory, if there is one, beside the secret that opens it. Asks the issuer for nothing.
+    pub async fn warm_up<S, F, X>(&self, secret: F) -> Result<(), X>
+    where
+        S: IssuerSecret,
+        F: Future<Output = Result<Arc<S>, X>>,
+        X: From<TokenError<E>>,
+    {
         let mut memory = self.memory.turn().await;
-        if memory.is_none() {
-            memory.may_read()?;
-            *memory = self.read(key).await.map_err(|error| memory.fail(error.into()))?.known;
+        if memory.is_some() {
+            return secret.await.map(drop);
         }
+        memory.may_read()?;
+        let (secret, stored) = tokio::join!(secret, self.stored());
+        let stored = stored.map_err(|error| memory.fail(error.into()))?;
+        *memory = self.item(secret?.sealing_key(), &stored).known;
         Ok(())
     }
 
@@ -401,8 +409,11 @@ impl<E: Refusal> SharedToken<E> {
     }
 
     async fn read(&self, key: &SealingKey) -> Result<Item, AwsError> {
-        let attributes = self.table.get(self.key()).await.doing("read the shared token")?;
-        Ok(self.item(key, &attributes.unwrap_or_default()))
+        Ok(self.item(key, &self.stored().await?))
+    }
+
+    async fn stored(&self) -> Result<table::Item, AwsError> {
+        Ok(self.table.get(self.key()).await.doing("read the shared token")?.unwrap_or_default())
     }
 
     fn item(&self, key: &SealingKey, attributes: &table::Item) -> Item {

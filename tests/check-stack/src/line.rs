@@ -11,6 +11,7 @@ use shared::{
     line::channel::{ChannelSettings, LineChannel},
     message::{MessageStyle, PushRequest},
     notification::{self, Notification, StatusChange},
+    outbound::{HttpClients, Outbound},
 };
 use time::macros::date;
 
@@ -27,7 +28,8 @@ pub(crate) async fn findings(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<V
         tokens_table: stack.output("TokensTableName")?.to_owned(),
         token_life: Duration::from_secs(stack.parameter("ChannelTokenSeconds")?.parse()?),
     };
-    let channel = LineChannel::new(aws, settings, LIMIT, Clock::System)?;
+    let outbound = Outbound { http: HttpClients::from_env()?, aws: aws.clone() };
+    let channel = LineChannel::new(&outbound, settings, LIMIT, Clock::System);
     let mut findings = Vec::new();
     if let Err(error) = channel.token().await {
         let remedy = "README.md, LINE's secrets: the key in line.json, its kid, and the key in LINE's console";

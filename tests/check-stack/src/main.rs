@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use aws_config::BehaviorVersion;
 use check_stack::{Standing, check};
+use shared::outbound::HttpClients;
 
 const USAGE: &str = "cargo run -p check-stack -- --stack NAME [--api-url https://the.domain.of.the.api]";
 
@@ -19,7 +20,14 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let http = match HttpClients::from_env() {
+        Ok(http) => http,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
     let findings = match check(&aws, stack, api_url).await {
         Ok(findings) => findings,
         Err(error) => {

@@ -127,6 +127,7 @@ struct State {
     calls: Vec<Call>,
     rules: Vec<Rule>,
     last_rule: u64,
+    latency: Duration,
 }
 
 #[derive(Debug)]
@@ -201,6 +202,11 @@ impl Wire {
         Injected { state: Arc::clone(&self.state), id, _hold: sender }
     }
 
+    /// From now on each call takes this long at the other end, at least.
+    pub fn set_latency(&self, latency: Duration) {
+        self.lock().latency = latency;
+    }
+
     /// Lets a call pass, or suffer what was injected for it. `execute` is its way to the other end and back.
     pub async fn pass<F>(&self, call: Call, repeated: bool, execute: impl FnOnce() -> F) -> Answer
     where
@@ -208,6 +214,10 @@ impl Wire {
     {
         let process = call.caller.process;
         let (place, strike) = self.note(call, repeated);
+        let latency = self.lock().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
         let answered = match strike {
             None => execute().await,
             Some((Fault::Error(status, code), _)) => Ok(aws_error(status, code)),
@@ -282,6 +292,24 @@ impl Drop for Injected {
     fn drop(&mut self) {
         lock(&self.state).rules.retain(|rule| rule.id != self.id);
     }
+}
+
+/// Calls by the step that they are: each of a step began after one of the step before had ended. So many steps are one
+/// after the other; whoever waits for the calls waits for all of them. Calls at one time are told from calls one after
+/// the other only where each takes a while ([`Wire::set_latency`]).
+pub fn steps<'a>(calls: impl IntoIterator<Item = &'a Call>) -> Vec<Vec<&'a Call>> {
+    let mut calls: Vec<_> = calls.into_iter().collect();
+    calls.sort_by_key(|call| call.started);
+    let mut steps: Vec<Vec<&Call>> = Vec::new();
+    for call in calls {
+        let is_over = |before: &&Call| before.ended.is_some_and(|end| end <= call.started);
+        let step = steps.iter().rposition(|step| step.iter().any(is_over)).map_or(0, |before| before + 1);
+        match steps.get_mut(step) {
+            Some(step) => step.push(call),
+            None => steps.push(vec![call]),
+        }
+    }
+    steps
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -386,6 +414,17 @@ mod tests {
             tokio::time::timeout(Duration::from_millis(5), wire.pass(call("GET /a", None), false, execute)).await;
         assert!(left.is_err() && !*executed.borrow());
         executed.subscribe().wait_for(|executed| *executed).await.unwrap();
+    }
+
+    #[test]
+    fn a_step_is_what_began_after_the_one_before_had_ended() {
+        let begin = Instant::now();
+        let at = |ms: u64| begin + Duration::from_millis(ms);
+        let named = |what: &str, from, to| Call { started: at(from), ended: Some(at(to)), ..call(what, None) };
+        let calls = [named("a", 0, 10), named("d", 20, 30), named("b", 1, 20), named("c", 11, 19), named("e", 21, 40)];
+        let steps: Vec<Vec<_>> =
+            steps(&calls).iter().map(|step| step.iter().map(|call| &*call.operation).collect()).collect();
+        assert_eq!(steps, [vec!["a", "b"], vec!["c"], vec!["d", "e"]]);
     }
 
     #[test]

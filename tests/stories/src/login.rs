@@ -22,6 +22,7 @@ use shared::{
     },
     ids::{LineUserId, MemberId},
     line::login::{Deauthorized, LoginClient},
+    outbound::HttpClients,
     token::{access::AccessToken, sealing::SealingKey},
 };
 use time::OffsetDateTime;
@@ -780,7 +781,7 @@ fn logins_at_the_same_time_leave_no_half_links() {
 #[test]
 fn unlinking_ends_the_grant_and_then_the_link() {
     story(async |stand| {
-        let client = LoginClient::new(&stand.line.base_url()).expect("a client");
+        let client = LoginClient::new(&HttpClients::from_env().expect("bundled roots"), &stand.line.base_url());
         let secret: Secret<LoginSecret> =
             Secret::new(stand.secrets.clone(), stand.aws.output("LoginSecretArn").to_owned(), Clock::System);
         let links = links(stand);
@@ -1004,7 +1005,7 @@ fn a_line_user_of_another_member_changes_hands_only_after_a_second_button() {
 #[test]
 fn an_unlink_ends_the_grant_for_ninety_days() {
     story(async |stand| {
-        let client = LoginClient::new(&stand.line.base_url()).expect("a client");
+        let client = LoginClient::new(&HttpClients::from_env().expect("bundled roots"), &stand.line.base_url());
         let secret: Secret<LoginSecret> =
             Secret::new(stand.secrets.clone(), stand.aws.output("LoginSecretArn").to_owned(), Clock::System);
         let (member, user) = (member(), random_user());

@@ -16,6 +16,7 @@
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`login_browser`] - what the customer sees of it in a real browser
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
+//! * [`steps`] - what each event waits for, call by call
 //! * [`resends`] - an operator sends an order again
 //! * [`dead_letters`] - what failed for good, and the way back
 //! * [`operations`] - what operators call, and what everybody else does not get
@@ -78,6 +79,7 @@ mod retries;
 mod routes;
 mod scale;
 mod sources;
+mod steps;
 mod template;
 mod tokens;
 mod webhooks;

@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpListener,
@@ -117,6 +117,10 @@ where
                 let handler = Arc::clone(&handler);
                 async move {
                     let (head, body) = request.into_parts();
+                    if head.method == Method::HEAD && head.uri.path() == "/" {
+                        // Who only opens a connection, before it is needed, calls nothing.
+                        return Ok(Response::new(Full::default()));
+                    }
                     let body = body.collect().await.map_err(|_| HangUp)?.to_bytes();
                     handler(Request::from_parts(head, body)).await.map(|answer| answer.map(Full::new))
                 }

@@ -23,6 +23,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lc_rs::digest;
 use serde::Deserialize;
 use serde_json::json;
+use shared::outbound::HttpClients;
 
 use crate::{
     aws::{one_process::OneProcess, policy::Statement, process::Process, tap::AwsTap},
@@ -230,6 +231,7 @@ impl LocalAws {
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(REGION))
             .endpoint_url(&self.endpoint)
+            .http_client(HttpClients::from_env().expect("bundled roots"))
             .test_credentials()
             .load()
             .await

@@ -8,8 +8,8 @@ use std::{
     fs::File,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
@@ -31,6 +31,8 @@ const NEXT: &str = "/2018-06-01/runtime/invocation/next";
 #[derive(Debug)]
 pub struct OneProcess {
     child: Child,
+    started: Instant,
+    api: Arc<RuntimeApi>,
     events: mpsc::UnboundedSender<Invocation>,
     _server: HttpServer,
 }
@@ -41,18 +43,23 @@ type Invocation = (Bytes, oneshot::Sender<Bytes>);
 struct RuntimeApi {
     events: AsyncMutex<mpsc::UnboundedReceiver<Invocation>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Bytes>>>,
+    /// When it asked for its first event: it is initialised.
+    ready: OnceLock<Instant>,
 }
 
 impl OneProcess {
     /// Starts the program with these variables beside those that Lambda sets; it logs into this file.
     pub async fn start(program: &Path, variables: &BTreeMap<String, String>, log: File) -> anyhow::Result<Self> {
         let (events, received) = mpsc::unbounded_channel();
-        let api = Arc::new(RuntimeApi { events: AsyncMutex::new(received), waiting: Mutex::default() });
+        let events_of = AsyncMutex::new(received);
+        let api = Arc::new(RuntimeApi { events: events_of, waiting: Mutex::default(), ready: OnceLock::new() });
+        let serving = Arc::clone(&api);
         let server = HttpServer::start(move |request| {
-            let api = Arc::clone(&api);
+            let api = Arc::clone(&serving);
             async move { api.answer(request).await }
         })
         .await?;
+        let started = Instant::now();
         let child = Command::new(program)
             .env_clear()
             .envs(variables)
@@ -68,7 +75,7 @@ impl OneProcess {
             .stdout(log)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Self { child, events, _server: server })
+        Ok(Self { child, started, api, events, _server: server })
     }
 
     /// Hands it an event and waits for what it returns; an error of the function comes back as its error object.
@@ -77,6 +84,16 @@ impl OneProcess {
         self.events.send((event.to_string().into(), sender)).ok().context("nobody asks for events")?;
         let returned = tokio::time::timeout(LIMIT, returned).await.context("it takes too long")??;
         Ok(serde_json::from_slice(&returned)?)
+    }
+
+    /// When it was started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// How long it took from its start until it asked for its first event; `None` while it has not.
+    pub fn init(&self) -> Option<Duration> {
+        Some(self.api.ready.get()?.duration_since(self.started))
     }
 
     /// What it holds now.
@@ -109,6 +126,7 @@ impl RuntimeApi {
     }
 
     async fn next(&self) -> Answer {
+        self.ready.get_or_init(Instant::now);
         let (event, sender) = self.events.lock().await.recv().await.ok_or(HangUp)?;
         let id = crate::random::random_uuid().to_string();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), sender);

@@ -61,7 +61,7 @@ impl AwsTap {
             let (client, upstream) = (client.clone(), Arc::clone(&upstream));
             let (wire, policies) = (passing.clone(), Arc::clone(&holding));
             async move {
-                let (call, repeated) = (call(&request), is_repeated(&request));
+                let (call, repeated) = (aws_call(&request), is_repeated(&request));
                 let is_denied = lock(&policies).deny(&call);
                 let execute = move || async move {
                     if is_denied {
@@ -123,7 +123,8 @@ fn lock(policies: &Mutex<Policies>) -> MutexGuard<'_, Policies> {
     policies.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn call(request: &Request<Bytes>) -> Call {
+/// A call to AWS as the SDK makes it.
+pub fn aws_call(request: &Request<Bytes>) -> Call {
     let header = |name| Some(request.headers().get(name)?.to_str().ok()?.to_owned());
     let operation = operation(request);
     let what = what(&operation, &serde_json::from_slice(request.body()).unwrap_or_default());

@@ -1,0 +1,142 @@
+//! What an event waits for: the calls that it makes, cold and warm, and which of them come one after the other. A call
+//! that is new here is time that somebody waits: it is written down knowingly, or not made.
+
+use std::time::{Duration, Instant};
+
+use local_stand::{
+    aws::sam_local::fill_in,
+    stand::{Stand, order_with},
+    wire::{Call, Wire, steps},
+};
+use serde_json::{Value, json};
+
+use crate::story_on_an_idle_machine;
+
+/// A call takes this long here: far longer than a process needs between two that it makes at one time.
+const LATENCY: Duration = Duration::from_millis(250);
+
+/// A function, an event, and the steps that it takes: before and with the first event, and with the next.
+struct Expected {
+    function: &'static str,
+    binary: &'static str,
+    event: &'static str,
+    cold: &'static [&'static str],
+    warm: &'static [&'static str],
+}
+
+const EXPECTED: [Expected; 4] = [
+    Expected {
+        function: "OrderFinishedFunction",
+        binary: "order-finished",
+        event: "order-finished.json",
+        cold: &[
+            "dynamodb.GetItem x3, secretsmanager.GetSecretValue x3",
+            "dynamodb.BatchGetItem, dynamodb.PutItem, sqs.SendMessage",
+            "POST /v2/bot/message/push",
+            "dynamodb.PutItem",
+        ],
+        warm: &[
+            "dynamodb.BatchGetItem, dynamodb.PutItem, sqs.SendMessage",
+            "POST /v2/bot/message/push",
+            "dynamodb.PutItem",
+        ],
+    },
+    Expected {
+        function: "PushRetryFunction",
+        binary: "push-retry",
+        event: "push-retry.json",
+        cold: &[
+            "dynamodb.GetItem x3, secretsmanager.GetSecretValue x2",
+            "dynamodb.GetItem",
+            "dynamodb.PutItem",
+            "dynamodb.BatchGetItem",
+            "POST /v2/bot/message/push",
+            "dynamodb.PutItem",
+        ],
+        warm: &[
+            "dynamodb.GetItem",
+            "dynamodb.PutItem",
+            "dynamodb.BatchGetItem",
+            "POST /v2/bot/message/push",
+            "dynamodb.PutItem",
+        ],
+    },
+    Expected {
+        function: "WebhooksFunction",
+        binary: "webhooks",
+        event: "webhook-line.json",
+        cold: &["secretsmanager.GetSecretValue x2", "sqs.SendMessageBatch"],
+        warm: &["sqs.SendMessageBatch"],
+    },
+    // Sixteen shards of two kinds, eight at a time.
+    Expected {
+        function: "DeliverySweepFunction",
+        binary: "delivery-sweep",
+        event: "delivery-sweep.json",
+        cold: &["dynamodb.Query x8"; 4],
+        warm: &["dynamodb.Query x8"; 4],
+    },
+];
+
+#[test]
+fn every_event_takes_these_steps_and_no_other() {
+    story_on_an_idle_machine(&[], async |stand| {
+        // It has a token of LINE's from now on, as a stack in use has.
+        assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+        let mut wrong = Vec::new();
+        for expected in EXPECTED {
+            let [cold, warm] = told(&stand, &expected).await;
+            if cold != expected.cold || warm != expected.warm {
+                let binary = expected.binary;
+                wrong.push(format!("{binary}, cold: {cold:#?}\n{binary}, warm: {warm:#?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "the steps are\n{}", wrong.join("\n"));
+    });
+}
+
+/// The steps of the first event of a process, and of the second.
+async fn told(stand: &Stand, expected: &Expected) -> [Vec<String>; 2] {
+    let wires = [&**stand.aws.tap(), stand.line.wire()];
+    for wire in wires {
+        wire.set_latency(LATENCY);
+    }
+    let one = stand.aws.one_process(expected.function, expected.binary).await.expect("a process");
+    let (mut since, mut told) = (one.started(), Vec::new());
+    for number in 1..=2 {
+        let answer = one.invoke(&event(stand, expected.event, number)).await.expect("an answer");
+        assert!(answer.get("errorType").is_none(), "{}: {answer}", expected.binary);
+        let calls = wires.map(Wire::calls).concat();
+        // The stand's own processes have numbers.
+        let its_own = calls.iter().filter(|call| call.started >= since && call.caller.process.is_none());
+        told.push(steps(its_own).iter().map(|step| described(step)).collect());
+        since = Instant::now();
+    }
+    for wire in wires {
+        wire.set_latency(Duration::ZERO);
+    }
+    let [cold, warm] = told.try_into().expect("two");
+    [cold, warm]
+}
+
+/// `dynamodb.GetItem x2, sqs.SendMessage`: what a step is, whatever its order.
+fn described(step: &[&Call]) -> String {
+    let mut names: Vec<_> = step.iter().map(|call| call.operation.as_str()).collect();
+    names.sort_unstable();
+    let runs = names.chunk_by(|one, other| one == other);
+    let runs = runs.map(|run| if run.len() == 1 { run[0].to_owned() } else { format!("{} x{}", run[0], run.len()) });
+    runs.collect::<Vec<_>>().join(", ")
+}
+
+/// An event of `events/`, about something that no other is about.
+fn event(stand: &Stand, file: &str, number: usize) -> Value {
+    let path = local_stand::repository().join("events").join(file);
+    // A schedule's event says nothing.
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
+    let text = text
+        .replace("R20200714-", &format!("R2020{number}-"))
+        .replace("01FZ74A0TDDPYRVKNK77", &format!("{number:020}"));
+    let mut event: Value = serde_json::from_str(&text).expect("an event");
+    fill_in(stand, &mut event);
+    event
+}

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use shared::{
     aws::error::AwsError,
     clock::Clock,
+    foreign_json,
     language::Language,
     metric,
     report::{
@@ -220,17 +221,42 @@ impl DailyReport {
     /// Request ids of broadcasts, registered by the operator under `broadcasts` as a JSON list; the latest come last.
     async fn registered_broadcasts(&self) -> Result<Vec<String>, AwsError> {
         let Some(list) = self.reports.document("broadcasts").await? else { return Ok(Vec::new()) };
-        match serde_json::from_str::<Vec<String>>(&list) {
-            Ok(mut ids) => Ok(ids.split_off(ids.len().saturating_sub(MAX_BROADCASTS))),
-            Err(_) => {
-                tracing::warn!("the document of `broadcasts` must be a JSON list of request ids; none is reported");
-                Ok(Vec::new())
-            }
+        let (mut ids, left_out) = request_ids(&list);
+        if left_out > 0 {
+            tracing::warn!(left_out, "the document of `broadcasts` must be a JSON list of request ids");
         }
+        Ok(ids.split_off(ids.len().saturating_sub(MAX_BROADCASTS)))
     }
+}
+
+/// The ids of a list that a person wrote, and how many of its members are none: those only are lost.
+fn request_ids(list: &str) -> (Vec<String>, usize) {
+    let Ok(members) = foreign_json::parse::<Vec<Value>>(list) else { return (Vec::new(), 1) };
+    let ids: Vec<_> = members.iter().filter_map(|member| Some(member.as_str()?.to_owned())).collect();
+    let left_out = members.len() - ids.len();
+    (ids, left_out)
 }
 
 /// What the mail of a day stands under in the reports' table.
 fn id_of(date: Date) -> String {
     format!("report#{date}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::request_ids;
+
+    #[test]
+    fn of_a_list_that_a_person_wrote_what_is_no_id_is_left_out_alone() {
+        for (list, ids, left_out) in [
+            (r#"["a", "b"]"#, vec!["a", "b"], 0),
+            (r#"["a", 7, null, "b"]"#, vec!["a", "b"], 2),
+            ("\u{FEFF}[\"a\"]", vec!["a"], 0),
+            ("[]", vec![], 0),
+            ("a", vec![], 1),
+            (r#"{"a": "b"}"#, vec![], 1),
+        ] {
+            assert_eq!(request_ids(list), (ids.into_iter().map(str::to_owned).collect(), left_out), "{list}");
+        }
+    }
 }

@@ -199,9 +199,8 @@ fn encoded_words(name: &str) -> String {
     encoded.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether nobody was there to take the mail: it was not put together, or its connection was refused or led nowhere.
+/// Whether nobody was there to take the mail: it was not put together, or no connection was made.
 fn is_without_connection(error: &SdkError<SendEmailError>) -> bool {
-    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     let failure = match error {
         SdkError::ConstructionFailure(_) => return true,
         SdkError::DispatchFailure(failure) => failure,
@@ -209,8 +208,8 @@ fn is_without_connection(error: &SdkError<SendEmailError>) -> bool {
     };
     let first: Option<&(dyn std::error::Error + 'static)> = failure.as_connector_error().map(|error| error as _);
     std::iter::successors(first, |error| error.source())
-        .filter_map(|error| error.downcast_ref::<std::io::Error>())
-        .any(|error| matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable))
+        .filter_map(|error| error.downcast_ref::<reqwest::Error>())
+        .any(reqwest::Error::is_connect)
 }
 
 /// What an operator can do about an error (SES API v2, "SendEmail", Errors).
@@ -236,6 +235,7 @@ fn advice(code: &str, message: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound::HttpClients;
 
     #[test]
     fn recipients_are_checked_one_by_one() {
@@ -278,6 +278,7 @@ mod tests {
             .behavior_version(aws_sdk_sesv2::config::BehaviorVersion::latest())
             .region(aws_sdk_sesv2::config::Region::new("ap-northeast-1"))
             .allow_no_auth()
+            .http_client(HttpClients::from_env().unwrap())
             .retry_config(RetryConfig::disabled())
             .endpoint_url(format!("http://127.0.0.1:{port}"));
         let mailer = Mailer {

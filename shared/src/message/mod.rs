@@ -67,7 +67,7 @@ pub fn order_finished(
 ) -> Result<Message, LimitExceeded> {
     let language = order.language.unwrap_or(default_language);
     let words = language.labels();
-    let fee = order.fee.to_string();
+    let fee = order.fee.shown_in(language);
     let duration = language.duration(order.ended_at - order.started_at);
     let alt_text = AltText::new(format!("{} {}{fee} {}{duration}", words.title, words.fee, words.duration))?;
     let button = match order.detail_url.as_ref().filter(|_| with_button) {
@@ -91,7 +91,7 @@ pub fn order_finished(
 
 fn buttons_text(order: &Order, words: &Labels, fee: &str, duration: &str) -> String {
     let place = |time, shop: Option<&ShopName>| match shop {
-        Some(shop) => format!("{}.{}", clock_time(time), isolated(shop.as_str())),
+        Some(shop) => format!("{}{}{}", clock_time(time), words.between_time_and_shop, isolated(shop.as_str())),
         None => clock_time(time),
     };
     format!(
@@ -108,7 +108,7 @@ fn buttons_text(order: &Order, words: &Labels, fee: &str, duration: &str) -> Str
 
 fn receipt_rows(order: &Order, words: &Labels, fee: &str, duration: &str, max_shop_bytes: usize) -> [Vec<Row>; 2] {
     let row = |label: &str, value: String, strong| Row {
-        label: label.trim_end_matches([':', ' ']).to_owned(),
+        label: label.trim_end_matches([':', '：', ' ']).to_owned(),
         value,
         strong,
     };
@@ -166,8 +166,8 @@ mod tests {
         let message = rendered(json!({}), MessageStyle::Buttons);
         assert_eq!(
             message["template"]["text"],
-            "租借完成，订单已结束\n费用:￥162\n时长: 27小时33分钟51秒\n\n开始:\n2020/07/14 11:00:20.上品快餐\n\n\
-             结束:\n2020/07/15 14:34:11.上品快餐"
+            "租借完成，订单已结束\n费用:￥162\n时长: 27小时33分钟51秒\n\n开始:\n2020/07/14 11:00:20. 上品快餐\n\n\
+             结束:\n2020/07/15 14:34:11. 上品快餐"
         );
         assert_eq!(message["altText"], "租借完成，订单已结束 费用:￥162 时长: 27小时33分钟51秒");
         assert_eq!(
@@ -215,7 +215,32 @@ mod tests {
     fn a_right_to_left_name_leaves_the_time_alone() {
         let message = rendered(json!({ "startShop": "مطعم" }), MessageStyle::Buttons);
         let text = message["template"]["text"].as_str().unwrap();
-        assert!(text.contains("\n2020/07/14 11:00:20.\u{200E}\u{2068}مطعم\u{2069}\n"), "{text}");
+        assert!(text.contains("\n2020/07/14 11:00:20. \u{200E}\u{2068}مطعم\u{2069}\n"), "{text}");
+    }
+
+    #[test]
+    fn no_shop_is_taken_for_a_fraction_of_a_second() {
+        for (language, shown) in [
+            (Language::ZhCn, "2020/07/14 11:00:20. 7-Eleven\n"),
+            (Language::ZhTw, "2020/07/14 11:00:20 · 7-Eleven\n"),
+            (Language::Ja, "2020/07/14 11:00:20 · 7-Eleven\n"),
+            (Language::Th, "2020/07/14 11:00:20 · 7-Eleven\n"),
+            (Language::En, "2020/07/14 11:00:20 · 7-Eleven\n"),
+        ] {
+            let message =
+                rendered(json!({ "startShop": "7-Eleven", "language": language.tag() }), MessageStyle::Buttons);
+            assert!(message["template"]["text"].as_str().unwrap().contains(shown), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_a_bubble_has_no_colon() {
+        for language in Language::ALL {
+            let message = rendered(json!({ "language": language.tag() }), MessageStyle::Flex);
+            let rows = message["contents"]["body"]["contents"].as_array().unwrap();
+            let labels: Vec<_> = rows.iter().filter_map(|row| row["contents"][0]["text"].as_str()).collect();
+            assert!(labels.len() >= 4 && labels.iter().all(|label| !label.ends_with([':', '：', ' '])), "{labels:?}");
+        }
     }
 
     #[test]

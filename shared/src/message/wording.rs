@@ -19,6 +19,8 @@ pub struct Labels {
     pub start: &'static str,
     /// Before the time and shop where it ended.
     pub end: &'static str,
+    /// Between a time and a shop. Not a full stop alone: `11:00:20.7-Eleven` would be 20.7 seconds.
+    pub between_time_and_shop: &'static str,
     /// On the button that opens the order: at most 20 characters (LINE: "Specifications of the label").
     pub view_order: &'static str,
     /// After the numbers of hours, minutes and seconds.
@@ -33,51 +35,56 @@ const ZH_CN: Labels = Labels {
     duration: "时长: ",
     start: "开始:",
     end: "结束:",
+    between_time_and_shop: ". ",
     view_order: "查看订单",
     units: ["小时", "分钟", "秒"],
     between_units: "",
 };
 
 const ZH_TW: Labels = Labels {
-    title: "租借完成，訂單已結束",
-    fee: "費用:",
-    duration: "時長: ",
-    start: "開始:",
-    end: "結束:",
+    title: "本次租借已結束",
+    fee: "費用：",
+    duration: "使用時間：",
+    start: "開始：",
+    end: "結束：",
+    between_time_and_shop: " · ",
     view_order: "查看訂單",
-    units: ["小時", "分鐘", "秒"],
+    units: ["小時", "分", "秒"],
     between_units: "",
 };
 
 const JA: Labels = Labels {
     title: "レンタルが終了しました",
-    fee: "料金:",
-    duration: "利用時間: ",
-    start: "開始:",
-    end: "終了:",
-    view_order: "注文を見る",
+    fee: "利用料金：",
+    duration: "利用時間：",
+    start: "開始：",
+    end: "終了：",
+    between_time_and_shop: " · ",
+    view_order: "利用明細を見る",
     units: ["時間", "分", "秒"],
     between_units: "",
 };
 
 const TH: Labels = Labels {
-    title: "การเช่าเสร็จสิ้น คำสั่งเช่าสิ้นสุดแล้ว",
-    fee: "ค่าบริการ: ",
+    title: "การเช่าของคุณสิ้นสุดแล้ว",
+    fee: "ค่าเช่า: ",
     duration: "ระยะเวลา: ",
     start: "เริ่ม:",
     end: "สิ้นสุด:",
-    view_order: "ดูรายการเช่า",
+    between_time_and_shop: " · ",
+    view_order: "ดูรายละเอียดการเช่า",
     units: [" ชม.", " นาที", " วินาที"],
     between_units: " ",
 };
 
 const EN: Labels = Labels {
-    title: "Rental finished, order closed",
+    title: "Your rental has ended",
     fee: "Fee: ",
     duration: "Duration: ",
     start: "Start:",
     end: "End:",
-    view_order: "View order",
+    between_time_and_shop: " · ",
+    view_order: "View rental",
     units: [" h", " min", " s"],
     between_units: " ",
 };

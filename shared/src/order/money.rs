@@ -1,8 +1,8 @@
 //! An amount in a currency, held in the currency's smallest unit: no floats, nothing to round.
 
-use std::fmt;
-
 use iso_currency::Currency;
+
+use crate::language::Language;
 
 /// The most digits before the decimal point: more than any rental costs in any currency.
 const MAX_DIGITS: usize = 12;
@@ -75,20 +75,35 @@ impl Money {
     }
 }
 
-/// The amount behind the sign that customers of that market know: `￥162`, `NT$30`, `฿12.50`, `VND 20000`.
-impl fmt::Display for Money {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = match self.currency {
-            Currency::JPY | Currency::CNY => "￥",
-            Currency::TWD => "NT$",
-            Currency::THB => "฿",
-            Currency::HKD => "HK$",
-            Currency::SGD => "S$",
-            Currency::USD => "US$",
-            Currency::KRW => "₩",
-            other => return write!(f, "{} {}", other.code(), self.amount()),
+/// What a customer reads.
+impl Money {
+    /// The amount as a reader of this language writes it: `￥162`, `162円`, `NT$30`, `฿12.50`, `VND 20,000`. Yen and yuan
+    /// have one sign; only the operator's own copy has it, for yen.
+    pub fn shown_in(self, language: Language) -> String {
+        let amount = self.grouped();
+        let sign = match (self.currency, language) {
+            (Currency::JPY, Language::ZhCn) => "￥",
+            (Currency::JPY, Language::Ja) => return format!("{amount}円"),
+            (Currency::JPY, Language::ZhTw) => return format!("{amount} 日圓"),
+            (Currency::CNY, Language::ZhCn) => return format!("{amount}元"),
+            (Currency::TWD, _) => "NT$",
+            (Currency::THB, _) => "฿",
+            (Currency::HKD, _) => "HK$",
+            (Currency::SGD, _) => "S$",
+            (Currency::USD, _) => "US$",
+            (Currency::KRW, _) => "₩",
+            (other, _) => return format!("{} {amount}", other.code()),
         };
-        write!(f, "{sign}{}", self.amount())
+        format!("{sign}{amount}")
+    }
+
+    /// The amount with a comma between thousands, as all five languages have it.
+    fn grouped(self) -> String {
+        let amount = self.amount();
+        let whole = amount.split('.').next().map_or(0, str::len);
+        let comma = |place: usize| place > 0 && place < whole && (whole - place) % 3 == 0;
+        let grouped = amount.char_indices().flat_map(|(place, digit)| [comma(place).then_some(','), Some(digit)]);
+        grouped.flatten().collect()
     }
 }
 
@@ -96,35 +111,45 @@ impl fmt::Display for Money {
 mod tests {
     use super::*;
 
-    fn shown(amount: &str, code: &str) -> Result<String, MoneyError> {
-        Ok(Money::parse(amount, currency(code)?)?.to_string())
+    fn shown(amount: &str, code: &str, language: Language) -> Result<String, MoneyError> {
+        Ok(Money::parse(amount, currency(code)?)?.shown_in(language))
     }
 
     #[test]
-    fn an_amount_is_shown_the_way_its_market_writes_it() {
-        for (amount, code, expected) in [
-            ("162", "JPY", "￥162"),
-            ("0", "JPY", "￥0"),
-            ("30", "TWD", "NT$30"),
-            ("12.5", "THB", "฿12.50"),
-            ("0.05", "USD", "US$0.05"),
-            ("20000", "VND", "VND 20000"),
-            ("1.234", "KWD", "KWD 1.234"),
-            ("007", "JPY", "￥7"),
+    fn an_amount_is_shown_the_way_its_reader_writes_it() {
+        use Language::{En, Ja, Th, ZhCn, ZhTw};
+        for (amount, code, language, expected) in [
+            ("162", "JPY", ZhCn, "￥162"),
+            ("162", "JPY", Ja, "162円"),
+            ("162", "JPY", ZhTw, "162 日圓"),
+            ("162", "JPY", Th, "JPY 162"),
+            ("162", "JPY", En, "JPY 162"),
+            ("162", "CNY", ZhCn, "162元"),
+            ("162", "CNY", Ja, "CNY 162"),
+            ("3300", "JPY", Ja, "3,300円"),
+            ("0", "JPY", ZhCn, "￥0"),
+            ("30", "TWD", ZhTw, "NT$30"),
+            ("12.5", "THB", Th, "฿12.50"),
+            ("0.05", "USD", En, "US$0.05"),
+            ("999", "VND", En, "VND 999"),
+            ("20000", "VND", En, "VND 20,000"),
+            ("1234567.891", "KWD", En, "KWD 1,234,567.891"),
+            ("999999999999", "IDR", En, "IDR 999,999,999,999"),
+            ("007", "JPY", ZhCn, "￥7"),
         ] {
-            assert_eq!(shown(amount, code).as_deref(), Ok(expected));
+            assert_eq!(shown(amount, code, language).as_deref(), Ok(expected));
         }
     }
 
     #[test]
     fn what_is_no_amount_is_refused() {
         for amount in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,000", " 1", "１", "1234567890123", "NaN", "1.2.3"] {
-            assert_eq!(shown(amount, "USD"), Err(MoneyError::Amount), "{amount:?}");
+            assert_eq!(shown(amount, "USD", Language::En), Err(MoneyError::Amount), "{amount:?}");
         }
-        assert_eq!(shown("1.5", "JPY"), Err(MoneyError::Decimals { decimals: 0, code: "JPY" }));
-        assert_eq!(shown("1.555", "THB"), Err(MoneyError::Decimals { decimals: 2, code: "THB" }));
+        assert_eq!(shown("1.5", "JPY", Language::En), Err(MoneyError::Decimals { decimals: 0, code: "JPY" }));
+        assert_eq!(shown("1.555", "THB", Language::En), Err(MoneyError::Decimals { decimals: 2, code: "THB" }));
         for code in ["", "jpy", "XXX", "YEN", "JPYX"] {
-            assert_eq!(shown("1", code), Err(MoneyError::Currency), "{code:?}");
+            assert_eq!(shown("1", code, Language::En), Err(MoneyError::Currency), "{code:?}");
         }
     }
 }

@@ -41,8 +41,8 @@ fn the_sample_order_reaches_the_customer() {
         let message = received(stand, &order).await;
         assert_eq!(
             text_of(&message),
-            "租借完成，订单已结束\n费用:￥162\n时长: 27小时33分钟51秒\n\n开始:\n2020/07/14 11:00:20.上品快餐\n\n\
-             结束:\n2020/07/15 14:34:11.上品快餐"
+            "租借完成，订单已结束\n费用:￥162\n时长: 27小时33分钟51秒\n\n开始:\n2020/07/14 11:00:20. 上品快餐\n\n\
+             结束:\n2020/07/15 14:34:11. 上品快餐"
         );
         assert_eq!(message["template"]["actions"][0]["uri"], sample_order()["detailUrl"]);
         assert!(got.aggregation_units[0].starts_with("order_finish_2"), "{got:?}");
@@ -93,7 +93,7 @@ fn no_shop_name_makes_a_request_that_line_refuses() {
         let order = order_with(json!({ "startShop": "مطعم", "endShop": "🔋 店" }));
         assert_eq!(stand.post(&order).await.body["delivery"], "sent");
         let message = received(stand, &order).await;
-        assert!(text_of(&message).contains("11:00:20.\u{200E}\u{2068}مطعم\u{2069}\n"), "{message}");
+        assert!(text_of(&message).contains("11:00:20. \u{200E}\u{2068}مطعم\u{2069}\n"), "{message}");
     });
 }
 
@@ -124,7 +124,7 @@ async fn story_of_languages(stand: &Stand, kind: &str) {
         ("zh-CN", "162", "JPY", "￥162"),
         ("zh-TW", "30", "TWD", "NT$30"),
         ("th", "12.5", "THB", "฿12.50"),
-        ("ja", "162", "JPY", "￥162"),
+        ("ja", "3300", "JPY", "3,300円"),
         ("en", "1.05", "USD", "US$1.05"),
     ] {
         let order = order_with(json!({ "language": language, "fee": { "amount": amount, "currency": currency } }));

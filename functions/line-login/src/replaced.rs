@@ -3,8 +3,8 @@
 //!
 //! Whether there is a link is settled by then, so nothing of this can undo it, and the customer waits for it only so
 //! long. A grant that could not be ended is for its user to end, in LINE; so is that of a customer who is asked whether
-//! to replace something, and leaves: its tokens are in that page alone, sealed. And where the table does not say whether
-//! the link was written, its token is left alive.
+//! to replace something, and leaves: its tokens are in that page alone, sealed. And where the table does not say
+//! whether the link was written, its token is left alive.
 
 use shared::{
     customer::{

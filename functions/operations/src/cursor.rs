@@ -8,8 +8,8 @@ use shared::token::sealing::SealingKey;
 
 use crate::Caller;
 
-/// Of Lambda's answers, which have at most 6 MB: what they hold, in bytes of JSON. It travels as a text in another JSON,
-/// and grows to less than twice of it on the way.
+/// Of Lambda's answers, which have at most 6 MB: what they hold, in bytes of JSON. It travels as a text in another
+/// JSON, and grows to less than twice of it on the way.
 const MAX_PAGE: usize = 2_500_000;
 
 /// What is left of a page's room.

@@ -1,5 +1,5 @@
-//! `GET /users/{lineUserId}/messages`: what a LINE user wrote and did, and what happened in a group or room without LINE
-//! saying by whom. Who looked is noted, under the user's pseudonym: a note outlives the person.
+//! `GET /users/{lineUserId}/messages`: what a LINE user wrote and did, and what happened in a group or room without
+//! LINE saying by whom. Who looked is noted, under the user's pseudonym: a note outlives the person.
 
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};

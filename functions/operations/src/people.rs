@@ -1,10 +1,10 @@
-//! `GET` and `DELETE /users/{lineUserId}`, `GET` and `DELETE /members/{memberId}`: all that is kept of a person, and that
-//! it is kept no longer.
+//! `GET` and `DELETE /users/{lineUserId}`, `GET` and `DELETE /members/{memberId}`: all that is kept of a person,
+//! and that it is kept no longer.
 //!
 //! A LINE user is known by what went to that user, and by the links that stand and that ended: to whom a member was
-//! linked, so is an order of the time when that member was linked to nobody. A member is known to the company alone, may
-//! never have had a LINE user, and is otherwise the same person as the LINE user of today; of former ones, what went to
-//! them as this member.
+//! linked, so is an order of the time when that member was linked to nobody. A member is known to the company
+//! alone, may never have had a LINE user, and is otherwise the same person as the LINE user of today; of former
+//! ones, what went to them as this member.
 
 use std::time::Duration;
 

@@ -140,8 +140,8 @@ impl<T: SecretContent> Secret<T> {
         }
     }
 
-    /// Whether this is true of the version before the present one. Read when it is first asked for, and again after five
-    /// minutes, so that no guesser makes us call all day; whatever is in its way, there is none.
+    /// Whether this is true of the version before the present one. Read when it is first asked for, and again after
+    /// five minutes, so that no guesser makes us call all day; whatever is in its way, there is none.
     pub async fn had(&self, is_true: impl Fn(&T) -> bool) -> bool {
         let mut former = self.former.lock().await;
         if former.as_ref().is_none_or(|(_, at)| !self.clock.is_within(*at, MAX_AGE)) {

@@ -1,5 +1,5 @@
-//! LINE Login in Secrets Manager. Of two link token secrets a bad one is dropped alone, and rings; a secret in which none
-//! is usable says nothing usable.
+//! LINE Login in Secrets Manager. Of two link token secrets a bad one is dropped alone, and rings; a secret in which
+//! none is usable says nothing usable.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

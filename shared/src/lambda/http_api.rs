@@ -19,8 +19,8 @@ use crate::{
     order::fields::FieldError,
 };
 
-/// Answers the calls of the HTTP API, until Lambda ends the process; whatever is answered, a browser comes back by https
-/// only. `lambda_http::run` does the same, but panics where the call's address is no address.
+/// Answers the calls of the HTTP API, until Lambda ends the process; whatever is answered, a browser comes back by
+/// https only. `lambda_http::run` does the same, but panics where the call's address is no address.
 pub async fn run<'a, H, F>(mut handler: H) -> Result<(), Error>
 where
     H: FnMut(Request) -> F,

@@ -1,7 +1,8 @@
 //! What LINE counted. Days are LINE's: UTC+9.
 //!
-//! Sources: Messaging API reference, "Get number of sent push messages", "Get number of message deliveries", "Get number
-//! of followers", "Get statistics per unit", "Get user interaction statistics". The insight endpoints allow 60 calls an hour.
+//! Sources: Messaging API reference, "Get number of sent push messages", "Get number of message deliveries",
+//! "Get number of followers", "Get statistics per unit", "Get user interaction statistics". The insight
+//! endpoints allow 60 calls an hour.
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};

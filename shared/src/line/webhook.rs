@@ -267,8 +267,8 @@ fn remove_tokens(value: &mut Value) {
     }
 }
 
-/// An event is kept under the user whose it is, and forgotten with that user: whom else it names (who joined a group, or
-/// is mentioned) could not be, so of them the beginning of the id is kept.
+/// An event is kept under the user whose it is, and forgotten with that user: whom else it names (who joined a group,
+/// or is mentioned) could not be, so of them the beginning of the id is kept.
 fn shorten_others(value: &mut Value, own: Option<&str>) {
     match value {
         Value::Object(fields) => {

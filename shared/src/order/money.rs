@@ -77,8 +77,8 @@ impl Money {
 
 /// What a customer reads.
 impl Money {
-    /// The amount as a reader of this language writes it: `￥162`, `162円`, `NT$30`, `฿12.50`, `VND 20,000`. Yen and yuan
-    /// have one sign; only the operator's own copy has it, for yen.
+    /// The amount as a reader of this language writes it: `￥162`, `162円`, `NT$30`, `฿12.50`, `VND 20,000`. Yen and
+    /// yuan have one sign; only the operator's own copy has it, for yen.
     pub fn shown_in(self, language: Language) -> String {
         let amount = self.grouped();
         let sign = match (self.currency, language) {

@@ -109,12 +109,17 @@ pub async fn open(wanted: impl IntoIterator<Item = Connection>) {
     for Connection { client, address } in wanted {
         opening.spawn(async move {
             // The root, whatever the address names.
-            let root = url::Url::parse(&address).ok()?.join("/").ok()?;
-            client.head(root).send().await.ok()
+            let Ok(root) = url::Url::parse(&address).and_then(|address| address.join("/")) else { return };
+            if let Err(error) = client.head(root).send().await {
+                tracing::debug!(error = %error.without_url(), "no connection was opened ahead");
+            }
         });
     }
-    // What is late is given up with the set.
-    let _ = timeout(OPENING, async { while opening.join_next().await.is_some() {} }).await;
+    let all = async { while opening.join_next().await.is_some() {} };
+    if timeout(OPENING, all).await.is_err() {
+        // Given up with the set.
+        tracing::debug!("a connection could not be opened ahead in time");
+    }
 }
 
 /// HTTP clients on the same roots, one for all that treat a connection alike. Clones are handles to the same.

@@ -101,7 +101,7 @@ impl Money {
     fn grouped(self) -> String {
         let amount = self.amount();
         let whole = amount.split('.').next().map_or(0, str::len);
-        let comma = |place: usize| place > 0 && place < whole && (whole - place) % 3 == 0;
+        let comma = |place: usize| place > 0 && place < whole && (whole - place).is_multiple_of(3);
         let grouped = amount.char_indices().flat_map(|(place, digit)| [comma(place).then_some(','), Some(digit)]);
         grouped.flatten().collect()
     }

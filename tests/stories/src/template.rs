@@ -402,6 +402,9 @@ fn whoever_deploys_may_make_what_the_template_has() {
     }
 }
 
+/// What no description has room for; DEPLOY.md says how it reaches an alias.
+const TOO_LONG: &str = "ExtraRootCertificate";
+
 /// SAM makes a new version for changed code only, and an alias goes on with the old one: a changed parameter, too, must
 /// change something of the version that CloudFormation replaces it for.
 #[test]
@@ -419,8 +422,8 @@ fn a_changed_parameter_reaches_the_alias_of_a_function() {
             functions[alias["FunctionName"]["Ref"].as_str().expect("a function")]["Properties"].clone();
         // It is the function's, not its version's.
         properties["ReservedConcurrentExecutions"].take();
-        let read: BTreeSet<&str> =
-            strings(&properties).into_iter().filter(|text| parameters.contains_key(*text)).collect();
+        let read = strings(&properties).into_iter().filter(|text| parameters.contains_key(*text));
+        let read: BTreeSet<&str> = read.filter(|parameter| *parameter != TOO_LONG).collect();
         assert!(read.len() > 5, "{read:?}");
         for parameter in read {
             assert!(

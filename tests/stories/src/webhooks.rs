@@ -255,7 +255,11 @@ fn the_largest_bodies_take_half_the_memory() {
         ] {
             stand.aws.kill("webhooks").expect("killed");
             let signature = sender.secret.as_ref().map(|secret| sign(secret, &body));
-            let sent = sender.send_signed(body, signature.as_deref()).await;
+            let mut sent = sender.send_signed(body.clone(), signature.as_deref()).await;
+            // The emulator may hand it to the process that was killed: a body that kills its process does so again.
+            if sent.status == 502 {
+                sent = sender.send_signed(body, signature.as_deref()).await;
+            }
             // A machine that is busy with other things may not be through in time. What was in memory is the same.
             assert!([status, 503].contains(&sent.status), "{name}: {sent:?}");
             let peak = peak_memory(&stand, "webhooks");

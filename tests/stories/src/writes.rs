@@ -112,6 +112,8 @@ fn every_store_knows_its_own_work_again() {
         let login = async {
             login::drive_line_login(stand).await;
             assert_eq!(stand.operate("DELETE", "/links/M-twice?reason=over", None).await.status, 200);
+            let forgotten = stand.operate("DELETE", "/members/M-twice?reason=over", None).await;
+            assert_eq!(forgotten.status, 200, "{forgotten:?}");
         };
         let inbox = async {
             write_to_the_account(stand).await;

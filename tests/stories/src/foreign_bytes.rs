@@ -46,7 +46,7 @@ fn an_order_with_half_an_emoji_reaches_its_customer() {
             let reply = post(stand, "application/json", body).await;
             assert_eq!((reply.status, &reply.body["delivery"]), (200, &json!("sent")), "{shown}: {reply:?}");
             let text = shop_received(stand, &order).await;
-            assert!(text.contains(&format!("2020/07/14 11:00:20.{shown}\n")), "{shown}: {text}");
+            assert!(text.contains(&format!("2020/07/14 11:00:20. {shown}\n")), "{shown}: {text}");
         }
         let (order, body) = order_from(b"Cafe");
         let reply = post(stand, "application/json", ["\u{FEFF}".as_bytes(), &body, b"\0"].concat()).await;

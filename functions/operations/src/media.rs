@@ -54,13 +54,8 @@ const HARMLESS: [&str; 9] = [
 
 impl Operations {
     pub(crate) async fn open_media(&self, request: &Request, caller: &Caller) -> CallResult {
-        let user = input::path(request, "lineUserId", LineUserId::parse)?;
-        let message_id = input::path(request, "messageId", message_id)?;
-        Query::none(request)?;
-        let nothing = || Problem::new(StatusCode::NOT_FOUND, "This user has sent no such media, or took it back.");
-        let event = self.messages.message(&message_id).await.map_err(unavailable)?;
-        let event = event.filter(|event| event.chat_id == user.as_str() && is_with_line(event)).ok_or_else(nothing)?;
-        self.note_reading_of(&user, json!({ "what": "media", "messageId": message_id }), caller).await?;
+        const NOTHING: &str = "This user has sent no such media, or took it back.";
+        let (message_id, event) = self.media_event(request, caller, is_with_line, NOTHING).await?;
         let (client, id): (&LineClient, &str) = (&self.line_data, &message_id);
         let content = self.channel.ask(|token| async move { client.content(&token, id, MAX_BYTES).await }).await;
         match content.map_err(unavailable)? {
@@ -83,18 +78,11 @@ impl Operations {
             }
         }
     }
-}
 
-impl Operations {
     pub(crate) async fn ask_for_media(&self, request: &Request, caller: &Caller) -> CallResult {
-        let user = input::path(request, "lineUserId", LineUserId::parse)?;
-        let message_id = input::path(request, "messageId", message_id)?;
-        Query::none(request)?;
-        let nothing = || Problem::new(StatusCode::NOT_FOUND, "Sobot forwarded no such media of this user.");
-        let event = self.messages.message(&message_id).await.map_err(unavailable)?;
+        const NOTHING: &str = "Sobot forwarded no such media of this user.";
         let is_with_sobot = |event: &StoredEvent| event.via == Via::Sobot && is_with_line(event);
-        let event = event.filter(|event| event.chat_id == user.as_str() && is_with_sobot(event)).ok_or_else(nothing)?;
-        self.note_reading_of(&user, json!({ "what": "media", "messageId": message_id }), caller).await?;
+        let (message_id, event) = self.media_event(request, caller, is_with_sobot, NOTHING).await?;
         let channel = self.channel.channel_id().await.map_err(unavailable)?;
         match self.sobot.media_url(&message_id, &channel).await {
             Ok(url) => {
@@ -107,6 +95,24 @@ impl Operations {
             }
             Err(error) => Err(unavailable(error)),
         }
+    }
+
+    /// The message that the call names, if it is this user's and one such; who asks for it is noted.
+    async fn media_event(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        is_such: impl Fn(&StoredEvent) -> bool,
+        nothing: &str,
+    ) -> Result<(String, StoredEvent), Problem> {
+        let user = input::path(request, "lineUserId", LineUserId::parse)?;
+        let message_id = input::path(request, "messageId", message_id)?;
+        Query::none(request)?;
+        let event = self.messages.message(&message_id).await.map_err(unavailable)?;
+        let event = event.filter(|event| event.chat_id == user.as_str() && is_such(event));
+        let event = event.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, nothing))?;
+        self.note_reading_of(&user, json!({ "what": "media", "messageId": message_id }), caller).await?;
+        Ok((message_id, event))
     }
 }
 

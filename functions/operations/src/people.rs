@@ -84,14 +84,16 @@ impl Operations {
     }
 
     async fn person_of_user(&self, user: LineUserId) -> Result<Person, Problem> {
-        let links = tokio::try_join!(self.links.members_of(&user), self.links.member_of(&user));
-        let (members, member) = links.map_err(unavailable)?;
-        let keys = [PersonKey::of_user(&user)].into_iter().chain(members.iter().map(PersonKey::of_member));
+        let links = tokio::try_join!(self.links.member_of(&user), self.links.former_members_of(&user));
+        let (member, former) = links.map_err(unavailable)?;
+        let former = former.iter().filter(|former| member.as_ref() != Some(former));
+        let members = member.iter().chain(former).map(PersonKey::of_member);
+        let keys: Vec<_> = [PersonKey::of_user(&user)].into_iter().chain(members).collect();
         Ok(Person {
             pseudonym: self.delivery.pseudonyms().of_user(&user).await.map_err(unavailable)?,
             user: Some(user),
             member,
-            deliveries: keys.map(|key| OfPerson { key, naming: None }).collect(),
+            deliveries: keys.into_iter().map(|key| OfPerson { key, naming: None }).collect(),
         })
     }
 

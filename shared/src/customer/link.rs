@@ -197,12 +197,11 @@ impl Links {
         Ok(self.table.transact(steps).await.doing(WRITE)?.is_written())
     }
 
-    /// The members whom this LINE user was linked to, and who have no other one now; the present one comes first.
-    pub async fn members_of(&self, user: &LineUserId) -> Result<Vec<MemberId>, AwsError> {
-        let mut members: Vec<_> = self.member_of(user).await?.into_iter().collect();
+    /// The members whom this LINE user was linked to, and who have no other one now.
+    pub async fn former_members_of(&self, user: &LineUserId) -> Result<Vec<MemberId>, AwsError> {
+        let mut members = Vec::new();
         for former in self.former(&user_key(user), MemberId::parse).await? {
-            let now = self.line_user_of(&former).await?;
-            if !members.contains(&former) && now.is_none_or(|now| now == *user) {
+            if self.line_user_of(&former).await?.is_none_or(|now| now == *user) {
                 members.push(former);
             }
         }

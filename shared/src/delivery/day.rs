@@ -125,6 +125,11 @@ impl OrderList {
 }
 
 impl DayCount {
+    /// How many were refused for good or given up, for whatever reason.
+    pub fn all_failed(&self) -> u64 {
+        self.failed.values().map(|failed| failed.count).sum()
+    }
+
     fn merge(&mut self, other: Self) {
         self.sent += other.sent;
         self.retried += other.retried;
@@ -188,10 +193,11 @@ impl Deliveries {
 
     /// Marks a day whose record is changed at `now`, if it is over: a part of the transaction that changes the record.
     pub(super) fn mark(&self, day: &str, now: OffsetDateTime) -> Option<TransactWriteItem> {
-        let is_over = day != line_day(now).to_string();
+        if day == line_day(now).to_string() {
+            return None;
+        }
         let update = self.table.update(key([("order_id", &format!("day#{day}")), ("status", "totals")]));
-        let update = update.set("mark", string(random_name())).set("marked_at", number(now.unix_timestamp()));
-        is_over.then(|| update.step())
+        Some(update.set("mark", string(random_name())).set("marked_at", number(now.unix_timestamp())).step())
     }
 
     /// The deliveries of the orders that arrived on a day, those in this state and for this

@@ -71,6 +71,14 @@ impl FromStr for Language {
     }
 }
 
+/// A whole number as each of these languages writes it: `7,620`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |place: usize| place > 0 && (digits.len() - place).is_multiple_of(3);
+    let grouped = digits.char_indices().flat_map(|(place, digit)| [comma(place).then_some(','), Some(digit)]);
+    grouped.flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

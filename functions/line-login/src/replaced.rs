@@ -14,10 +14,10 @@ use shared::{
     },
     ids::LineUserId,
     language::Language,
-    line::client::Profile,
+    line::client::{LineError, Profile},
     token::access::AccessToken,
 };
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 use crate::{LineLogin, callback::MAX_ASKING, words::words};
 
@@ -75,22 +75,32 @@ impl LineLogin {
         if kept.member.is_some() {
             return self.revoke(secret, &link.token).await;
         }
-        let ended = timeout(MAX_ASKING, self.client.deauthorize(&secret.channel, &link.token)).await;
-        match ended.map_err(|late| late.to_string()).and_then(|ended| ended.map_err(|error| error.to_string())) {
+        match in_time(self.client.deauthorize(&secret.channel, &link.token)).await {
             Ok(grant) => tracing::info!(line.user = ?link.user, ?grant, "the grant of a login without a link ended"),
             Err(error) => {
-                tracing::warn!(line.user = ?link.user, error, "the grant of a login without a link could not be ended");
+                tracing::warn!(line.user = ?link.user, %error, "the grant of a login without a link could not be ended");
             }
         }
     }
 
     /// A token of no use ends, and its grant goes on.
     pub(crate) async fn revoke(&self, secret: &LoginSecret, token: &AccessToken) {
-        let revoked = timeout(MAX_ASKING, self.client.revoke(&secret.channel, token)).await;
-        let revoked =
-            revoked.map_err(|late| late.to_string()).and_then(|ended| ended.map_err(|error| error.to_string()));
-        if let Err(error) = revoked {
-            tracing::warn!(error, "a token of no use could not be revoked");
+        if let Err(error) = in_time(self.client.revoke(&secret.channel, token)).await {
+            tracing::warn!(%error, "a token of no use could not be revoked");
         }
     }
+}
+
+/// LINE did not do it, or not in time.
+#[derive(Debug, thiserror::Error)]
+enum NotDone {
+    #[error(transparent)]
+    Refused(#[from] LineError),
+    #[error(transparent)]
+    Late(#[from] Elapsed),
+}
+
+/// What LINE answers while the customer may be let wait.
+async fn in_time<T>(asking: impl Future<Output = Result<T, LineError>>) -> Result<T, NotDone> {
+    Ok(timeout(MAX_ASKING, asking).await??)
 }

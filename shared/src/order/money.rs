@@ -2,7 +2,7 @@
 
 use iso_currency::Currency;
 
-use crate::language::Language;
+use crate::language::{Language, grouped};
 
 /// The most digits before the decimal point: more than any rental costs in any currency.
 const MAX_DIGITS: usize = 12;
@@ -68,10 +68,17 @@ impl Money {
 
     /// The amount as a decimal: all of the currency's decimals, or none where they are all zero.
     pub fn amount(self) -> String {
-        let decimals = usize::from(self.currency.exponent().unwrap_or(0));
-        let digits = format!("{:0>width$}", self.minor_units, width = decimals + 1);
-        let (whole, fraction) = digits.split_at(digits.len() - decimals);
-        if fraction.bytes().all(|digit| digit == b'0') { whole.to_owned() } else { format!("{whole}.{fraction}") }
+        self.decimal(|whole| whole.to_string())
+    }
+
+    fn decimal(self, write_whole: fn(u64) -> String) -> String {
+        let decimals = self.currency.exponent().unwrap_or(0);
+        let unit = 10_u64.pow(decimals.into());
+        let whole = write_whole(self.minor_units / unit);
+        match self.minor_units % unit {
+            0 => whole,
+            fraction => format!("{whole}.{fraction:0>width$}", width = decimals.into()),
+        }
     }
 }
 
@@ -80,7 +87,7 @@ impl Money {
     /// The amount as a reader of this language writes it: `￥162`, `162円`, `NT$30`, `฿12.50`, `VND 20,000`. Yen and
     /// yuan have one sign; only the operator's own copy has it, for yen.
     pub fn shown_in(self, language: Language) -> String {
-        let amount = self.grouped();
+        let amount = self.decimal(grouped);
         let sign = match (self.currency, language) {
             (Currency::JPY, Language::ZhCn) => "￥",
             (Currency::JPY, Language::Ja) => return format!("{amount}円"),
@@ -95,15 +102,6 @@ impl Money {
             (other, _) => return format!("{} {amount}", other.code()),
         };
         format!("{sign}{amount}")
-    }
-
-    /// The amount with a comma between thousands, as all five languages have it.
-    fn grouped(self) -> String {
-        let amount = self.amount();
-        let whole = amount.split('.').next().map_or(0, str::len);
-        let comma = |place: usize| place > 0 && place < whole && (whole - place).is_multiple_of(3);
-        let grouped = amount.char_indices().flat_map(|(place, digit)| [comma(place).then_some(','), Some(digit)]);
-        grouped.flatten().collect()
     }
 }
 

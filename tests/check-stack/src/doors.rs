@@ -90,6 +90,14 @@ fn random_key() -> anyhow::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+async fn all_tried(calls: impl IntoIterator<Item = Call<'_>>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for call in calls {
+        findings.push(tried(call).await);
+    }
+    findings
+}
+
 async fn tried(call: Call<'_>) -> Finding {
     let Call { what, request, expected, remedy } = call;
     match request.send().await {
@@ -144,11 +152,7 @@ async fn orders_and_operators(http: &reqwest::Client, base: &str, secrets: &Secr
             remedy: "the function gets no answer of LINE: README.md, LINE's secrets",
         },
     ];
-    let mut findings = Vec::new();
-    for call in calls {
-        findings.push(tried(call).await);
-    }
-    findings
+    all_tried(calls).await
 }
 
 async fn webhooks(http: &reqwest::Client, base: &str, secrets: &Secrets, wrong_key: &str) -> Vec<Finding> {
@@ -187,11 +191,7 @@ async fn webhooks(http: &reqwest::Client, base: &str, secrets: &Secrets, wrong_k
             remedy: "functions/webhooks/README.md, Set it up",
         });
     }
-    let mut findings = Vec::new();
-    for call in calls {
-        findings.push(tried(call).await);
-    }
-    findings
+    all_tried(calls).await
 }
 
 async fn login(http: &reqwest::Client, base: &str, secrets: &Secrets, wrong_key: &str) -> anyhow::Result<Vec<Finding>> {
@@ -219,9 +219,5 @@ async fn login(http: &reqwest::Client, base: &str, secrets: &Secrets, wrong_key:
             remedy,
         },
     ];
-    let mut findings = Vec::new();
-    for call in calls {
-        findings.push(tried(call).await);
-    }
-    Ok(findings)
+    Ok(all_tried(calls).await)
 }

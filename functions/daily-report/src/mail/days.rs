@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use shared::{delivery::day::DayCount, line::statistics::DayFigure};
+use shared::{delivery::day::DayCount, language::grouped, line::statistics::DayFigure};
 
 use super::{
-    CHART, Edition, People, grouped,
+    CHART, Edition, People,
     layout::{Part, Section},
     signed,
     todo::short,
@@ -49,7 +49,7 @@ impl Edition<'_> {
             row(words.retried, &own(|own| own.retried)),
             row(words.open, &own(|own| own.open)),
             row(words.suppressed, &own(|own| own.suppressed.values().sum())),
-            row(words.failed, &own(|own| own.failed.values().map(|failed| failed.count).sum())),
+            row(words.failed, &own(DayCount::all_failed)),
         ];
         let mut parts = vec![Part::Table { columns: columns.collect(), rows }];
         if let Some(own) = self.figures.yesterday().and_then(|day| day.own.known())

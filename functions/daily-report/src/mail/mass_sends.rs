@@ -1,7 +1,9 @@
 //! Sobot's mass sends of yesterday, and LINE's broadcasts.
 
+use shared::language::grouped;
+
 use super::{
-    Edition, grouped,
+    Edition,
     layout::{Part, Section},
 };
 use crate::{

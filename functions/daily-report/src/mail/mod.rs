@@ -3,14 +3,12 @@
 mod days;
 mod layout;
 mod mass_sends;
-#[cfg(test)]
-mod tests;
 mod todo;
 
 use jiff::{Timestamp, tz::TimeZone};
 use shared::{
     delivery::state::Reason,
-    language::Language,
+    language::{Language, grouped},
     line::{
         quota::Month,
         statistics::{DayFigure, Interaction},
@@ -260,10 +258,7 @@ impl Edition<'_> {
         // fewer readers.
         let is_counted = unique_impression.or(*unique_click).is_some();
         let is_frozen = day.day == (self.date - time::Duration::DAY * u32::from(DAYS)).to_string();
-        let were_few = day
-            .own
-            .known()
-            .is_some_and(|own| own.sent + own.open + own.failed.values().map(|failed| failed.count).sum::<u64>() < 20);
+        let were_few = day.own.known().is_some_and(|own| own.sent + own.open + own.all_failed() < 20);
         let is_certain = is_counted || is_frozen || were_few;
         [*unique_impression, *unique_click].map(|count| match count {
             Some(count) => People::Count(count),
@@ -284,15 +279,11 @@ impl Edition<'_> {
     }
 }
 
-/// `7,620`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(",")
-}
-
 /// `+12`, `−3`: with a minus that is as wide as a digit.
 fn signed(number: i128) -> String {
     let sign = if number < 0 { '−' } else { '+' };
     format!("{sign}{}", grouped(u64::try_from(number.unsigned_abs()).unwrap_or(u64::MAX)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,15 @@
 //! What somebody has to do, each with its place in the console and its heading of the runbook. Empty on a good day.
 
-use shared::delivery::{
-    day::{DayCount, OrderList},
-    state::{Reason, State},
+use shared::{
+    delivery::{
+        day::{DayCount, OrderList},
+        state::{Reason, State},
+    },
+    language::grouped,
 };
 
 use super::{
-    Edition, grouped,
+    Edition,
     layout::{Part, Section, Todo},
 };
 use crate::{

@@ -19,10 +19,8 @@ use crate::{
 impl Operations {
     pub(crate) async fn list_switches(&self, request: &Request) -> CallResult {
         Query::none(request)?;
-        let mut switches = Vec::new();
-        for status in SWITCHES {
-            switches.push(switch_json(&self.switches.get(status).await.map_err(unavailable)?));
-        }
+        let switches = self.switches.get(SWITCHES).await.map_err(unavailable)?;
+        let switches: Vec<_> = switches.iter().map(switch_json).collect();
         let body = json!({ "switches": switches, "effectiveWithinSeconds": switch::MAX_AGE.as_secs() });
         Ok(json_response(StatusCode::OK, &body))
     }

@@ -82,9 +82,18 @@ impl Table {
         Ok(get.send().await?.item.filter(|item| !has_expired(item)))
     }
 
-    /// Reads several items, in no order, as [`get_eventually`](Self::get_eventually) reads one.
+    /// Reads several items in one call, in no order, each as [`get`](Self::get) reads one.
+    pub async fn get_several(&self, keys: Vec<Item>) -> Result<Vec<Item>, Cause> {
+        self.read_several(keys, true).await
+    }
+
+    /// The same, as [`get_eventually`](Self::get_eventually) reads one.
     pub async fn get_several_eventually(&self, keys: Vec<Item>) -> Result<Vec<Item>, Cause> {
-        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build()?;
+        self.read_several(keys, false).await
+    }
+
+    async fn read_several(&self, keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, Cause> {
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build()?;
         let answer = self.client.batch_get_item().request_items(&self.name, wanted).send().await?;
         if answer.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
             return Err(Cause::Refused { code: "UnprocessedKeys".to_owned(), message: "later".to_owned() });

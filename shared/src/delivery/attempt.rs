@@ -106,6 +106,24 @@ impl Delivery {
         Ok(written.then(|| claim.won()))
     }
 
+    /// Claims, and makes the attempt: what stands in its way is asked beside the writing. None where somebody else has
+    /// written since: whoever that was has the record.
+    pub(super) async fn claim_and_attempt(
+        &self,
+        record: &mut DeliveryRecord,
+        claim: Claim,
+    ) -> Result<Option<Report>, DeliveryError> {
+        let (deadline, read) = (claim.deadline(), record.clone());
+        let claimed = async { self.claim(record, claim).await.map_err(Some)?.ok_or(None) };
+        let suppression = async { Ok(self.suppression_until(deadline, &read).await) };
+        // Nobody waits for the answer where nothing was claimed.
+        match tokio::try_join!(claimed, suppression) {
+            Ok((claimed, suppression)) => Ok(Some(self.attempt_unless(suppression, record, claimed).await)),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
+        }
+    }
+
     /// One attempt, unless something stands in its way. Where the delivery stands then, as far as anything is durable;
     /// `record` is what stands.
     pub(super) async fn attempt(&self, record: &mut DeliveryRecord, claimed: Claimed) -> Report {

@@ -311,13 +311,12 @@ impl Delivery {
             return Ok(First::Conflict);
         };
         record.address(notification, user);
-        match self.claim(&mut record, claim).await? {
-            Some(claimed) => {
+        match self.claim_and_attempt(&mut record, claim).await? {
+            Some(report) => {
                 tracing::info!(
                     order.id = record.order_id,
                     "posted again with other content, after LINE had refused it"
                 );
-                let report = self.attempt(&mut record, claimed).await;
                 Ok(accepted(report, &record))
             }
             None => Err(DeliveryError::Overtaken.into()),
@@ -344,11 +343,8 @@ impl Delivery {
             (OnCall::NotDurable, Ok(_)) => Err(DeliveryError::Overtaken.into()),
             // LINE hangs, and a bell will ring.
             (OnCall::Claim(_), _) if self.breaker.is_open(now) => Ok(accepted(Report::from(&record.progress), &record)),
-            (OnCall::Claim(claim), _) => match self.claim(&mut record, claim).await {
-                Ok(Some(claimed)) => {
-                    let report = self.attempt(&mut record, claimed).await;
-                    Ok(accepted(report, &record))
-                }
+            (OnCall::Claim(claim), _) => match self.claim_and_attempt(&mut record, claim).await {
+                Ok(Some(report)) => Ok(accepted(report, &record)),
                 // Whoever was faster has it.
                 Ok(None) => Ok(accepted(Report::not_known(), &record)),
                 // A bell was sent, and rings for it.
@@ -394,8 +390,7 @@ impl Delivery {
                     }
                 }
                 OnBell::Claim(claim) => {
-                    if let Some(claimed) = self.claim(&mut record, claim).await? {
-                        let report = self.attempt(&mut record, claimed).await;
+                    if let Some(report) = self.claim_and_attempt(&mut record, claim).await? {
                         tracing::debug!(?report, "rung");
                         return Ok(record.progress.fate(pace));
                     }
@@ -422,9 +417,20 @@ impl Delivery {
         let claim = Progress::first_by_bell(ring, now, pace, self.settings.key_space.keys(order_id, status));
         let body = self.push_body(notification, &user, true)?;
         let mut record = DeliveryRecord::new(notification, Some(&user), body, *claim.next(), now);
-        let Created::New = self.deliveries.create(&record).await? else { return Ok(None) };
+        let created = async {
+            match self.deliveries.create(&record).await.map_err(|error| Some(error.into()))? {
+                Created::New => Ok(()),
+                Created::Exists(_) => Err(None),
+            }
+        };
+        let suppression = async { Ok(self.suppression_until(claim.deadline(), &record).await) };
+        let suppression = match tokio::try_join!(created, suppression) {
+            Ok(((), suppression)) => suppression,
+            Err(None) => return Ok(None),
+            Err(Some(error)) => return Err(error),
+        };
         tracing::warn!(order.id = order_id, "no record stood for a queued order, it was made now");
-        self.attempt(&mut record, claim.won()).await;
+        self.attempt_unless(suppression, &mut record, claim.won()).await;
         Ok(Some(record.progress.fate(pace)))
     }
 

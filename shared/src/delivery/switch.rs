@@ -22,6 +22,7 @@ use crate::{
 
 /// A change takes effect everywhere within this time.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
+const READ: &str = "read the switches";
 const TURN: &str = "turn the switch";
 /// The master switch.
 pub const ALL: &str = "all";
@@ -84,19 +85,20 @@ impl Switches {
             return Ok(*enabled);
         }
         memory.may_read()?;
-        let (all, own) = tokio::try_join!(self.get(ALL), self.get(status)).map_err(|error| memory.fail(error))?;
-        let enabled = all.enabled && own.enabled;
+        let switches = self.get([ALL, status]).await.map_err(|error| memory.fail(error))?;
+        let enabled = switches.iter().all(|switch| switch.enabled);
         memory.insert(status.to_owned(), (enabled, self.clock.now()));
         Ok(enabled)
     }
 
-    /// A switch as it stands, past the memory.
-    pub async fn get(&self, status: &str) -> Result<Switch, AwsError> {
-        let doing = || format!("read the switch of {status}");
-        match self.table.get(key([("status", status)])).await.doing(doing())? {
-            None => Ok(Switch::untouched(status)),
-            Some(item) => serde_dynamo::from_item(item).doing(doing()),
-        }
+    /// Switches as they stand, in this order, past the memory.
+    pub async fn get<const N: usize>(&self, statuses: [&str; N]) -> Result<[Switch; N], AwsError> {
+        let keys = statuses.map(|status| key([("status", status)])).to_vec();
+        let items = self.table.get_several(keys).await.doing(READ)?;
+        let set: Vec<Switch> = items.into_iter().map(serde_dynamo::from_item).collect::<Result<_, _>>().doing(READ)?;
+        Ok(statuses.map(|status| {
+            set.iter().find(|switch| switch.status == status).cloned().unwrap_or_else(|| Switch::untouched(status))
+        }))
     }
 
     /// Turns a switch, and notes it, both or neither.

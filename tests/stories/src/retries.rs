@@ -97,7 +97,7 @@ fn ten_bells_that_wait_for_one_failing_read_do_not_repeat_it_one_after_the_other
         }
         stand.wait_for_visible_retries(orders.len()).await;
         let hangs =
-            stand.aws.tap().inject(Fault::Hold, "dynamodb.GetItem", stand.aws.output("SwitchesTableName"), ALWAYS);
+            stand.aws.tap().inject(Fault::Hold, "dynamodb.BatchGetItem", stand.aws.output("SwitchesTableName"), ALWAYS);
         stand.map_the_retry_queue(true).await.expect("mapped");
         let begun = tokio::time::Instant::now();
         for order in &orders {

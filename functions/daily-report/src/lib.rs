@@ -210,12 +210,9 @@ impl DailyReport {
 
     /// What is kept of the reports of the days whose figures the mail has, the earliest first.
     async fn former_reports(&self, date: Date) -> Result<Vec<(Date, Kept)>, AwsError> {
-        let (mut day, mut reports) = (date - time::Duration::DAY * u32::from(DAYS), Vec::new());
-        while day < date {
-            reports.push((day, self.reports.kept(&id_of(day)).await?));
-            day += time::Duration::DAY;
-        }
-        Ok(reports)
+        let days: Vec<_> = (1..=u32::from(DAYS)).rev().map(|before| date - time::Duration::DAY * before).collect();
+        let ids: Vec<_> = days.iter().map(|day| id_of(*day)).collect();
+        Ok(days.into_iter().zip(self.reports.kept_of_each(&ids).await?).collect())
     }
 
     /// Request ids of broadcasts, registered by the operator under `broadcasts` as a JSON list; the latest come last.

@@ -168,7 +168,7 @@ pub fn link_token_with(stand: &Stand, claims: &Value) -> String {
 }
 
 /// From the app's link to LINE's answer; returns the browser and the callback it is sent to.
-async fn up_to_the_callback(stand: &Stand, member: &str, user: &str) -> (Visitor, String) {
+pub async fn up_to_the_callback(stand: &Stand, member: &str, user: &str) -> (Visitor, String) {
     let mut visitor = Visitor::new(stand);
     let authorize = visitor.begin(&link_token(stand, member)).await;
     let callback = stand.line.authorize(&authorize, user, Choice::Consent).expect("LINE takes the request");

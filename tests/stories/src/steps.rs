@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 
 use local_stand::{
     aws::sam_local::fill_in,
-    stand::{Stand, order_with},
+    stand::{Stand, order_with, random_user},
     wire::{Call, Wire, steps},
 };
 use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::story_on_an_idle_machine;
+use crate::{
+    login::{member, up_to_the_callback},
+    story_on_an_idle_machine,
+};
 
 /// A call takes this long here: far longer than a process needs between two that it makes at one time.
 const LATENCY: Duration = Duration::from_millis(250);
@@ -24,7 +28,7 @@ struct Expected {
     warm: &'static [&'static str],
 }
 
-const EXPECTED: [Expected; 4] = [
+const EXPECTED: [Expected; 9] = [
     Expected {
         function: "OrderFinishedFunction",
         binary: "order-finished",
@@ -74,6 +78,59 @@ const EXPECTED: [Expected; 4] = [
         cold: &["dynamodb.Query x8"; 4],
         warm: &["dynamodb.Query x8"; 4],
     },
+    Expected {
+        function: "InboxFunction",
+        binary: "inbox",
+        event: "inbox-line.json",
+        cold: &["dynamodb.TransactWriteItems, secretsmanager.GetSecretValue x2", "dynamodb.GetItem x2"],
+        warm: &["dynamodb.GetItem, dynamodb.TransactWriteItems", "dynamodb.GetItem"],
+    },
+    Expected {
+        function: "QuotaWarningFunction",
+        binary: "quota-warning",
+        event: "quota-warning-schedule.json",
+        cold: &[
+            "secretsmanager.GetSecretValue",
+            "dynamodb.GetItem",
+            "GET /v2/bot/message/quota, GET /v2/bot/message/quota/consumption",
+            "dynamodb.UpdateItem",
+            "dynamodb.GetItem",
+            "dynamodb.UpdateItem",
+        ],
+        warm: &[
+            "GET /v2/bot/message/quota, GET /v2/bot/message/quota/consumption",
+            "dynamodb.UpdateItem",
+            "dynamodb.GetItem",
+        ],
+    },
+    Expected {
+        function: "OperationsFunction",
+        binary: "operations",
+        event: "operations-switches.json",
+        cold: &["secretsmanager.GetSecretValue", "dynamodb.BatchGetItem"],
+        warm: &["dynamodb.BatchGetItem"],
+    },
+    Expected {
+        function: "OperationsFunction",
+        binary: "operations",
+        event: "operations-order.json",
+        cold: &["secretsmanager.GetSecretValue", "dynamodb.GetItem"],
+        warm: &["dynamodb.GetItem"],
+    },
+    // A day is counted once, and its totals are kept.
+    Expected {
+        function: "OperationsFunction",
+        binary: "operations",
+        event: "operations-day.json",
+        cold: &[
+            "secretsmanager.GetSecretValue",
+            "dynamodb.GetItem",
+            "dynamodb.Query x8",
+            "dynamodb.Query x8",
+            "dynamodb.UpdateItem",
+        ],
+        warm: &["dynamodb.GetItem"],
+    },
 ];
 
 #[test]
@@ -93,9 +150,83 @@ fn every_event_takes_these_steps_and_no_other() {
     });
 }
 
+#[test]
+fn a_login_takes_these_steps_and_no_other() {
+    story_on_an_idle_machine(&[], async |stand| {
+        // What a process keeps is there.
+        let (mut visitor, callback) = up_to_the_callback(&stand, &member(), &random_user()).await;
+        visitor.get(&callback).await;
+        let wires = [&**stand.aws.tap(), stand.line.wire()];
+        for wire in wires {
+            wire.set_latency(LATENCY);
+        }
+        let since = Instant::now();
+        let (mut visitor, callback) = up_to_the_callback(&stand, &member(), &random_user()).await;
+        let back = Instant::now();
+        visitor.get(&callback).await;
+        let calls = wires.map(Wire::calls).concat();
+        let of_login = |call: &&Call| call.caller.function == "line-login" && call.started >= since;
+        let (before, after): (Vec<_>, Vec<_>) = calls.iter().filter(of_login).partition(|call| call.started < back);
+        let told = [before, after].map(|calls| steps(calls).iter().map(|step| described(step)).collect::<Vec<_>>());
+        let [before, after] = told;
+        assert_eq!(before, ["dynamodb.GetItem", "dynamodb.GetItem", "dynamodb.GetItem", "dynamodb.PutItem"]);
+        assert_eq!(
+            after,
+            [
+                "dynamodb.UpdateItem",
+                "POST /oauth2/v2.1/token",
+                "dynamodb.GetItem x2",
+                "dynamodb.TransactWriteItems",
+                "GET /friendship/v1/status",
+                "dynamodb.PutItem",
+                "dynamodb.UpdateItem",
+                "dynamodb.UpdateItem",
+            ]
+        );
+    });
+}
+
+/// Nobody waits for the report; its calls cost. These are those of a stack's first day.
+#[test]
+fn the_report_makes_these_calls_and_no_other() {
+    story_on_an_idle_machine(&[], async |stand| {
+        let one = stand.aws.one_process("DailyReportFunction", "daily-report").await.expect("a process");
+        let answer = one.invoke(&event(&stand, "daily-report.json", 1)).await.expect("an answer");
+        assert_eq!(answer["report"], "sent");
+        let wires = [&**stand.aws.tap(), stand.line.wire(), stand.sobot.wire()];
+        let calls = wires.map(Wire::calls).concat();
+        let its_own: Vec<_> = calls.iter().filter(|call| call.started >= one.started()).collect();
+        // Of fourteen days, none of which is counted yet, each has 16 shards.
+        assert_eq!(
+            described(&its_own),
+            [
+                "GET /api/get_token",
+                "GET /v2/bot/info",
+                "GET /v2/bot/insight/followers",
+                "GET /v2/bot/insight/message/delivery x2",
+                "GET /v2/bot/insight/message/event/aggregation x14",
+                "GET /v2/bot/message/delivery/push x14",
+                "GET /v2/bot/message/quota",
+                "GET /v2/bot/message/quota/consumption",
+                "POST /chat-set/api/line/query_task_list",
+                "POST /chat-set/api/line/send_record_list x3",
+                "POST /oauth2/v2.1/token",
+                "POST /v2/email/outbound-emails",
+                "dynamodb.BatchGetItem",
+                "dynamodb.GetItem x17",
+                "dynamodb.Query x224",
+                "dynamodb.UpdateItem x22",
+                "secretsmanager.GetSecretValue x2",
+                "sqs.GetQueueAttributes x4",
+            ]
+            .join(", ")
+        );
+    });
+}
+
 /// The steps of the first event of a process, and of the second.
 async fn told(stand: &Stand, expected: &Expected) -> [Vec<String>; 2] {
-    let wires = [&**stand.aws.tap(), stand.line.wire()];
+    let wires = [&**stand.aws.tap(), stand.line.wire(), stand.sobot.wire()];
     for wire in wires {
         wire.set_latency(LATENCY);
     }
@@ -131,9 +262,13 @@ fn event(stand: &Stand, file: &str, number: usize) -> Value {
     let path = local_stand::repository().join("events").join(file);
     // A schedule's event says nothing.
     let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
+    let now = OffsetDateTime::now_utc();
     let text = text
         .replace("R20200714-", &format!("R2020{number}-"))
-        .replace("01FZ74A0TDDPYRVKNK77", &format!("{number:020}"));
+        .replace("01FZ74A0TDDPYRVKNK77", &format!("{number:020}"))
+        // An event that is kept no longer does nothing.
+        .replace("1594791252011", &format!("{}000", now.unix_timestamp()))
+        .replace("2020-07-15T05:34:12.123456789Z", &now.format(&Rfc3339).expect("a time"));
     let mut event: Value = serde_json::from_str(&text).expect("an event");
     fill_in(stand, &mut event);
     event

@@ -62,6 +62,7 @@ mod events;
 mod foreign_bytes;
 mod generated;
 mod inbox;
+mod kept_forms;
 mod load;
 mod login;
 mod login_browser;

@@ -195,6 +195,11 @@ impl LocalAws {
         Ok(Self { stand, tap, endpoint, outputs, environments, api_url, routes })
     }
 
+    /// The outputs of the stack, by name.
+    pub fn outputs(&self) -> &BTreeMap<String, String> {
+        &self.outputs
+    }
+
     /// An output of the stack; panics, naming the outputs there are, if the template has no such one.
     pub fn output(&self, name: &str) -> &str {
         let known = || self.outputs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -380,6 +380,36 @@ fn what_holds_data_says_what_becomes_of_it_with_the_stack() {
 
 /// What the deployer's policy allows is by service and by the beginning of names: a new kind of resource needs a
 /// statement, and a secret's name begins with its own, not the stack's.
+/// CloudFormation makes a secret's value anew when any word of how it is made changes, and so throws away the keys that
+/// people have put beside it, and what was hashed under it (AWS: "AWS::SecretsManager::Secret", GenerateSecretString).
+#[test]
+fn no_deployment_makes_a_generated_secret_anew() {
+    let made = |key: &str, length: u32| {
+        json!({
+            "SecretStringTemplate": "{}",
+            "GenerateStringKey": key,
+            "PasswordLength": length,
+            "ExcludePunctuation": true,
+        })
+    };
+    let pinned = BTreeMap::from([
+        ("OperatorKeysSecret", made("operator", 48)),
+        ("OrderKeySecret", made("current", 48)),
+        ("PseudonymSecret", made("key", 64)),
+    ]);
+    let resources = template().written["Resources"].as_object().expect("resources");
+    let generated: BTreeMap<&str, Value> = resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::SecretsManager::Secret")
+        .filter_map(|(name, secret)| Some((name.as_str(), secret["Properties"].get("GenerateSecretString")?.clone())))
+        .collect();
+    assert_eq!(generated, pinned, "a living stack's keys would be replaced");
+    for name in pinned.keys() {
+        let secret = &resources[*name]["Properties"];
+        assert!(secret.get("Name").is_none() && secret.get("SecretString").is_none(), "{name} would be another secret");
+    }
+}
+
 #[test]
 fn whoever_deploys_may_make_what_the_template_has() {
     const POLICY: &str = ".github/deployer-policy.json";

@@ -6,7 +6,10 @@ use shared::{
     audit::{AuditKind, Entry},
     customer::unlink::{UnlinkError, Unlinked, unlink},
     ids::MemberId,
-    lambda::http_api::{Problem, json_response},
+    lambda::{
+        http_api::{Problem, json_response},
+        problem_code::ProblemCode,
+    },
     line::login::Deauthorized,
 };
 
@@ -16,8 +19,17 @@ use crate::{
     unavailable,
 };
 
-/// The answer where a link was made meanwhile.
-pub(crate) const LINKED_ANEW: &str = "The member logged in again at this moment, and the new link stands.";
+const NO_SUCH_LINK: &str = "This member is not linked to a LINE user.";
+const LINKED_ANEW: &str = "The member has just logged in again; the new link was kept.";
+
+/// A link was made meanwhile.
+pub(crate) fn linked_anew(member: &MemberId) -> Problem {
+    Problem::new(ProblemCode::LinkedAnew, LINKED_ANEW).about("memberId", member.as_str())
+}
+
+fn no_such_link(member: &MemberId) -> Problem {
+    Problem::new(ProblemCode::NoSuchLink, NO_SUCH_LINK).about("memberId", member.as_str())
+}
 
 /// What became of the grant at LINE, in the contract's words.
 pub(crate) fn grant_name(grant: Option<Deauthorized>) -> &'static str {
@@ -34,7 +46,7 @@ impl Operations {
         let mut query = Query::of(request, &["reason"]);
         let operator = query.operator(caller);
         let operator = query.finish(operator)?;
-        let not_linked = || Problem::new(StatusCode::NOT_FOUND, "This member is linked to no LINE user.");
+        let not_linked = || no_such_link(&member);
         // Nothing to note where there is no link.
         self.links.line_user_of(&member).await.map_err(unavailable)?.ok_or_else(not_linked)?;
         let entry = Entry::new(AuditKind::Unlink, member.as_str(), &operator, None, self.clock.now());
@@ -45,7 +57,7 @@ impl Operations {
                 Ok(json_response(StatusCode::OK, &body))
             }
             Ok(Unlinked::NotLinked) => Err(not_linked()),
-            Err(UnlinkError::LinkedAnew) => Err(Problem::new(StatusCode::CONFLICT, LINKED_ANEW)),
+            Err(UnlinkError::LinkedAnew) => Err(linked_anew(&member)),
             Err(error) => Err(unavailable(error)),
         }
     }

@@ -28,7 +28,7 @@ use crate::{
     CallResult, Caller, Operations,
     cursor::{self, Room},
     input::{self, Query},
-    links::{LINKED_ANEW, grant_name},
+    links::{grant_name, linked_anew},
     messages::event_json,
     rfc3339, unavailable, without_nulls,
 };
@@ -235,7 +235,7 @@ impl Operations {
             match unlink(member, &self.links, &self.login, &self.login_secret, self.clock).await {
                 Ok(Unlinked::Removed { grant: ended }) => grant = Some(grant_name(ended)),
                 Ok(Unlinked::NotLinked) => {}
-                Err(UnlinkError::LinkedAnew) => return Err(Problem::new(StatusCode::CONFLICT, LINKED_ANEW)),
+                Err(UnlinkError::LinkedAnew) => return Err(linked_anew(member)),
                 Err(error) => return Err(unavailable(error)),
             }
             self.links.forget_former_of_member(member).await.map_err(unavailable)?;

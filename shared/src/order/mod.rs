@@ -18,7 +18,10 @@ use crate::{
     ids::{LineUserId, MemberId, OrderId},
     invalid::Invalid,
     language::Language,
-    order::{fields::Fields, money::Money},
+    order::{
+        fields::{FieldError, Fields},
+        money::Money,
+    },
 };
 
 /// The largest request body, in bytes.
@@ -152,7 +155,7 @@ impl Order {
         if let (Some(start), Some(end)) = (started_at, ended_at)
             && end < start
         {
-            fields.error("endedAt", "must not be before startedAt");
+            fields.error(FieldError::invalid("endedAt", "must not be before startedAt"));
         }
         let end_shop = fields.optional("endShop", ShopName::parse);
         let detail_url = fields.optional("detailUrl", DetailUrl::parse);
@@ -196,7 +199,7 @@ fn recipient(fields: &mut Fields<'_>) -> Option<Recipient> {
     match (fields.find("recipient.lineUserId").is_null(), fields.find("recipient.memberId").is_null()) {
         (true, false) => fields.optional("recipient.memberId", MemberId::parse).map(Recipient::Member),
         (false, false) => {
-            fields.error("recipient", "must have lineUserId or memberId, not both");
+            fields.error(FieldError::invalid("recipient", "must have lineUserId or memberId, not both"));
             None
         }
         (_, true) => fields.required("recipient.lineUserId", LineUserId::parse).map(Recipient::LineUser),

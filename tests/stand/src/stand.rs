@@ -17,6 +17,7 @@ use shared::{
     },
     delivery::{record::DeliveryRecord, retry_key::KeySpace},
     ids::LineUserId,
+    lambda::problem_code::ProblemCode,
     notification::NotificationKind,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -85,6 +86,18 @@ impl Reply {
         let status = response.status().as_u16();
         let body = serde_json::from_slice(&response.bytes().await.unwrap_or_default()).unwrap_or_default();
         Self { status, content_type, retry_after, body }
+    }
+
+    /// # Panics
+    /// Where it is not this problem.
+    #[track_caller]
+    pub fn assert_problem(&self, code: ProblemCode) {
+        let status = code.status().as_u16();
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code.name())), "{self:?}");
+        assert_eq!((self.content_type.as_str(), &self.body["status"]), ("application/problem+json", &json!(status)));
+        for field in ["type", "title", "detail"] {
+            assert!(self.body[field].is_string(), "{field}: {}", self.body);
+        }
     }
 }
 

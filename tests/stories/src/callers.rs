@@ -12,7 +12,12 @@ use local_stand::{
     stand::{Reply, Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
-use shared::{aws::secret::Secret, clock::Clock, inbox::messages::StoredEvent, lambda::callers::CallerKeys};
+use shared::{
+    aws::secret::Secret,
+    clock::Clock,
+    inbox::messages::StoredEvent,
+    lambda::{callers::CallerKeys, problem_code::ProblemCode},
+};
 use tokio::time::Instant;
 
 use crate::{login::Visitor, now_ms, story_alone, user};
@@ -187,6 +192,8 @@ fn what_is_not_set_is_not_asked_for_by_every_stranger() {
         let read = stand.aws.tap().calls_about(stand.aws.output("SobotSecretArn")).len() - read_before;
         assert!(read <= 1, "40 strangers made {read} calls");
         assert!(told(&stand, "webhooks", "SecretUnusable").is_empty(), "a stack without Sobot is well");
+        stand.aws.kill("operations").expect("killed");
+        stand.operate("GET", "/sobot/tasks", None).await.assert_problem(ProblemCode::NoSobot);
     });
 }
 
@@ -397,7 +404,8 @@ fn a_key_does_what_its_scopes_say_and_nothing_else() {
             assert!(![401, 403].contains(&call(&stand, &stand.operator_key, method, path).await), "{method} {path}");
         }
         let refused = stand.operate_with(Some(&of(0)), "DELETE", "/links/M-1?reason=none", None).await;
-        assert_eq!(refused.body["detail"], "This key may not do that: it lacks the scope unlink.");
+        refused.assert_problem(ProblemCode::MissingScope);
+        assert_eq!(refused.body["scope"], "unlink");
     });
 }
 

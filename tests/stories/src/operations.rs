@@ -5,12 +5,12 @@ use std::time::Duration;
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
     line::webhook_sender::{WebhookSender, event, message},
-    line::{Behaviour, Endpoint, Target},
+    line::{Behaviour, Endpoint, ReleaseAs, Target},
     sobot::{List, ListBehaviour, SendRecord, Task, error},
     stand::{Reply, Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
-use shared::delivery::state::State;
+use shared::{delivery::state::State, lambda::problem_code::ProblemCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -173,7 +173,8 @@ fn a_wrong_wish_changes_nothing_and_names_its_fields() {
         assert_eq!(wrong_fields(&turn(unknown).await), ["force"]);
         assert_eq!(wrong_fields(&turn(json!([false])).await), [""]);
         let reply = stand.operate("PUT", "/switches/rented", Some(json!({ "enabled": false, "reason": "x" }))).await;
-        assert!(reply.status == 404 && reply.body["detail"].as_str().expect("words").contains("all, finish"));
+        reply.assert_problem(ProblemCode::NoSuchSwitch);
+        assert!(reply.body["detail"].as_str().expect("words").contains("all, finish"));
         assert!(
             get(stand, "/switches").await["switches"]
                 .as_array()
@@ -294,6 +295,31 @@ fn a_query_that_no_address_may_have_is_answered() {
     });
 }
 
+/// What API Gateway does not let through: only a mistake in the template would.
+#[test]
+fn a_call_that_is_none_of_the_functions_is_answered() {
+    story(async |stand| {
+        let event: Value =
+            serde_json::from_str(include_str!("../../../events/operations-switches.json")).expect("JSON");
+        let mut unknown = event.clone();
+        unknown["headers"]["authorization"] = json!(format!("Bearer {}", stand.operator_key));
+        unknown["routeKey"] = json!("GET /secrets");
+        unknown["requestContext"]["routeKey"] = json!("GET /secrets");
+        let mut unreadable = event;
+        unreadable["headers"]["host"] = json!("no host");
+        unreadable["requestContext"]["domainName"] = json!("no host");
+        for (event, code) in [(unknown, ProblemCode::NoSuchOperation), (unreadable, ProblemCode::BadAddress)] {
+            let answer = stand.invoke("OperationsFunctionName", &event).await.expect("an answer");
+            let body: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("a problem");
+            assert_eq!(
+                (&answer["statusCode"], &body["code"]),
+                (&json!(code.status().as_u16()), &json!(code.name())),
+                "{answer}"
+            );
+        }
+    });
+}
+
 /// Asks without a key for a path that no client has touched.
 async fn raw(stand: &Stand, path: &str) -> (u16, String) {
     let address = stand.public_api.base_url();
@@ -408,12 +434,34 @@ fn a_member_is_unlinked_and_the_grant_ends_at_line() {
         assert_eq!((reply.status, &reply.body), (200, &json!({ "memberId": member, "grant": "ended" })));
         assert_eq!(stand.line.grants_of(&customer), 0);
         assert!(get(stand, &format!("/users/{customer}/messages")).await["memberId"].is_null());
-        assert_eq!(stand.operate("DELETE", &path, None).await.status, 404);
+        stand.operate("DELETE", &path, None).await.assert_problem(ProblemCode::NoSuchLink);
         let order = order_with(json!({ "recipient": { "memberId": member } }));
         assert_eq!(stand.post(&order).await.body["reason"], "not_linked");
         let audit = all_pages(stand, "/audit?kind=unlink&limit=1", "entries").await.concat();
         let about = audit.iter().filter(|entry| entry["subject"] == json!(member)).collect::<Vec<_>>();
         assert!(about.len() == 2 && about[0]["reason"] == "left the company", "each wish is noted: {about:?}");
+    });
+}
+
+#[test]
+fn a_login_during_an_unlink_keeps_its_link() {
+    story(async |stand| {
+        let member = format!("m-{}", random_user());
+        let [former, new] = [(); 2].map(|()| random_user());
+        stand.log_in(&member, &former).await.expect("logged in");
+        let held = Target::Login(Endpoint::Deauthorize, former.clone());
+        stand.line.script(held.clone(), [Behaviour::Hold]);
+        let unlink = {
+            let (stand, path) = (stand.clone(), format!("/links/{member}?reason=x"));
+            tokio::spawn(async move { stand.operate("DELETE", &path, None).await })
+        };
+        stand.line.wait_until("LINE is asked", Duration::from_secs(30), |line| line.is_held(held.clone())).await;
+        stand.link(&member, &new).await.expect("another link");
+        assert!(stand.line.release(held, ReleaseAs::Accept));
+        unlink.await.expect("no panic").assert_problem(ProblemCode::LinkedAnew);
+        let order = order_with(json!({ "recipient": { "memberId": member } }));
+        assert_eq!(stand.post(&order).await.body["delivery"], "sent");
+        assert_eq!(stand.line.received_by(&new).len(), 1);
     });
 }
 
@@ -473,7 +521,7 @@ fn sobots_mass_sends_are_listed_page_by_page() {
         stand.sobot.script_list(List::Tasks, [ListBehaviour::HangUp, ListBehaviour::HangUp]);
         assert_eq!(stand.operate("GET", "/sobot/tasks", None).await.status, 503);
         stand.sobot.script_list(List::Tasks, [ListBehaviour::Answer(error("900001", "busy"))]);
-        assert_eq!(stand.operate("GET", "/sobot/tasks", None).await.status, 503);
+        stand.operate("GET", "/sobot/tasks", None).await.assert_problem(ProblemCode::Unavailable);
     });
 }
 
@@ -544,17 +592,15 @@ fn a_picture_that_line_has_is_opened_and_who_opened_it_is_noted() {
         assert_eq!(header("content-disposition"), format!("attachment; filename=\"{file}\""));
         assert_eq!(answer.text().await.expect("text"), "<p>Hi!");
 
-        for (id, status, says) in [
-            (large, 409, "4 MB"),
-            (preparing, 503, "prepares"),
-            (gone, 404, "no more"),
-            (unsent, 404, "took it back"),
-            (text, 404, "no such media"),
-            ("1", 404, "no such media"),
+        for (id, code) in [
+            (large, ProblemCode::MediaTooLarge),
+            (preparing, ProblemCode::MediaPreparing),
+            (gone, ProblemCode::MediaGone),
+            (unsent, ProblemCode::NoSuchMedia),
+            (text, ProblemCode::NoSuchMedia),
+            ("1", ProblemCode::NoSuchMedia),
         ] {
-            let reply = stand.operate("GET", &path(&customer, id), None).await;
-            assert_eq!(reply.status, status, "{id}: {reply:?}");
-            assert!(reply.body["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{reply:?}");
+            stand.operate("GET", &path(&customer, id), None).await.assert_problem(code);
         }
         assert_eq!(stand.operate("GET", &path(&other, picture), None).await.status, 404, "it is somebody else's");
         assert_eq!(wrong_fields(&stand.operate("GET", &path(&customer, "x"), None).await), ["messageId"]);

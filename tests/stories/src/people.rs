@@ -11,9 +11,12 @@ use local_stand::{
     stand::{Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
-use shared::delivery::{
-    record::DeliveryRecord,
-    state::{Reason, State},
+use shared::{
+    delivery::{
+        record::DeliveryRecord,
+        state::{Reason, State},
+    },
+    lambda::problem_code::ProblemCode,
 };
 use time::OffsetDateTime;
 
@@ -114,7 +117,7 @@ fn who_is_forgotten_leaves_order_ids_states_and_times_and_nothing_else() {
         assert_eq!(again(to_nobody.clone()).await.body["reason"], "not_linked");
         let force = json!({ "force": true, "reason": "to see that it is refused" });
         let resend = stand.operate("POST", &format!("/orders/{}/resend", id(&open)), Some(force)).await;
-        assert_eq!(resend.status, 409, "{}", resend.body);
+        resend.assert_problem(ProblemCode::Erased);
         stand.wait_for_an_empty_retry_queue().await;
         assert_eq!(stand.line.pushes_to(&person).len(), pushes);
         let record = stand.operate("GET", &format!("/orders/{}", id(&open)), None).await.body;

@@ -10,9 +10,14 @@ use shared::{
     foreign_json,
     invalid::Invalid,
     lambda::http_api::{Problem, utf8_body},
+    line::day::day_start,
     order::fields::FieldError,
 };
-use time::{Date, format_description::BorrowedFormatItem, macros::format_description};
+use time::{
+    Date, OffsetDateTime,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
+};
 
 use crate::{Caller, cursor};
 
@@ -35,6 +40,24 @@ pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Invalid {
 pub fn day(text: &str) -> Result<Date, Invalid> {
     const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
     Date::parse(text, FORMAT).map_err(|_| "must be a day such as 2026-09-01".into())
+}
+
+/// When a span of time begins: a time, or the beginning of LINE's day.
+pub fn span_start(text: &str) -> Result<OffsetDateTime, Invalid> {
+    day(text).map(day_start).or_else(|_| time(text))
+}
+
+/// When it ends: a time, which is not in it any more, or the end of LINE's day.
+pub fn span_end(text: &str) -> Result<OffsetDateTime, Invalid> {
+    match day(text) {
+        Ok(day) => day.next_day().map(day_start).ok_or_else(|| "is too late".into()),
+        Err(_) => time(text),
+    }
+}
+
+fn time(text: &str) -> Result<OffsetDateTime, Invalid> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "must be a day such as 2026-09-01, or a time such as 2026-09-01T08:00:00Z".into())
 }
 
 fn reason(text: &str) -> Result<String, Invalid> {
@@ -76,13 +99,18 @@ impl Query {
         for (name, value) in request.query_string_parameters().iter() {
             if !known.contains(&name) {
                 query.errors.push(FieldError::unknown(&shortened(name), "unknown parameter"));
-            } else if query.given.iter().any(|(given, _)| given == name) {
+            } else if query.has(name) {
                 query.errors.push(FieldError::repeated(name));
             } else {
                 query.given.push((name.to_owned(), value.to_owned()));
             }
         }
         query
+    }
+
+    /// Whether a parameter is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| given == name)
     }
 
     /// Notes that a parameter is wrong.
@@ -104,7 +132,7 @@ impl Query {
 
     /// A parameter that must be there.
     pub fn required<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        if !self.given.iter().any(|(given, _)| given == name) {
+        if !self.has(name) {
             self.errors.push(FieldError::missing(name));
         }
         self.optional(name, parse)
@@ -240,6 +268,15 @@ mod tests {
                 "{written}"
             );
         }
+    }
+
+    #[test]
+    fn a_span_of_days_has_all_of_both() {
+        use time::macros::datetime;
+        assert_eq!(span_start("2026-09-01"), Ok(datetime!(2026-08-31 15:00 UTC)));
+        assert_eq!(span_end("2026-09-01"), Ok(datetime!(2026-09-01 15:00 UTC)));
+        assert_eq!(span_end("2026-09-01T08:00:00+08:00"), Ok(datetime!(2026-09-01 00:00 UTC)));
+        assert!(span_start("yesterday").is_err() && span_end("9999-12-31").is_err());
     }
 
     #[test]

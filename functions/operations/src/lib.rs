@@ -115,7 +115,7 @@ impl Caller {
         scopes.iter().try_for_each(|scope| self.has(*scope))
     }
 
-    fn has(&self, scope: Scope) -> Result<(), Problem> {
+    pub(crate) fn has(&self, scope: Scope) -> Result<(), Problem> {
         if self.scopes.contains(&scope) {
             return Ok(());
         }
@@ -127,6 +127,7 @@ impl Caller {
 /// What a key must be good for, to make a call: all of it. Whoever is forgotten is unlinked, too.
 fn scopes(route: &str) -> &'static [Scope] {
     match route {
+        "GET /links/{memberId}" => &[Scope::Links],
         "DELETE /links/{memberId}" => &[Scope::Unlink],
         "DELETE /users/{lineUserId}" | "DELETE /members/{memberId}" => &[Scope::Operate, Scope::Unlink],
         route if route.starts_with("GET ") => &[Scope::Read],
@@ -191,11 +192,14 @@ impl Operations {
             "DELETE /dead-letters/{id}" => self.discard_dead_letter(request, caller).await,
             "GET /users/{lineUserId}/messages" => self.list_messages(request, caller).await,
             "GET /users/{lineUserId}/messages/{messageId}/content" => self.open_media(request, caller).await,
+            "GET /users/{lineUserId}/orders" => self.list_user_orders(request, caller).await,
             "GET /users/{lineUserId}" => self.show_user(request, caller).await,
             "DELETE /users/{lineUserId}" => self.erase_user(request, caller).await,
             "POST /users/{lineUserId}/messages/{messageId}/media" => self.ask_for_media(request, caller).await,
             "GET /members/{memberId}" => self.show_member(request, caller).await,
             "DELETE /members/{memberId}" => self.erase_member(request, caller).await,
+            "GET /members/{memberId}/orders" => self.list_member_orders(request, caller).await,
+            "GET /links/{memberId}" => self.show_link(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /quota" => self.read_quota(request).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,

@@ -1,12 +1,16 @@
-//! `DELETE /links/{memberId}`: unlinks a member.
+//! `GET /links/{memberId}`: whether a member is linked, for the app's back end. `DELETE`: unlinks the member.
 
 use lambda_http::{Request, http::StatusCode};
 use serde_json::json;
 use shared::{
     audit::{AuditKind, Entry},
-    customer::unlink::{UnlinkError, Unlinked, unlink},
+    customer::{
+        friend::Friendship,
+        unlink::{UnlinkError, Unlinked, unlink},
+    },
     ids::MemberId,
     lambda::{
+        callers::Scope,
         http_api::{Problem, json_response},
         problem_code::ProblemCode,
     },
@@ -16,7 +20,7 @@ use shared::{
 use crate::{
     CallResult, Caller, Operations,
     input::{self, Query},
-    unavailable,
+    unavailable, without_nulls,
 };
 
 const NO_SUCH_LINK: &str = "This member is not linked to a LINE user.";
@@ -41,6 +45,26 @@ pub(crate) fn grant_name(grant: Option<Deauthorized>) -> &'static str {
 }
 
 impl Operations {
+    pub(crate) async fn show_link(&self, request: &Request, caller: &Caller) -> CallResult {
+        let member = input::path(request, "memberId", MemberId::parse)?;
+        Query::none(request)?;
+        let Some(user) = self.links.line_user_of(&member).await.map_err(unavailable)? else {
+            return Ok(json_response(StatusCode::OK, &json!({ "memberId": member.as_str(), "linked": false })));
+        };
+        let pseudonym = self.delivery.pseudonyms().of_user(&user).await.map_err(unavailable)?;
+        let known = tokio::try_join!(self.links.linked_since(&member), self.friends.get(&user, &pseudonym));
+        let (since, belief) = known.map_err(unavailable)?;
+        let body = without_nulls(json!({
+            "memberId": member.as_str(),
+            "linked": true,
+            "linkedAt": since,
+            "friend": belief.map(|belief| belief.friendship == Friendship::Friend),
+            // Who reads everything else may know who it is.
+            "lineUserId": caller.has(Scope::Read).is_ok().then(|| user.as_str()),
+        }));
+        Ok(json_response(StatusCode::OK, &body))
+    }
+
     pub(crate) async fn unlink_member(&self, request: &Request, caller: &Caller) -> CallResult {
         let member = input::path(request, "memberId", MemberId::parse)?;
         let mut query = Query::of(request, &["reason"]);

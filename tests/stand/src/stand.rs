@@ -18,6 +18,7 @@ use shared::{
     delivery::{record::DeliveryRecord, retry_key::KeySpace},
     ids::LineUserId,
     lambda::problem_code::ProblemCode,
+    line::day::line_day,
     notification::NotificationKind,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -382,6 +383,15 @@ impl Stand {
         let item = self.delivery_item(order_id).await.context("no record")?;
         let shard = item.get("day_shard").and_then(|shard| shard.as_s().ok()?.split_once('#')).context("a shard")?.1;
         self.change_record(order_id, json!({ "day": day.to_string(), "day_shard": format!("{day}#{shard}") })).await
+    }
+
+    /// Moves a record to another time, as if its order had arrived then.
+    pub async fn change_arrival(&self, order_id: &str, at: OffsetDateTime) -> anyhow::Result<()> {
+        self.change_day(order_id, line_day(at)).await?;
+        let item = self.delivery_item(order_id).await.context("no record")?;
+        let state = item.get("state").and_then(|state| state.as_s().ok()).context("a state")?;
+        let listed = format!("{state}#{:010}#{order_id}", at.unix_timestamp());
+        self.change_record(order_id, json!({ "created_at": at.format(&Rfc3339)?, "listed": listed })).await
     }
 
     /// The retry key of a record's present generation.

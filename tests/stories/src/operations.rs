@@ -11,6 +11,7 @@ use local_stand::{
 };
 use serde_json::{Value, json};
 use shared::{delivery::state::State, lambda::problem_code::ProblemCode};
+use time::{OffsetDateTime, macros::datetime};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -330,6 +331,61 @@ async fn raw(stand: &Stand, path: &str) -> (u16, String) {
     stream.read_to_string(&mut answer).await.expect("answered");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     (status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+}
+
+#[test]
+fn deliveries_of_a_span_of_time_are_listed_the_newest_first_over_days_and_pages() {
+    story_alone(&[], async |stand| {
+        let midnight = datetime!(2026-09-01 00:00 +9);
+        // Two of one second, on three days; at midnight begins the latest one.
+        let arrivals = [-26 * 3600, -3600, -1, 0, 0, 30, 3600];
+        let mut orders = Vec::new();
+        for (number, seconds) in arrivals.into_iter().enumerate() {
+            let order = if number % 2 == 0 { refused(&stand).await } else { order_with(json!({})) };
+            if number % 2 == 1 {
+                assert_eq!(stand.post(&order).await.body["delivery"], "sent");
+            }
+            let at = midnight + time::Duration::seconds(seconds);
+            stand.change_arrival(id(&order), at).await.expect("written");
+            orders.push((at, id(&order).to_owned(), number % 2 == 0));
+        }
+        orders.sort_unstable_by(|one, other| other.cmp(one));
+        let ids = |is_wanted: &dyn Fn(&(OffsetDateTime, String, bool)) -> bool| {
+            orders.iter().filter(|order| is_wanted(order)).map(|(_, id, _)| id.clone()).collect::<Vec<_>>()
+        };
+        let search = async |filter: &str| {
+            let pages = all_pages(&stand, &format!("/deliveries?{filter}"), "deliveries").await;
+            pages.concat().iter().map(|one| id(one).to_owned()).collect::<Vec<_>>()
+        };
+        for limit in [1, 2, 3, 100] {
+            let all = search(&format!("from=2026-08-30&to=2026-09-01&limit={limit}")).await;
+            assert_eq!(all, ids(&|_| true), "{limit} a page");
+        }
+        assert_eq!(search("from=2026-08-30&to=2026-09-01&state=unsuccessful").await, ids(&|(_, _, refused)| *refused));
+        assert_eq!(search("from=2026-08-30&to=2026-09-01&state=sent,pending").await, ids(&|(_, _, refused)| !refused));
+        let of_reason = "from=2026-08-30&to=2026-09-01&reason=refused_by_line&limit=1";
+        assert_eq!(search(of_reason).await, ids(&|(_, _, refused)| *refused));
+        assert_eq!(search("from=2026-08-31&to=2026-08-31").await, ids(&|(at, ..)| *at < midnight && at.day() == 31));
+        let second = "from=2026-08-31T15:00:00Z&to=2026-08-31T15:00:01Z&limit=1";
+        assert_eq!(search(second).await, ids(&|(at, ..)| *at == midnight));
+        assert!(search("from=2026-06-20&to=2026-08-20").await.is_empty());
+
+        let today = order_with(json!({}));
+        assert_eq!(stand.post(&today).await.status, 200);
+        let day = get(&stand, "/days/today").await["date"].as_str().expect("a day").to_owned();
+        assert_eq!(search(&format!("from={day}")).await, [id(&today)], "until now");
+        for (filter, wrong) in [
+            ("to=2026-09-01", vec!["from"]),
+            ("from=2026-09-02&to=2026-09-01", vec!["to"]),
+            ("from=2026-01-01&to=2026-09-01", vec!["to"]),
+            ("from=2020-01-01", vec!["from"]),
+            ("from=yesterday&to=x&state=lost,sent", vec!["from", "to", "state"]),
+            ("from=2026-09-01&to=2026-09-01&date=2026-09-01", vec!["date"]),
+        ] {
+            let reply = stand.operate("GET", &format!("/deliveries?{filter}"), None).await;
+            assert_eq!(wrong_fields(&reply), wrong, "{filter}");
+        }
+    });
 }
 
 #[test]

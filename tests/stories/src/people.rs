@@ -310,6 +310,46 @@ fn who_had_blocked_us_and_is_forgotten_is_still_not_pushed_to() {
 }
 
 #[test]
+fn a_persons_orders_are_listed_the_newest_first_and_who_looked_is_noted() {
+    story(async |stand| {
+        let (member, customer) = (random_key(), random_user());
+        let mut orders = Vec::new();
+        let mut post = async |recipient: Value, hours_ago: i64| {
+            let order = order_with(json!({ "recipient": recipient }));
+            assert_eq!(stand.post(&order).await.status, 200);
+            let at = OffsetDateTime::now_utc() - time::Duration::hours(hours_ago);
+            stand.change_arrival(id(&order), at).await.expect("written");
+            orders.push(id(&order).to_owned());
+        };
+        post(json!({ "memberId": member }), 5).await;
+        stand.log_in(&member, &customer).await.expect("linked");
+        post(json!({ "memberId": member }), 40).await;
+        post(json!({ "lineUserId": customer }), 1).await;
+        let newest_first = [&orders[2], &orders[0], &orders[1]];
+        for who in [format!("/users/{customer}"), format!("/members/{member}")] {
+            let (mut listed, mut path) = (Vec::new(), format!("{who}/orders?limit=2"));
+            loop {
+                let page = stand.operate("GET", &path, None).await.body;
+                assert_eq!((&page["complete"], &page["link"]["memberId"]), (&json!(true), &json!(member)), "{page}");
+                assert!(page["link"]["linkedAt"].is_string() && page["friend"]["friend"] == true, "{page}");
+                listed.extend(page["orders"].as_array().expect("orders").iter().map(|one| id(one).to_owned()));
+                let Some(next) = page["next"].as_str() else { break };
+                path = format!("{who}/orders?limit=2&cursor={next}");
+            }
+            assert_eq!(listed.iter().collect::<Vec<_>>(), newest_first, "{who}");
+        }
+        let page = stand.operate("GET", &format!("/members/{member}/orders"), None).await.body;
+        let reasons = page["orders"].as_array().expect("orders").iter().map(|order| order["reason"].clone());
+        assert_eq!(reasons.collect::<Vec<_>>(), [Value::Null, json!("not_linked"), Value::Null]);
+        let shown = stand.operate("GET", &format!("/users/{customer}"), None).await.body;
+        let audit = stand.operate("GET", "/audit?kind=read&limit=100", None).await.body;
+        let is_noted =
+            |entry: &Value| entry["subject"] == shown["pseudonym"] && entry["detail"] == json!({ "what": "orders" });
+        assert!(audit["entries"].as_array().expect("entries").iter().filter(|entry| is_noted(entry)).count() >= 4);
+    });
+}
+
+#[test]
 fn a_worker_that_was_at_it_brings_nothing_back() {
     story(async |stand| {
         let order = order_with(json!({ "startShop": "a shop of hunter2" }));

@@ -37,6 +37,8 @@ use crate::{
 const SAMPLE_EVENT: &str = include_str!("../../../events/order-finished.json");
 /// Verified with SES on every stand.
 const REPORT_SENDER: &str = "report@example.com";
+/// The app of every stand.
+const RETURN_URL: &str = "https://app.example/line";
 /// How often a state is looked at that nobody announces.
 pub const POLL: Duration = Duration::from_millis(100);
 
@@ -146,7 +148,7 @@ impl Stand {
             ("LineDataApiBase", line.base_url()),
             ("LineAuthorizeBase", line.base_url()),
             ("LoginCallbackUrl", callback_url),
-            ("LoginReturnUrls", "https://app.example/line".to_owned()),
+            ("LoginReturnUrls", RETURN_URL.to_owned()),
             ("SobotApiBase", sobot.base_url()),
             ("OfficialAccountId", "@abc1234".to_owned()),
             ("ReportRecipients", "statistics@example.com,operator@example.com".to_owned()),
@@ -222,6 +224,11 @@ impl Stand {
         let page = client.get(callback).header("cookie", cookie).send().await?.text().await?;
         let title = page.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>"));
         Ok(title.with_context(|| format!("no page: {page}"))?.0.to_owned())
+    }
+
+    /// Where a customer may be sent after a login.
+    pub fn return_url(&self) -> &'static str {
+        RETURN_URL
     }
 
     /// Writes a secret's value, as the operator does after the deployment.

@@ -274,7 +274,7 @@ pub(crate) mod tests {
     fn spellings_of_one_order_are_one_order() {
         let plain = order_with(json!({})).to_json();
         let spelled = order_with(json!({
-            "status": 5, "unknown": [1], "startShop": " 上品快餐\n", "language": "zh",
+            "status": 5, "unknown": [1], "fee": { "amount": "162.00", "currency": "JPY" }, "startShop": " 上品快餐\n", "language": "zh",
             "endedAt": "2020-07-15T14:34:11.9+09:00", "detailUrl": "HTTPS://EXAMPLE.com/orders/R20200714-0001"
         }));
         assert_eq!(spelled.to_json(), plain);
@@ -357,7 +357,7 @@ pub(crate) mod tests {
             ("/recipient", json!({ "memberId": 7 }), "recipient.memberId"),
             ("/recipient", json!({ "memberId": "M1", "lineUserId": "U0123456789abcdef0123456789abcdef" }), "recipient"),
             ("/fee/amount", json!(162), "fee.amount"),
-            ("/fee/amount", json!("162.0"), "fee.amount"),
+            ("/fee/amount", json!("162.5"), "fee.amount"),
             ("/fee/amount", json!("-162"), "fee.amount"),
             ("/fee/currency", json!("YEN"), "fee.currency"),
         ] {

@@ -23,6 +23,8 @@ pub mod aws;
 pub mod clock;
 pub mod customer;
 pub mod delivery;
+#[cfg(test)]
+mod expected;
 pub mod foreign_json;
 pub mod ids;
 pub mod inbox;

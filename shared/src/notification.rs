@@ -132,9 +132,7 @@ impl Notification {
     /// The same with these fields in the place of its own; null takes one away. It stays about the same order.
     pub fn corrected(&self, fields: &Map<String, Value>) -> Result<Self, Vec<FieldError>> {
         let fixed = ["orderId", "status"].into_iter().filter(|name| fields.contains_key(*name));
-        let errors: Vec<_> = fixed
-            .map(|name| FieldError { field: name.to_owned(), problem: "cannot be corrected".to_owned() })
-            .collect();
+        let errors: Vec<_> = fixed.map(|name| FieldError::not_allowed(name, "cannot be corrected")).collect();
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -162,7 +160,7 @@ impl Notification {
 pub fn parse_bytes(body: &[u8]) -> Result<StatusChange, Vec<FieldError>> {
     let body = foreign_json::utf8(body).map_err(|error| vec![error.into()])?;
     let value = foreign_json::parse(body)
-        .map_err(|error| vec![FieldError { field: String::new(), problem: format!("must be JSON: {error}") }])?;
+        .map_err(|error| vec![FieldError::invalid("", format!("the body must be JSON: {error}"))])?;
     parse(&value)
 }
 
@@ -189,13 +187,13 @@ fn status(fields: &mut Fields<'_>) -> Option<Option<NotificationKind>> {
     if let Some(kind) = NotificationKind::ALL.into_iter().find(|kind| kind.is(status)) {
         return Some(Some(kind));
     }
-    let problem = match status {
+    let error = match status {
         Value::String(text) if is_name(text) => return Some(None),
         Value::Number(number) if number.as_u64().is_some_and(|number| number < 1000) => return Some(None),
-        Value::Null => "is missing",
-        _ => "must be a status: \"finish\" or 5, another name, or a number below 1000",
+        Value::Null => FieldError::missing("status"),
+        _ => FieldError::invalid("status", "must be a status: \"finish\" or 5, another name, or a number below 1000"),
     };
-    fields.error("status", problem);
+    fields.error(error);
     None
 }
 

@@ -103,7 +103,8 @@ impl LineLogin {
         let return_url = match &token.return_url {
             None => None,
             Some(address) => Some(String::from(self.return_urls.allow(address).ok_or_else(|| {
-                tracing::warn!(member.id = %token.member, "link token refused: return_url is not in LoginReturnUrls");
+                let error = "the link token: return_url is not allowed by LoginReturnUrls";
+                tracing::warn!(member.id = %token.member, error, "link token refused");
                 LoginPage::WrongLink
             })?)),
         };
@@ -117,7 +118,7 @@ impl LineLogin {
     async fn link_token(&self, token: &str) -> Result<LinkToken, LoginPage> {
         let now = self.clock.now();
         let verify = |secret: &Arc<LoginSecret>| match secret.link_token_keys.verify(token, now) {
-            Err(LinkTokenError::Signature) if !token.is_empty() => None,
+            Err(LinkTokenError::Signature) => None,
             result => Some(result),
         };
         let verified = self.secret.first(verify).await.map_err(not_ready)?;
@@ -125,7 +126,10 @@ impl LineLogin {
             tracing::warn!(%error, "link token refused");
             match error {
                 LinkTokenError::Expired => LoginPage::TooLate,
-                LinkTokenError::Signature | LinkTokenError::Claim(_) => LoginPage::WrongLink,
+                LinkTokenError::NotAToken
+                | LinkTokenError::Algorithm
+                | LinkTokenError::Signature
+                | LinkTokenError::Claim(_) => LoginPage::WrongLink,
             }
         })
     }
@@ -180,6 +184,7 @@ fn wants_no_auto_login(visit: &Visit) -> bool {
 }
 
 fn belongs_to_another(wish: &Wish) -> Ended {
-    tracing::warn!(member.id = %wish.token.member, "link token refused: it belongs to another browser");
+    let error = "the link token belongs to another browser";
+    tracing::warn!(member.id = %wish.token.member, error, "link token refused");
     wish.ended(LoginPage::Used)
 }

@@ -455,6 +455,71 @@ mod tests {
         }
     }
 
+    /// A page as it is read: its headline after `#`, its button in brackets.
+    fn readable(response: Response<Body>) -> String {
+        let html = html(response);
+        let (_, body) = html.split_once("<main>").expect("a page");
+        let mut text = String::new();
+        for part in body.split('<') {
+            let (tag, rest) = part.split_once('>').unwrap_or((part, ""));
+            text += match tag.split(' ').next().unwrap_or_default() {
+                "h1" => "# ",
+                "a" | "button" => "[",
+                "/a" | "/button" => "]\n",
+                "/h1" | "/p" | "/div" | "br" => "\n",
+                _ => "",
+            };
+            text += rest;
+        }
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let text = lines.map(|line| format!("{line}\n")).collect::<String>();
+        text.replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&#39;", "'")
+            .replace("&amp;", "&")
+    }
+
+    #[test]
+    fn every_page_reads_as_it_is_kept() {
+        let member = MemberId::parse("member-1001").unwrap();
+        let (unnamed, named) = (Who { name: None, member: &member }, Who { name: Some("陈梅"), member: &member });
+        let address = "https://app.example/";
+        for language in Language::ALL {
+            let replacing = |user, member| ask(language, unnamed, NotAgreed { user, member }, &[]);
+            let mut pages = vec![
+                ("Before LINE".to_owned(), offer(language, named, false, &[])),
+                ("Before LINE, the member has a LINE user".to_owned(), offer(language, unnamed, true, &[])),
+                ("Into LINE".to_owned(), go_on(language, address, false)),
+                ("Into LINE, in the browser".to_owned(), go_on(language, address, true)),
+                ("Another request is at it".to_owned(), wait(language)),
+                ("After LINE, the LINE user has another member".to_owned(), replacing(false, true)),
+                ("After LINE, the member has another LINE user".to_owned(), replacing(true, false)),
+            ];
+            for page in LoginPage::ALL {
+                let button = match page {
+                    LoginPage::Done | LoginPage::WrongLink | LoginPage::NotFound => None,
+                    LoginPage::AddFriend => Some(Button::AddFriend(address.to_owned())),
+                    _ => Some(Button::BackToTheApp(address.to_owned())),
+                };
+                pages.push((format!("{page:?}"), page.render(language, button.as_ref())));
+            }
+            let pages = pages.into_iter().map(|(name, page)| format!("({name})\n{}\n", readable(page)));
+            let text = format!(
+                "{}(LINE message to a former LINE user)\n{}\n",
+                pages.collect::<String>(),
+                words(language).moved
+            );
+            let path = format!("{}/expected/{}.txt", env!("CARGO_MANIFEST_DIR"), language.tag());
+            // After a change that is meant: UPDATE_EXPECTED=1 cargo test -p line-login, then read the difference.
+            if std::env::var_os("UPDATE_EXPECTED").is_some() {
+                std::fs::write(&path, &text).expect("written");
+            }
+            let kept = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(text == kept, "{path} differs from:\n{text}");
+        }
+    }
+
     #[test]
     fn addresses_are_escaped() {
         let button = Button::BackToTheApp("https://app.example/?a=1&b=\"><script>".to_owned());

@@ -67,20 +67,15 @@ async function call(path, { method = "GET", query = {}, body, file = false } = {
     lock("gate.refused");
     throw new Gone();
   }
-  if (status === 403) {
-    throw new Trouble(status, () => t("error.scope"));
-  }
   if (status >= 200 && status < 300) {
     if (value === undefined) {
       throw new Trouble(status, () => t("error.answer"));
     }
     return { status, value };
   }
-  // A gateway's own answers are no problem details; theirs is `message`, if any.
-  const detail = value?.detail ?? value?.message;
   const unsure = method !== "GET" && status >= 500;
-  const words = () => [detail ?? t("error.status", { status }), unsure ? t("error.unsure") : ""].join(" ").trim();
-  throw new Trouble(status, words, Array.isArray(value?.errors) ? value.errors : []);
+  const words = () => [problemWords(status, value), unsure ? t("error.unsure") : ""].join(" ").trim();
+  throw new Trouble(status, words, value);
 }
 
 const get = async (path, query) => (await call(path, { query })).value;

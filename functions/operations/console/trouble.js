@@ -2,24 +2,55 @@
 
 /** An answer that is not what was asked for; `words` are made when they are shown, in the language of then. */
 class Trouble extends Error {
-  constructor(status, words, fields = []) {
+  constructor(status, words, problem = {}) {
     super("trouble");
     this.status = status;
     this.words = words;
-    this.fields = fields;
+    this.problem = problem;
   }
 }
 
 /** What was begun with a key that is gone. */
 class Gone extends Error {}
 
-function troubleNodes(trouble) {
-  const known = trouble instanceof Trouble;
-  const nodes = [el("span", {}, known ? trouble.words() : t("error.answer"))];
-  if (known && trouble.fields.length > 0) {
-    nodes.push(el("ul", {}, trouble.fields.map((one) => el("li", {}, code(one.field), ` ${one.detail}`))));
+/** A problem by its code; a gateway's own answers have none, and a `message` if anything. */
+function problemWords(status, problem) {
+  const word = `problem.${problem?.code}`;
+  if (word in WORDS[language]) {
+    return t(word, { ...problem, until: problem.until && clock(problem.until) });
   }
-  return nodes;
+  return problem?.detail ?? problem?.message ?? t("error.status", { status });
+}
+
+/** One wrong field: which, in which way, and what it must be in the API's words. */
+function wrongField(one) {
+  const says = t(`wrong.${one.code}`);
+  const detail = ["invalid", "not_allowed"].includes(one.code) ? `: ${one.detail}` : "";
+  return el("li", {}, one.field ? [code(one.field), " "] : null, one.code ? `${says}${detail}` : one.detail);
+}
+
+/** Where the operator can see what a problem speaks of. */
+function problemLink(problem) {
+  const isOfLetters = problem.queue || problem.code === "may_arrive_twice" || problem.code === "no_such_dead_letter";
+  const [hash, word] = isOfLetters
+    ? ["#dead-letters", t("dead.title")]
+    : problem.orderId
+    ? [`#order=${encodeURIComponent(problem.orderId)}`, t("dead.look", { id: problem.orderId })]
+    : [];
+  return hash && hash !== location.hash ? el("p", {}, el("a", { href: hash }, word)) : null;
+}
+
+function troubleNodes(trouble) {
+  if (!(trouble instanceof Trouble)) {
+    return [el("span", {}, t("error.answer"))];
+  }
+  const problem = trouble.problem ?? {};
+  const wrong = Array.isArray(problem.errors) ? problem.errors : [];
+  return [
+    el("span", {}, trouble.words()),
+    wrong.length > 0 ? el("ul", {}, wrong.map(wrongField)) : null,
+    problemLink(problem),
+  ].filter(Boolean);
 }
 
 function troubleBox(trouble, again) {

@@ -28,7 +28,10 @@ use shared::{
     foreign_json,
     ids::LineUserId,
     invalid::Invalid,
-    lambda::http_api::{Problem, json_response},
+    lambda::{
+        http_api::{Problem, json_response},
+        problem_code::ProblemCode,
+    },
     notification::{self, Notification, StatusChange},
 };
 use time::OffsetDateTime;
@@ -468,8 +471,9 @@ impl Operations {
         let command = fields.text("queue", |name| self.dead_letters.find(name)).zip(fields.operator(caller));
         let (queue, operator) = fields.finish(command)?;
         let Some(source_url) = &queue.source_url else {
-            let detail = "A report is not redriven: start it again by its date, then discard its dead letter.";
-            return Err(Problem::new(StatusCode::CONFLICT, detail));
+            let detail =
+                "Reports cannot be redriven. Run the report again for its date, then discard this dead letter.";
+            return Err(Problem::new(ProblemCode::ReportNotRedriven, detail).about("queue", queue.name));
         };
         let entry = Entry::new(AuditKind::Redrive, queue.name, &operator, None, self.clock.now());
         self.audit.note(&entry).await.map_err(unavailable)?;
@@ -484,8 +488,8 @@ impl Operations {
                 Ok(json_response(StatusCode::ACCEPTED, &body))
             }
             Redriven::Refused(why) => {
-                let detail = format!("SQS does not start another move of this queue now: {why}");
-                Err(Problem::new(StatusCode::CONFLICT, detail))
+                let detail = format!("SQS cannot start another redrive of this queue now: {why}");
+                Err(Problem::new(ProblemCode::RedriveRefused, detail).about("queue", queue.name))
             }
         }
     }
@@ -494,11 +498,11 @@ impl Operations {
         let all = &self.dead_letters;
         let unknown = || {
             let detail =
-                "There is no such dead letter - or somebody looks at it just now: list them again in a moment.";
-            Problem::new(StatusCode::NOT_FOUND, detail)
+                "No such dead letter, or it is being listed at this moment. List the dead letters again shortly.";
+            Problem::new(ProblemCode::NoSuchDeadLetter, detail)
         };
         let id = input::path(request, "id", |id| {
-            let (queue, message_id) = id.split_once('.').ok_or("must be an id that GET /dead-letters gave")?;
+            let (queue, message_id) = id.split_once('.').ok_or("must be an ID returned by GET /dead-letters")?;
             Ok::<_, &str>((all.find(queue).ok(), message_id.to_owned()))
         })?;
         let mut query = Query::of(request, &["reason"]);
@@ -507,8 +511,8 @@ impl Operations {
         let (queue, message_id) = id;
         let queue = queue.ok_or_else(unknown)?;
         if all.is_being_moved(queue).await.map_err(unavailable)? {
-            let detail = "The queue's messages are being moved back: list what is left when that is over.";
-            return Err(Problem::new(StatusCode::CONFLICT, detail));
+            let detail = "This queue is being redriven. List the remaining dead letters once it has finished.";
+            return Err(Problem::new(ProblemCode::RedriveRunning, detail).about("queue", queue.name));
         }
         let letter = all.take(queue, &message_id).await.map_err(unavailable)?.ok_or_else(unknown)?;
         let id = format!("{}.{message_id}", queue.name);
@@ -529,11 +533,11 @@ impl Operations {
         match discarded.await {
             Ok(Discarded::Refused { until }) => {
                 all.release(queue, &[letter]).await;
-                let detail = format!(
-                    "Its order is on its way: it is delivered without this message. Try again after {}.",
-                    rfc3339(until)
-                );
-                Err(Problem::new(StatusCode::CONFLICT, detail))
+                let until = rfc3339(until);
+                let detail = format!("Its order is being delivered without this message. Try again after {until}.");
+                let problem = Problem::new(ProblemCode::LetterOnItsWay, detail).about("until", until);
+                let order = told.map(|told| told.order_id().to_string());
+                Err(order.into_iter().fold(problem, |problem, order| problem.about("orderId", order)))
             }
             Ok(Discarded::Delete(state)) => {
                 tracing::warn!(dead_letter = id, operator = operator.name, "dead letter discarded");

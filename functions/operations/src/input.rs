@@ -1,4 +1,4 @@
-//! What a call says: its path, its query, its body. Whatever is wrong is named by its field, all of it at once.
+//! What a request says: its path, its query, its body. Whatever is wrong is named by its field, all of it at once.
 
 use std::fmt::Display;
 
@@ -10,9 +10,14 @@ use shared::{
     foreign_json,
     invalid::Invalid,
     lambda::http_api::{Problem, utf8_body},
+    line::day::day_start,
     order::fields::FieldError,
 };
-use time::{Date, format_description::BorrowedFormatItem, macros::format_description};
+use time::{
+    Date, OffsetDateTime,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
+};
 
 use crate::{Caller, cursor};
 
@@ -23,7 +28,7 @@ const MAX_BODY: usize = 16 * 1024;
 
 /// 400: nothing was done.
 pub fn nothing_done(errors: Vec<FieldError>) -> Problem {
-    Problem::wrong_fields("Nothing was done: correct the fields under errors.", errors)
+    Problem::wrong_fields("Nothing was changed. Correct the fields listed in errors.", errors)
 }
 
 /// What a field of a few words must be.
@@ -37,11 +42,29 @@ pub fn day(text: &str) -> Result<Date, Invalid> {
     Date::parse(text, FORMAT).map_err(|_| "must be a day such as 2026-09-01".into())
 }
 
+/// When a span of time begins: a time, or the beginning of LINE's day.
+pub fn span_start(text: &str) -> Result<OffsetDateTime, Invalid> {
+    day(text).map(day_start).or_else(|_| time(text))
+}
+
+/// When it ends: a time, which is not in it any more, or the end of LINE's day.
+pub fn span_end(text: &str) -> Result<OffsetDateTime, Invalid> {
+    match day(text) {
+        Ok(day) => day.next_day().map(day_start).ok_or_else(|| "is too late".into()),
+        Err(_) => time(text),
+    }
+}
+
+fn time(text: &str) -> Result<OffsetDateTime, Invalid> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "must be a day such as 2026-09-01, or a time such as 2026-09-01T08:00:00Z".into())
+}
+
 fn reason(text: &str) -> Result<String, Invalid> {
     let text = text.trim();
     match text.chars().count() {
         1..=MAX_REASON => Ok(text.to_owned()),
-        _ => Err(format!("must say why, in 1 to {MAX_REASON} characters: it is kept").into()),
+        _ => Err(format!("must state a reason of 1 to {MAX_REASON} characters (it is recorded)").into()),
     }
 }
 
@@ -54,7 +77,7 @@ pub fn path<T, E: Display>(
 ) -> Result<T, Problem> {
     let parameters = request.path_parameters();
     parse(&percent_decode_str(parameters.first(name).unwrap_or_default()).decode_utf8_lossy())
-        .map_err(|problem| nothing_done(vec![FieldError { field: name.to_owned(), problem: problem.to_string() }]))
+        .map_err(|problem| nothing_done(vec![FieldError::invalid(name, problem)]))
 }
 
 /// The query of a call.
@@ -65,7 +88,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Nothing may be in the query of this call.
+    /// Nothing may be in the query of this operation.
     pub fn none(request: &Request) -> Result<(), Problem> {
         Self::of(request, &[]).finish(Some(()))
     }
@@ -75,9 +98,9 @@ impl Query {
         let mut query = Self { given: Vec::new(), errors: Vec::new() };
         for (name, value) in request.query_string_parameters().iter() {
             if !known.contains(&name) {
-                query.wrong(&shortened(name), "is not a parameter of this call");
-            } else if query.given.iter().any(|(given, _)| given == name) {
-                query.wrong(name, "comes twice");
+                query.errors.push(FieldError::unknown(&shortened(name), "unknown parameter"));
+            } else if query.has(name) {
+                query.errors.push(FieldError::repeated(name));
             } else {
                 query.given.push((name.to_owned(), value.to_owned()));
             }
@@ -85,9 +108,14 @@ impl Query {
         query
     }
 
+    /// Whether a parameter is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| given == name)
+    }
+
     /// Notes that a parameter is wrong.
-    pub fn wrong(&mut self, field: &str, problem: impl Into<String>) {
-        self.errors.push(FieldError { field: field.to_owned(), problem: problem.into() });
+    pub fn wrong(&mut self, field: &str, problem: impl Display) {
+        self.errors.push(FieldError::invalid(field, problem));
     }
 
     /// A parameter that may be left out.
@@ -96,7 +124,7 @@ impl Query {
         match parse(&value) {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.wrong(name, problem.to_string());
+                self.wrong(name, problem);
                 None
             }
         }
@@ -104,8 +132,8 @@ impl Query {
 
     /// A parameter that must be there.
     pub fn required<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        if !self.given.iter().any(|(given, _)| given == name) {
-            self.wrong(name, "is missing");
+        if !self.has(name) {
+            self.errors.push(FieldError::missing(name));
         }
         self.optional(name, parse)
     }
@@ -121,8 +149,10 @@ impl Query {
     /// `cursor`, as it was given out in this `context`.
     pub fn cursor<T: serde::de::DeserializeOwned>(&mut self, caller: &Caller, context: &str) -> Option<T> {
         self.optional("cursor", |text| {
-            cursor::open(&caller.keys.sealing_key, context, text)
-                .ok_or("must be next of the page before, with the same other parameters; begin again without it")
+            cursor::open(&caller.keys.sealing_key, context, text).ok_or(
+                "must be the `next` value of the previous page, with all other parameters unchanged; omit it to start \
+                 over",
+            )
         })
     }
 
@@ -148,8 +178,7 @@ pub struct BodyFields {
 impl BodyFields {
     /// The object; a field that is not one of `known` is wrong.
     pub fn of(request: &Request, known: &[&str]) -> Result<Self, Problem> {
-        let wrong =
-            |problem: &str| nothing_done(vec![FieldError { field: String::new(), problem: problem.to_owned() }]);
+        let wrong = |problem: &str| nothing_done(vec![FieldError::invalid("", problem)]);
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY {
             return Err(wrong("the body is too large"));
@@ -159,17 +188,19 @@ impl BodyFields {
             return Err(wrong("the body must be a JSON object"));
         };
         let unknown = given.keys().filter(|name| !known.contains(&name.as_str()));
-        let errors = unknown
-            .map(|name| FieldError { field: shortened(name), problem: "is not a field of this call".to_owned() })
-            .collect();
+        let errors = unknown.map(|name| FieldError::unknown(&shortened(name), "unknown field")).collect();
         Ok(Self { given, errors })
     }
 
-    fn read<T>(&mut self, name: &str, parse: impl FnOnce(Option<&Value>) -> Result<T, Invalid>) -> Option<T> {
-        match parse(self.given.get(name)) {
+    fn read<T>(&mut self, name: &str, parse: impl FnOnce(&Value) -> Result<T, Invalid>) -> Option<T> {
+        let Some(value) = self.given.get(name) else {
+            self.errors.push(FieldError::missing(name));
+            return None;
+        };
+        match parse(value) {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.errors.push(FieldError { field: name.to_owned(), problem: problem.to_string() });
+                self.errors.push(FieldError::invalid(name, problem));
                 None
             }
         }
@@ -177,30 +208,23 @@ impl BodyFields {
 
     /// A yes or no; `default` where it is left out, if it may be.
     pub fn bool(&mut self, name: &str, default: Option<bool>) -> Option<bool> {
-        self.read(name, |value| match (value, default) {
-            (Some(Value::Bool(value)), _) => Ok(*value),
-            (None, Some(default)) => Ok(default),
-            (None, None) => Err("is missing".into()),
-            (Some(_), _) => Err("must be true or false".into()),
-        })
+        if let (false, Some(default)) = (self.given.contains_key(name), default) {
+            return Some(default);
+        }
+        self.read(name, |value| value.as_bool().ok_or("must be true or false".into()))
     }
 
     /// A text that must be there.
     pub fn text<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Invalid>) -> Option<T> {
-        self.read(name, |value| match value {
-            Some(Value::String(text)) => parse(text),
-            None => Err("is missing".into()),
-            Some(_) => Err("must be a text".into()),
-        })
+        self.read(name, |value| value.as_str().ok_or("must be a string".into()).and_then(parse))
     }
 
     /// An object that may be left out.
     pub fn object(&mut self, name: &str) -> Option<Option<Map<String, Value>>> {
-        self.read(name, |value| match value {
-            Some(Value::Object(object)) => Ok(Some(object.clone())),
-            None => Ok(None),
-            Some(_) => Err("must be an object".into()),
-        })
+        if !self.given.contains_key(name) {
+            return Some(None);
+        }
+        self.read(name, |value| Ok(Some(value.as_object().ok_or("must be an object")?.clone())))
     }
 
     /// `reason`, with who says it.
@@ -244,6 +268,15 @@ mod tests {
                 "{written}"
             );
         }
+    }
+
+    #[test]
+    fn a_span_of_days_has_all_of_both() {
+        use time::macros::datetime;
+        assert_eq!(span_start("2026-09-01"), Ok(datetime!(2026-08-31 15:00 UTC)));
+        assert_eq!(span_end("2026-09-01"), Ok(datetime!(2026-09-01 15:00 UTC)));
+        assert_eq!(span_end("2026-09-01T08:00:00+08:00"), Ok(datetime!(2026-09-01 00:00 UTC)));
+        assert!(span_start("yesterday").is_err() && span_end("9999-12-31").is_err());
     }
 
     #[test]

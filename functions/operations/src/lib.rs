@@ -21,7 +21,7 @@ pub mod switches;
 
 use std::{convert::Infallible, sync::Arc};
 
-use lambda_http::{Body, Request, RequestExt as _, Response, http::StatusCode, request::RequestContext};
+use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestContext};
 use serde_json::Value;
 use shared::{
     audit::{Audit, Operator},
@@ -33,6 +33,7 @@ use shared::{
     lambda::{
         callers::{OperatorKeys, Scope},
         http_api::{Problem, bearer, refused, source_ip},
+        problem_code::ProblemCode,
     },
     line::{channel::LineChannel, client::LineClient, login::LoginClient},
     order::detail_hosts::DetailHosts,
@@ -44,8 +45,8 @@ use crate::{console::Console, dead_letters::DeadLetterQueues};
 
 const NO_KEY: &str = "Send an operator's key as Authorization: Bearer <key>.";
 /// The answer to a route that API Gateway has and this function has not.
-pub const NO_SUCH_CALL: &str = "There is no such call.";
-const NO_KEYS_TO_CHECK: &str = "No key can be checked now. Send the same call again.";
+const NO_SUCH_OPERATION: &str = "No such operation.";
+const NO_KEYS_TO_CHECK: &str = "Keys cannot be checked right now. Repeat the same request.";
 
 /// The function with what it calls.
 #[derive(Debug)]
@@ -114,18 +115,19 @@ impl Caller {
         scopes.iter().try_for_each(|scope| self.has(*scope))
     }
 
-    fn has(&self, scope: Scope) -> Result<(), Problem> {
+    pub(crate) fn has(&self, scope: Scope) -> Result<(), Problem> {
         if self.scopes.contains(&scope) {
             return Ok(());
         }
-        let detail = format!("This key may not do that: it lacks the scope {}.", scope.name());
-        Err(Problem::new(StatusCode::FORBIDDEN, detail))
+        let detail = format!("This operation needs a key with the scope {}.", scope.name());
+        Err(Problem::new(ProblemCode::MissingScope, detail).about("scope", scope.name()))
     }
 }
 
 /// What a key must be good for, to make a call: all of it. Whoever is forgotten is unlinked, too.
 fn scopes(route: &str) -> &'static [Scope] {
     match route {
+        "GET /links/{memberId}" => &[Scope::Links],
         "DELETE /links/{memberId}" => &[Scope::Unlink],
         "DELETE /users/{lineUserId}" | "DELETE /members/{memberId}" => &[Scope::Operate, Scope::Unlink],
         route if route.starts_with("GET ") => &[Scope::Read],
@@ -190,16 +192,19 @@ impl Operations {
             "DELETE /dead-letters/{id}" => self.discard_dead_letter(request, caller).await,
             "GET /users/{lineUserId}/messages" => self.list_messages(request, caller).await,
             "GET /users/{lineUserId}/messages/{messageId}/content" => self.open_media(request, caller).await,
+            "GET /users/{lineUserId}/orders" => self.list_user_orders(request, caller).await,
             "GET /users/{lineUserId}" => self.show_user(request, caller).await,
             "DELETE /users/{lineUserId}" => self.erase_user(request, caller).await,
             "POST /users/{lineUserId}/messages/{messageId}/media" => self.ask_for_media(request, caller).await,
             "GET /members/{memberId}" => self.show_member(request, caller).await,
             "DELETE /members/{memberId}" => self.erase_member(request, caller).await,
+            "GET /members/{memberId}/orders" => self.list_member_orders(request, caller).await,
+            "GET /links/{memberId}" => self.show_link(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /quota" => self.read_quota(request).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,
             "GET /sobot/records" => self.list_records(request, caller).await,
-            _ => Err(Problem::new(StatusCode::NOT_FOUND, NO_SUCH_CALL)),
+            _ => Err(Problem::new(ProblemCode::NoSuchOperation, NO_SUCH_OPERATION)),
         }
     }
 
@@ -240,7 +245,9 @@ fn route(request: &Request) -> String {
 /// What is needed does not answer; the log says what.
 pub(crate) fn unavailable(error: impl std::fmt::Display) -> Problem {
     tracing::error!(%error, "call not answered");
-    Problem::unavailable("Something that this needs does not answer; the log says what. The same call again is safe.")
+    Problem::unavailable(
+        "A service that this request needs is not responding (see the log). It is safe to repeat the request.",
+    )
 }
 
 /// A time as the contract has it.

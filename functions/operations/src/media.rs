@@ -21,6 +21,7 @@ use shared::{
     lambda::{
         callers::Scope,
         http_api::{Problem, json_response},
+        problem_code::ProblemCode,
     },
     line::{client::LineClient, content::Content, webhook::Provider},
     sobot::client::SobotError,
@@ -37,8 +38,8 @@ use crate::{
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How long LINE may take for it: API Gateway waits 30 seconds for the whole answer.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
-const STILL_REFUSED: &str = "Sobot still refuses it (999994): it has the message no more, or knows this LINE channel by \
-                             another id than channelId in LINE's secret.";
+const STILL_REFUSED: &str = "Sobot still refuses it (999994): it no longer has the message, or knows this LINE channel by \
+                             another ID than channelId in LINE's secret.";
 /// What a browser shows, plays or saves, and never runs.
 const HARMLESS: [&str; 9] = [
     "image/jpeg",
@@ -54,27 +55,30 @@ const HARMLESS: [&str; 9] = [
 
 impl Operations {
     pub(crate) async fn open_media(&self, request: &Request, caller: &Caller) -> CallResult {
-        const NOTHING: &str = "This user has sent no such media, or took it back.";
+        const NOTHING: &str = "This user has sent no such media, or unsent it.";
         let (message_id, event) = self.media_event(request, caller, is_with_line, NOTHING).await?;
         let (client, id): (&LineClient, &str) = (&self.line_data, &message_id);
         let content = self.channel.ask(|token| async move { client.content(&token, id, MAX_BYTES).await }).await;
         match content.map_err(unavailable)? {
             Content::Whole { media_type, bytes } => Ok(file(&message_id, &media_type, bytes)),
-            Content::TooLarge => Err(Problem::new(
-                StatusCode::CONFLICT,
-                format!(
+            Content::TooLarge => {
+                let detail = format!(
                     "It is larger than {} MB, which is the most that can be opened here. LINE Official Account Manager \
                      shows it, if chats are on.",
                     MAX_BYTES >> 20
-                ),
+                );
+                Err(Problem::new(ProblemCode::MediaTooLarge, detail))
+            }
+            Content::Preparing => Err(Problem::new(
+                ProblemCode::MediaPreparing,
+                "LINE is still preparing it. Repeat the same request shortly.",
             )),
-            Content::Preparing => Err(Problem::unavailable("LINE prepares it still. Send the same call again.")),
             Content::Gone => {
                 // A key that only reads writes nothing; the next one that may do more notes it.
                 if caller.has(Scope::Operate).is_ok() {
                     self.messages.set_media_error(&event, MediaError::GoneFromLine).await.map_err(unavailable)?;
                 }
-                Err(Problem::new(StatusCode::NOT_FOUND, "LINE has it no more."))
+                Err(Problem::new(ProblemCode::MediaGone, "LINE has deleted it."))
             }
         }
     }
@@ -91,7 +95,7 @@ impl Operations {
             }
             Err(AskError::Call(error @ SobotError::BadParameters(_))) => {
                 tracing::warn!(%error, "Sobot refuses the media again");
-                Err(Problem::new(StatusCode::CONFLICT, STILL_REFUSED))
+                Err(Problem::new(ProblemCode::MediaRefused, STILL_REFUSED))
             }
             Err(error) => Err(unavailable(error)),
         }
@@ -110,7 +114,7 @@ impl Operations {
         Query::none(request)?;
         let event = self.messages.message(&message_id).await.map_err(unavailable)?;
         let event = event.filter(|event| event.chat_id == user.as_str() && is_such(event));
-        let event = event.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, nothing))?;
+        let event = event.ok_or_else(|| Problem::new(ProblemCode::NoSuchMedia, nothing))?;
         self.note_reading_of(&user, json!({ "what": "media", "messageId": message_id }), caller).await?;
         Ok((message_id, event))
     }

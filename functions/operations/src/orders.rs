@@ -9,7 +9,10 @@ use shared::{
         state::{Resendable, State},
     },
     ids::OrderId,
-    lambda::http_api::{Problem, json_response},
+    lambda::{
+        http_api::{Problem, json_response},
+        problem_code::ProblemCode,
+    },
     order::{DetailUrl, fields::FieldError},
 };
 
@@ -19,13 +22,13 @@ use crate::{
     rfc3339, unavailable, without_nulls,
 };
 
-const UNKNOWN: &str = "No finished order of this id has come.";
-const IN_FLIGHT: &str = "It is being delivered: the retry queue has it. Look it up again later.";
-const NEEDS_FORCE: &str = "LINE accepted the message or may have, so the customer could get it twice. If that is meant, \
-                           send \"force\": true. An order that waits in the dead-letter queue is better redriven: that \
-                           cannot send twice.";
-const ERASED: &str = "The customer was forgotten: nothing is left to be sent.";
-const NOT_LINKED: &str = "The order's member is linked to no LINE user: nobody can be told.";
+const UNKNOWN: &str = "No finished order with this ID has been received.";
+const IN_FLIGHT: &str = "This order is still being delivered (it may be waiting for a retry). Look it up again later.";
+const NEEDS_FORCE: &str = "LINE has accepted this message, or may have, so the customer could receive it twice. To send it \
+                           anyway, set \"force\": true. If the order is in the dead-letter queue, redrive it instead; \
+                           that cannot send it twice.";
+const ERASED: &str = "The customer was forgotten; there is nothing left to send.";
+const NOT_LINKED: &str = "This order's member is not linked to a LINE user, so there is nobody to notify.";
 
 impl Operations {
     pub(crate) async fn look_up_order(&self, request: &Request) -> CallResult {
@@ -33,7 +36,7 @@ impl Operations {
         Query::none(request)?;
         match self.delivery.look_up(&order).await.map_err(unavailable)? {
             Some(record) => Ok(self.delivery_answer(StatusCode::OK, &record)),
-            None => Err(Problem::new(StatusCode::NOT_FOUND, UNKNOWN)),
+            None => Err(Problem::new(ProblemCode::NoSuchOrder, UNKNOWN).about("orderId", order.as_str())),
         }
     }
 
@@ -46,23 +49,23 @@ impl Operations {
         if let Some(Err(problem)) =
             corrected_address(correction.as_ref()).map(|address| self.detail_hosts.allow(&address))
         {
-            let error = FieldError { field: "correction.detailUrl".to_owned(), problem: problem.to_string() };
-            return Err(input::nothing_done(vec![error]));
+            return Err(input::nothing_done(vec![FieldError::not_allowed("correction.detailUrl", problem)]));
         }
         let resent =
             self.delivery.resend(&order, force, correction.as_ref(), &operator, &self.queue, &self.audit).await;
+        let problem = |code, detail| Problem::new(code, detail).about("orderId", order.as_str());
         match resent.map_err(unavailable)? {
             Resent::Pushed(record) => {
                 tracing::warn!(order.id = %order, operator = operator.name, force, "sent again");
                 let open = matches!(record.progress.state(), State::Pending | State::Retrying);
                 Ok(self.delivery_answer(if open { StatusCode::ACCEPTED } else { StatusCode::OK }, &record))
             }
-            Resent::Unknown => Err(Problem::new(StatusCode::NOT_FOUND, UNKNOWN)),
+            Resent::Unknown => Err(problem(ProblemCode::NoSuchOrder, UNKNOWN)),
             Resent::Wrong(errors) => Err(input::nothing_done(errors)),
-            Resent::NotLinked => Err(Problem::new(StatusCode::CONFLICT, NOT_LINKED)),
-            Resent::Refused(Resendable::NeedsForce) => Err(Problem::new(StatusCode::CONFLICT, NEEDS_FORCE)),
-            Resent::Refused(Resendable::Erased) => Err(Problem::new(StatusCode::CONFLICT, ERASED)),
-            Resent::Refused(_) => Err(Problem::new(StatusCode::CONFLICT, IN_FLIGHT)),
+            Resent::NotLinked => Err(problem(ProblemCode::NotLinked, NOT_LINKED)),
+            Resent::Refused(Resendable::NeedsForce) => Err(problem(ProblemCode::MayArriveTwice, NEEDS_FORCE)),
+            Resent::Refused(Resendable::Erased) => Err(problem(ProblemCode::Erased, ERASED)),
+            Resent::Refused(_) => Err(problem(ProblemCode::InFlight, IN_FLIGHT)),
         }
     }
 

@@ -1,12 +1,13 @@
 //! `GET` and `DELETE /users/{lineUserId}`, `GET` and `DELETE /members/{memberId}`: all that is kept of a person,
-//! and that it is kept no longer.
+//! and that it is kept no longer. `GET /users/{lineUserId}/orders` and `GET /members/{memberId}/orders`: of that, only
+//! how each order stands, for who answers a customer.
 //!
 //! A LINE user is known by what went to that user, and by the links that stand and that ended: to whom a member was
 //! linked, so is an order of the time when that member was linked to nobody. A member is known to the company
 //! alone, may never have had a LINE user, and is otherwise the same person as the LINE user of today; of former
 //! ones, what went to them as this member.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use lambda_http::{Request, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,10 @@ use shared::{
         friend::{Belief, Friendship},
         unlink::{UnlinkError, Unlinked, unlink},
     },
-    delivery::erase::{Erased, OfPerson, PersonKey, RecordKey},
+    delivery::{
+        erase::{Erased, OfPerson, PersonKey, RecordKey},
+        record::DeliveryRecord,
+    },
     ids::{LineUserId, MemberId},
     lambda::http_api::{Problem, json_response},
 };
@@ -28,13 +32,15 @@ use crate::{
     CallResult, Caller, Operations,
     cursor::{self, Room},
     input::{self, Query},
-    links::{LINKED_ANEW, grant_name},
+    links::{grant_name, linked_anew},
     messages::event_json,
     rfc3339, unavailable, without_nulls,
 };
 
 /// How much is read at a time.
 const AT_ONCE: u8 = 50;
+/// The most orders of a person that are looked at for a list: an order a day for years.
+const MAX_ORDERS: usize = 1000;
 /// The function and API Gateway give a call 30 seconds.
 const MAX_ERASING: Duration = Duration::from_secs(15);
 
@@ -67,6 +73,18 @@ impl Operations {
         let member = input::path(request, "memberId", MemberId::parse)?;
         let person = self.person_of_member(member).await?;
         self.show(request, &person, caller).await
+    }
+
+    pub(crate) async fn list_user_orders(&self, request: &Request, caller: &Caller) -> CallResult {
+        let user = input::path(request, "lineUserId", LineUserId::parse)?;
+        let person = self.person_of_user(user).await?;
+        self.list_orders(request, &person, caller).await
+    }
+
+    pub(crate) async fn list_member_orders(&self, request: &Request, caller: &Caller) -> CallResult {
+        let member = input::path(request, "memberId", MemberId::parse)?;
+        let person = self.person_of_member(member).await?;
+        self.list_orders(request, &person, caller).await
     }
 
     pub(crate) async fn erase_user(&self, request: &Request, caller: &Caller) -> CallResult {
@@ -155,6 +173,52 @@ impl Operations {
         Ok(json_response(StatusCode::OK, &body))
     }
 
+    /// A person's orders, the newest first. The index has them in no order, so each page looks at all of them.
+    async fn list_orders(&self, request: &Request, person: &Person, caller: &Caller) -> CallResult {
+        let mut query = Query::of(request, &["limit", "cursor"]);
+        let limit = query.limit() as usize;
+        let context = format!("orders of {} {:?}", person.pseudonym, person.deliveries);
+        let after: Option<(i64, String)> = query.cursor(caller, &context);
+        query.finish(Some(()))?;
+        self.note_reading(&person.pseudonym, json!({ "what": "orders" }), caller).await?;
+        let (mut orders, complete) = self.orders_of(person).await.map_err(unavailable)?;
+        let place = |order: &DeliveryRecord| (order.progress.created_at().unix_timestamp(), order.order_id.clone());
+        orders.retain(|order| after.as_ref().is_none_or(|after| place(order) < *after));
+        orders.sort_by_key(|order| Reverse(place(order)));
+        let more = orders.len() > limit;
+        orders.truncate(limit);
+        let next = orders.last().filter(|_| more).map(place);
+        let (friend, link) = tokio::try_join!(self.belief(person), self.link(person)).map_err(unavailable)?;
+        let mut body = without_nulls(json!({
+            "lineUserId": person.user.as_ref().map(LineUserId::as_str),
+            "memberId": person.member.as_ref().map(MemberId::as_str),
+            "friend": friend.as_ref().map(belief_json),
+            "link": link,
+            "orders": orders.iter().map(order_json).collect::<Value>(),
+            "complete": complete,
+        }));
+        cursor::put_next(&mut body, caller, &context, next.as_ref());
+        Ok(json_response(StatusCode::OK, &body))
+    }
+
+    /// A person's records, and whether that is all of them.
+    async fn orders_of(&self, person: &Person) -> Result<(Vec<DeliveryRecord>, bool), AwsError> {
+        let mut orders = Vec::new();
+        for of_person in &person.deliveries {
+            let mut after: Option<RecordKey> = None;
+            loop {
+                let (some, last) = self.deliveries.of_person(of_person, AT_ONCE.into(), after.as_ref()).await?;
+                orders.extend(some);
+                match last {
+                    Some(_) if orders.len() >= MAX_ORDERS => return Ok((orders, false)),
+                    Some(last) => after = Some(last),
+                    None => break,
+                }
+            }
+        }
+        Ok((orders, true))
+    }
+
     /// Some of the document, each with where it goes on after it; and where it goes on after all of them.
     async fn read_at(
         &self,
@@ -235,7 +299,7 @@ impl Operations {
             match unlink(member, &self.links, &self.login, &self.login_secret, self.clock).await {
                 Ok(Unlinked::Removed { grant: ended }) => grant = Some(grant_name(ended)),
                 Ok(Unlinked::NotLinked) => {}
-                Err(UnlinkError::LinkedAnew) => return Err(Problem::new(StatusCode::CONFLICT, LINKED_ANEW)),
+                Err(UnlinkError::LinkedAnew) => return Err(linked_anew(member)),
                 Err(error) => return Err(unavailable(error)),
             }
             self.links.forget_former_of_member(member).await.map_err(unavailable)?;
@@ -251,6 +315,20 @@ fn reason(request: &Request, caller: &Caller) -> Result<Operator, Problem> {
     let mut query = Query::of(request, &["reason"]);
     let operator = query.operator(caller);
     query.finish(operator)
+}
+
+/// As a list has an order.
+fn order_json(order: &DeliveryRecord) -> Value {
+    without_nulls(json!({
+        "orderId": order.order_id,
+        "status": order.status,
+        "delivery": order.progress.state(),
+        "reason": order.progress.reason(),
+        "attemptCount": order.progress.attempt_count(),
+        "createdAt": rfc3339(order.progress.created_at()),
+        "updatedAt": rfc3339(order.updated_at),
+        "lastError": order.last_error,
+    }))
 }
 
 fn belief_json(belief: &Belief) -> Value {

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use shared::{
     aws::secret::SecretError,
     invalid::Invalid,
-    lambda::http_api::{Problem, json_response},
+    lambda::{
+        http_api::{Problem, json_response},
+        problem_code::ProblemCode,
+    },
     sobot::{
         account::AccountError,
         mass_send::{MessageStatus, RecordQuery, SendRecord, SendTask, Span, TaskQuery},
@@ -59,7 +62,7 @@ impl Operations {
         query.finish(Some(()))?;
         let page = self.sobot.page(filter, progress.next_page()).await.map_err(|error| match error {
             AccountError::Credential(CredentialError::Secret(SecretError::NotSet { .. })) => {
-                Problem::new(StatusCode::NOT_FOUND, "This stack has no Sobot: its secret has no value.")
+                Problem::new(ProblemCode::NoSobot, "Sobot is not configured for this stack: its secret has no value.")
             }
             error => unavailable(error),
         })?;
@@ -82,11 +85,11 @@ fn span(query: &mut Query) -> Option<Span> {
             None
         }
         (Some(_), None) => {
-            query.wrong("to", "goes with from");
+            query.wrong("to", "requires from");
             None
         }
         (None, Some(_)) => {
-            query.wrong("from", "goes with to");
+            query.wrong("from", "requires to");
             None
         }
         (None, None) => None,

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use shared::{
     audit::{AuditKind, Entry},
     delivery::switch::{self, SWITCHES, Switch},
-    lambda::http_api::{Problem, json_response},
+    lambda::{
+        http_api::{Problem, json_response},
+        problem_code::ProblemCode,
+    },
 };
 
 use crate::{
@@ -30,8 +33,8 @@ impl Operations {
             Ok::<_, Infallible>(SWITCHES.into_iter().find(|known| *known == status))
         })?;
         let Some(status) = status else {
-            let detail = format!("There is no such switch; there are {}.", SWITCHES.join(", "));
-            return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+            let detail = format!("No such switch; the switches are {}.", SWITCHES.join(", "));
+            return Err(Problem::new(ProblemCode::NoSuchSwitch, detail));
         };
         let mut fields = BodyFields::of(request, &["enabled", "reason"])?;
         let command = fields.bool("enabled", None).zip(fields.operator(caller));

@@ -19,17 +19,19 @@ use shared::{
     lambda::{
         callers::CallerKeys,
         http_api::{Problem, bearer, json_response, refused, source_ip, utf8_body},
+        problem_code::ProblemCode,
     },
     notification::{self, Notification, StatusChange},
     order::{MAX_BODY_BYTES, detail_hosts::DetailHosts, fields::FieldError},
 };
 
-const WRONG_FIELDS: &str = "The order was not taken: correct the fields under errors.";
+const WRONG_FIELDS: &str = "The order was not accepted. Correct the fields listed in errors.";
 const NO_KEY: &str = "Send the order API key as Authorization: Bearer <key>.";
-const OTHER_CONTENT: &str =
-    "This order id came before with other content. The first content stands; nothing was sent for this one.";
+const OTHER_CONTENT: &str = "This order ID was already received with different content. The first version is kept; nothing was sent for this \
+     request.";
 const NOT_JSON: &str = "Send the order as Content-Type: application/json.";
-const NOT_STORED: &str = "The order could not be stored. Send the same call again: the customer will get one message.";
+const NOT_STORED: &str =
+    "The order could not be stored. Repeat the same request; the customer still gets only one message.";
 
 /// The function with what it calls.
 #[derive(Debug)]
@@ -69,10 +71,10 @@ impl OrderFinished {
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY_BYTES {
             let detail = format!("The body may have at most {MAX_BODY_BYTES} bytes.");
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+            return Err(Problem::new(ProblemCode::TooLarge, detail));
         }
         if !is_json(request) {
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_JSON));
+            return Err(Problem::new(ProblemCode::NotJson, NOT_JSON));
         }
         let wrong = |errors| Problem::wrong_fields(WRONG_FIELDS, errors);
         let body = utf8_body(request).map_err(|error| wrong(vec![error.into()]))?;
@@ -83,8 +85,7 @@ impl OrderFinished {
             }
             StatusChange::Notified(notification) => {
                 if let Some(Err(problem)) = notification.detail_url().map(|address| self.detail_hosts.allow(address)) {
-                    let error = FieldError { field: "detailUrl".to_owned(), problem: problem.to_string() };
-                    return Err(Problem::wrong_fields(WRONG_FIELDS, vec![error]));
+                    return Err(wrong(vec![FieldError::not_allowed("detailUrl", problem)]));
                 }
                 self.deliver(&notification).await
             }
@@ -96,7 +97,10 @@ impl OrderFinished {
             Ok(First::Accepted { report, line_request_id }) => {
                 Ok(response(notification, &report, line_request_id.as_deref()))
             }
-            Ok(First::Conflict) => Err(Problem::new(StatusCode::CONFLICT, OTHER_CONTENT)),
+            Ok(First::Conflict) => {
+                let order = notification.order_id().as_str();
+                Err(Problem::new(ProblemCode::OrderConflict, OTHER_CONTENT).about("orderId", order))
+            }
             Err(error) => {
                 tracing::error!(order.id = %notification.order_id(), %error, "order not taken");
                 Err(Problem::unavailable(NOT_STORED))

@@ -5,7 +5,7 @@ use lambda_http::{
     http::{HeaderValue, StatusCode, header},
 };
 use serde_json::{Value, json};
-use shared::lambda::http_api::Problem;
+use shared::lambda::{http_api::Problem, problem_code::ProblemCode};
 
 /// The largest body that is taken, in bytes. Lambda takes 6 MB, in which a body may stand as Base64.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -37,30 +37,40 @@ impl WebhookAnswer {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Taken => StatusCode::OK,
-            Self::NotAWebhook => StatusCode::BAD_REQUEST,
-            Self::NotSigned => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::TooLarge | Self::TooManyEvents => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotAWebhook => ProblemCode::NotAWebhook.status(),
+            Self::NotSigned => ProblemCode::NotSigned.status(),
+            Self::TooLarge => ProblemCode::TooLarge.status(),
+            Self::TooManyEvents => ProblemCode::TooManyEvents.status(),
+            Self::Unavailable => ProblemCode::Unavailable.status(),
         }
     }
 
     /// The response: an error is a problem, except that 404 is word for word API Gateway's own.
     pub fn into_response(self) -> Response<Body> {
-        let detail = match self {
+        let problem = match self {
             Self::Taken => return json(self.status(), &json!({})),
             Self::NotFound => return json(self.status(), &json!({ "message": "Not Found" })),
-            Self::NotAWebhook => "Nothing was taken: the body must be a JSON object with events.".to_owned(),
-            Self::NotSigned => "Nothing was taken: this is not a request of LINE's.".to_owned(),
-            Self::TooLarge => format!("The body may have at most {MAX_BODY_BYTES} bytes."),
-            Self::TooManyEvents => {
-                format!(
-                    "Nothing was taken: without LINE's signature a body may have at most {MAX_UNSIGNED_EVENTS} events."
-                )
+            Self::NotAWebhook => {
+                let detail = "Nothing was accepted: the body must be a JSON object with events.";
+                Problem::new(ProblemCode::NotAWebhook, detail)
             }
-            Self::Unavailable => "Not every event was taken. Send the same request again.".to_owned(),
+            Self::NotSigned => {
+                Problem::new(ProblemCode::NotSigned, "Nothing was accepted: the request is not signed by LINE.")
+            }
+            Self::TooLarge => {
+                Problem::new(ProblemCode::TooLarge, format!("The body may have at most {MAX_BODY_BYTES} bytes."))
+            }
+            Self::TooManyEvents => {
+                let detail = format!(
+                    "Nothing was accepted: without LINE's signature a body may have at most {MAX_UNSIGNED_EVENTS} \
+                     events."
+                );
+                Problem::new(ProblemCode::TooManyEvents, detail)
+            }
+            Self::Unavailable => Problem::unavailable("Not every event was stored. Send the same request again."),
         };
-        let mut response = Problem::new(self.status(), detail).into_response();
+        let mut response = problem.into_response();
         // No key would help.
         response.headers_mut().remove(header::WWW_AUTHENTICATE);
         response

@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, errors::ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,8 +70,14 @@ pub enum Replace {
 /// A link token that is not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkTokenError {
-    /// Not an HS256 JWT of ours. A secret that was rotated a moment ago looks like this too.
-    #[error("the link token is not signed with HS256 and one of our secrets")]
+    /// Something else, or a part of one.
+    #[error("the link token is missing, cut off, or not a JWT")]
+    NotAToken,
+    /// A JWT, signed in another way.
+    #[error("the link token: alg must be HS256")]
+    Algorithm,
+    /// An HS256 JWT that is not the app's, or was changed. A secret that was rotated a moment ago looks like this too.
+    #[error("the link token is not signed with a configured link token secret")]
     Signature,
     /// Signed by the app, and over.
     #[error("the link token: exp has passed")]
@@ -80,7 +87,6 @@ pub enum LinkTokenError {
     Claim(String),
 }
 
-#[derive(Deserialize)]
 struct Claims {
     sub: String,
     // RFC 7519 allows fractions of a second.
@@ -88,7 +94,7 @@ struct Claims {
     jti: String,
     return_url: Option<String>,
     name: Option<String>,
-    replace: Option<Replace>,
+    replace: Replace,
 }
 
 impl LinkTokenKeys {
@@ -99,23 +105,20 @@ impl LinkTokenKeys {
 
     /// Checks a token.
     pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<LinkToken, LinkTokenError> {
-        if token.len() > MAX_TOKEN {
-            return Err(LinkTokenError::Signature);
+        match algorithm(token) {
+            Some(algorithm) if algorithm == "HS256" => {}
+            Some(_) => return Err(LinkTokenError::Algorithm),
+            None => return Err(LinkTokenError::NotAToken),
         }
-        // `alg` is never taken from the token. Times are checked below, against the clock that is given.
+        // What the token says of itself is believed in nothing. Times are checked below, against the clock that is given.
         let mut validation = Validation::new(Algorithm::HS256);
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
         for key in &self.0 {
             match decode::<Value>(token, key, &validation) {
-                Ok(decoded) => {
-                    let missing = "sub, exp and jti must be there, exp as a number, all others as text; replace must be \
-                                   ask, always or never";
-                    let claims: Result<Claims, _> = serde_json::from_value(decoded.claims);
-                    return claims.map_err(|_| LinkTokenError::Claim(missing.to_owned()))?.check(now);
-                }
+                Ok(decoded) => return Claims::read(&decoded.claims)?.check(now),
                 Err(error) if *error.kind() == ErrorKind::InvalidAudience => {
-                    return Err(LinkTokenError::Claim("aud must be left out".to_owned()));
+                    return Err(LinkTokenError::Claim("aud must be omitted".to_owned()));
                 }
                 Err(_) => {}
             }
@@ -124,7 +127,44 @@ impl LinkTokenKeys {
     }
 }
 
+/// Which algorithm a JWT names; none where it is no JWT.
+fn algorithm(token: &str) -> Option<String> {
+    if token.len() > MAX_TOKEN || token.split('.').count() != 3 {
+        return None;
+    }
+    let header = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    header["alg"].as_str().map(str::to_owned)
+}
+
 impl Claims {
+    fn read(claims: &Value) -> Result<Self, LinkTokenError> {
+        let text = |name: &str| match &claims[name] {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.clone())),
+            _ => Err(LinkTokenError::Claim(format!("{name} must be a string"))),
+        };
+        let required = |name: &str| text(name)?.ok_or_else(|| LinkTokenError::Claim(format!("{name} is missing")));
+        let exp = match &claims["exp"] {
+            Value::Null => Err(LinkTokenError::Claim("exp is missing".to_owned())),
+            exp => exp.as_f64().ok_or_else(|| LinkTokenError::Claim("exp must be a number".to_owned())),
+        };
+        let replace = match text("replace")?.as_deref() {
+            None | Some("ask") => Replace::Ask,
+            Some("always") => Replace::Always,
+            Some("never") => Replace::Never,
+            Some(_) => return Err(LinkTokenError::Claim("replace must be ask, always or never".to_owned())),
+        };
+        Ok(Self {
+            sub: required("sub")?,
+            exp: exp?,
+            jti: required("jti")?,
+            return_url: text("return_url")?,
+            name: text("name")?,
+            replace,
+        })
+    }
+
     fn check(self, now: OffsetDateTime) -> Result<LinkToken, LinkTokenError> {
         let claim = |text: String| Err(LinkTokenError::Claim(text));
         let member = match MemberId::parse(&self.sub) {
@@ -136,17 +176,17 @@ impl Claims {
         }
         // A cast saturates, and nothing so far away is a time.
         let Ok(expires_at) = OffsetDateTime::from_unix_timestamp(self.exp as i64) else {
-            return claim("exp must be in seconds since 1970".to_owned());
+            return claim("exp must be in seconds since 1970, not in milliseconds".to_owned());
         };
         if expires_at + LEEWAY <= now {
             return Err(LinkTokenError::Expired);
         }
         if expires_at > now + MAX_LIFE + LEEWAY {
-            return claim("exp must be at most ten minutes ahead, in seconds since 1970".to_owned());
+            return claim("exp must be at most ten minutes ahead".to_owned());
         }
         let Self { jti, return_url, name, replace, .. } = self;
         let name = name.as_deref().and_then(shown_name);
-        Ok(LinkToken { member, jti, expires_at, return_url, name, replace: replace.unwrap_or_default() })
+        Ok(LinkToken { member, jti, expires_at, return_url, name, replace })
     }
 }
 
@@ -236,17 +276,21 @@ mod tests {
         let none = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);
         let changed =
             sign(Algorithm::HS256, "wrong-secret-of-32-characters-!!!", &claims(json!({ "sub": "member-2" })));
-        for token in [
-            "",
-            "a.b.c",
-            &none,
-            &format!("{}.{}.", parts[0], parts[1]),
-            &format!("{}.{}.{}", parts[0], changed.split('.').nth(1).unwrap(), parts[2]),
-            &sign(Algorithm::HS256, "wrong-secret-of-32-characters-!!!", &claims(json!({}))),
-            &sign(Algorithm::HS512, SECRET, &claims(json!({}))),
-            &"a".repeat(5000),
+        let (not_one, algorithm, signature) =
+            (LinkTokenError::NotAToken, LinkTokenError::Algorithm, LinkTokenError::Signature);
+        for (token, expected) in [
+            ("", not_one.clone()),
+            ("a.b.c", not_one.clone()),
+            (&good[..good.len() / 2], not_one.clone()),
+            (&none, algorithm.clone()),
+            (&format!("{}.{}.", parts[0], parts[1]), signature.clone()),
+            (&format!("{}.{}.{}", parts[0], changed.split('.').nth(1).unwrap(), parts[2]), signature.clone()),
+            (&good[..good.len() - 1], signature.clone()),
+            (&sign(Algorithm::HS256, "wrong-secret-of-32-characters-!!!", &claims(json!({}))), signature),
+            (&sign(Algorithm::HS512, SECRET, &claims(json!({}))), algorithm),
+            (&"a".repeat(5000), not_one),
         ] {
-            assert_eq!(verify(token), Err(LinkTokenError::Signature), "{token}");
+            assert_eq!(verify(token), Err(expected), "{token}");
         }
     }
 
@@ -258,17 +302,19 @@ mod tests {
         );
         for (changes, expected) in [
             (json!({ "exp": NOW + 631 }), "exp must be at most ten minutes"),
-            (json!({ "exp": (NOW + 300) * 1000 }), "in seconds since 1970"),
+            (json!({ "exp": (NOW + 300) * 1000 }), "exp must be in seconds since 1970, not in milliseconds"),
             (json!({ "exp": 1e300 }), "exp must be in seconds"),
-            (json!({ "exp": "1788227700" }), "exp as a number"),
-            (json!({ "exp": null }), "exp as a number"),
+            (json!({ "exp": "1788227700" }), "exp must be a number"),
+            (json!({ "exp": null }), "exp is missing"),
+            (json!({ "sub": null }), "sub is missing"),
             (json!({ "sub": "member 1" }), "sub must be"),
             (json!({ "sub": "" }), "sub must be"),
             (json!({ "jti": "short" }), "jti must be"),
-            (json!({ "jti": null }), "sub, exp and jti"),
-            (json!({ "name": 7 }), "all others as text"),
+            (json!({ "jti": null }), "jti is missing"),
+            (json!({ "name": 7 }), "name must be a string"),
+            (json!({ "return_url": 7 }), "return_url must be a string"),
             (json!({ "replace": "perhaps" }), "replace must be"),
-            (json!({ "aud": "somebody else" }), "aud must be left out"),
+            (json!({ "aud": "somebody else" }), "aud must be omitted"),
         ] {
             let error = verify(&sign(Algorithm::HS256, SECRET, &claims(changes))).unwrap_err().to_string();
             assert!(error.contains(expected), "{expected}: {error}");

@@ -273,7 +273,7 @@ async fn read_part(query: QueryFluentBuilder, wanted: usize, is_filtered: bool) 
     Ok(Part { deliveries, read_to })
 }
 
-fn of_shard(table: &Table, shard: &str) -> QueryFluentBuilder {
+pub(super) fn of_shard(table: &Table, shard: &str) -> QueryFluentBuilder {
     table
         .query()
         .index_name("by_day")

@@ -8,7 +8,8 @@
 //! * [`state`] - where a delivery stands, and every way in which that changes: pure
 //! * [`bell`] - the message of the retry queue; [`queue`] - where it waits
 //! * [`pace`] - every interval; [`retry_key`] - what makes two requests one message
-//! * [`record`] - the item; [`table`] - how it is written; [`day`] - a day's orders, counted and listed
+//! * [`record`] - the item; [`table`] - how it is written; [`day`] - a day's orders, counted and listed;
+//!   [`search`] - those of a span of time
 //! * [`attempt`] - one attempt; [`breaker`] - whether a first push is worth its time;
 //!   [`mod@verdict`] - what LINE's answers mean
 //! * [`resend`] - what an operator does; [`erase`] - a person is forgotten;
@@ -27,6 +28,7 @@ pub mod quota_alert;
 pub mod record;
 pub mod resend;
 pub mod retry_key;
+pub mod search;
 pub mod settings;
 pub mod state;
 pub mod sweep;

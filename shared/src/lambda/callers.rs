@@ -115,11 +115,13 @@ pub enum Scope {
     Operate,
     /// End a member's link.
     Unlink,
+    /// See whether a member is linked, and nothing else.
+    Links,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Operate, Self::Unlink];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Operate, Self::Unlink, Self::Links];
 
     /// Its name in the secret and in the HTTP API.
     pub fn name(self) -> &'static str {
@@ -127,6 +129,7 @@ impl Scope {
             Self::Read => "read",
             Self::Operate => "operate",
             Self::Unlink => "unlink",
+            Self::Links => "links",
         }
     }
 }

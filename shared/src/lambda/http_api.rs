@@ -10,11 +10,11 @@ use lambda_http::{
     request::{LambdaRequest, RequestContext},
     service_fn,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     foreign_json::{self, NotUtf8},
-    lambda::http_event::HttpEvent,
+    lambda::{http_event::HttpEvent, problem_code::ProblemCode},
     metric,
     order::fields::FieldError,
 };
@@ -52,7 +52,10 @@ fn only_https(mut response: Response<Body>) -> Response<Body> {
 
 fn no_address() -> Problem {
     tracing::info!("a call without an address");
-    Problem::new(StatusCode::BAD_REQUEST, "Nothing was done: host, path and query of the call are no address.")
+    Problem::new(
+        ProblemCode::BadAddress,
+        "Nothing was changed: host, path and query of the request are not an address.",
+    )
 }
 
 /// The body as text, as its caller sent it. What API Gateway takes for text it passes on with U+FFFD in the place of
@@ -72,46 +75,52 @@ pub fn utf8_body(request: &Request) -> Result<&str, NotUtf8> {
 /// Why a call was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    status: StatusCode,
+    code: ProblemCode,
     detail: String,
+    members: Map<String, Value>,
     errors: Vec<FieldError>,
 }
 
 impl Problem {
-    /// A refusal with this status; `detail` says what the caller can do.
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), errors: Vec::new() }
+    /// A refusal; `detail` says to people what the caller can do.
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), members: Map::new(), errors: Vec::new() }
+    }
+
+    /// Says what it is about in a member of its own, such as `orderId`: a program need not read `detail` for it.
+    pub fn about(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(member.to_owned(), value.into());
+        self
     }
 
     /// 400: these fields are wrong.
     pub fn wrong_fields(detail: impl Into<String>, errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, detail) }
+        Self { errors, ..Self::new(ProblemCode::Fields, detail) }
     }
 
     /// 503: something that is needed does not answer; the same call again is safe.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-    }
-
-    /// The status.
-    pub fn status(&self) -> StatusCode {
-        self.status
+        Self::new(ProblemCode::Unavailable, detail)
     }
 
     /// The response.
     pub fn into_response(self) -> Response<Body> {
+        let status = self.code.status();
         let mut body = json!({
             "type": "about:blank",
-            "title": self.status.canonical_reason(),
-            "status": self.status.as_u16(),
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "code": self.code.name(),
             "detail": self.detail,
         });
-        if !self.errors.is_empty() {
-            let errors = self.errors.into_iter().map(|error| json!({ "field": error.field, "detail": error.problem }));
-            body["errors"] = Value::Array(errors.collect());
+        for (name, value) in self.members {
+            body[name] = value;
         }
-        let mut response = with_type(self.status, "application/problem+json", &body);
-        let extra: Option<(HeaderName, &'static str)> = match self.status {
+        if !self.errors.is_empty() {
+            body["errors"] = self.errors.iter().map(FieldError::to_json).collect();
+        }
+        let mut response = with_type(status, "application/problem+json", &body);
+        let extra: Option<(HeaderName, &'static str)> = match status {
             StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
             StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "5")),
             _ => None,
@@ -161,7 +170,7 @@ pub fn domain_name(request: &Request) -> Option<String> {
 /// A credential was refused: 401, whatever was wrong with it.
 pub fn refused(request: &Request, route: &'static str, is_former: bool, detail: &str) -> Problem {
     note_refused(request, route, is_former);
-    Problem::new(StatusCode::UNAUTHORIZED, detail)
+    Problem::new(ProblemCode::Unauthorized, detail)
 }
 
 /// Measures a refused credential by `route`, and logs where it came from. `is_former`: it was withdrawn with the latest
@@ -218,8 +227,8 @@ mod tests {
         let header = |problem: Problem, name| {
             problem.into_response().headers().get(name).map(|value: &HeaderValue| value.to_str().unwrap().to_owned())
         };
-        assert_eq!(header(Problem::new(StatusCode::UNAUTHORIZED, "x"), "www-authenticate").as_deref(), Some("Bearer"));
+        assert_eq!(header(Problem::new(ProblemCode::Unauthorized, "x"), "www-authenticate").as_deref(), Some("Bearer"));
         assert_eq!(header(Problem::unavailable("x"), "retry-after").as_deref(), Some("5"));
-        assert_eq!(header(Problem::new(StatusCode::CONFLICT, "x"), "retry-after"), None);
+        assert_eq!(header(Problem::new(ProblemCode::InFlight, "x"), "retry-after"), None);
     }
 }

@@ -3,6 +3,7 @@
 //! * [`environment`] - its variables
 //! * [`log`] - JSON log lines
 //! * [`http_api`] - JSON answers and problem details
+//! * [`problem_code`] - what can be wrong with a call, in words for programs
 //! * [`http_event`] - what of an HTTP event is taken
 //! * [`callers`] - the keys that callers come with
 //! * [`batch`] - a queue's batch, each message by itself
@@ -13,3 +14,4 @@ pub mod environment;
 pub mod http_api;
 pub mod http_event;
 pub mod log;
+pub mod problem_code;

@@ -7,6 +7,11 @@ pub fn line_day(time: OffsetDateTime) -> Date {
     time.to_offset(UtcOffset::from_hms(9, 0, 0).unwrap_or(UtcOffset::UTC)).date()
 }
 
+/// When a day begins for LINE.
+pub fn day_start(day: Date) -> OffsetDateTime {
+    day.midnight().assume_offset(UtcOffset::from_hms(9, 0, 0).unwrap_or(UtcOffset::UTC))
+}
+
 /// `20260901`.
 pub fn compact(day: Date) -> String {
     const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]");
@@ -15,7 +20,7 @@ pub fn compact(day: Date) -> String {
 
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
+    use time::macros::{date, datetime};
 
     use super::*;
 
@@ -24,5 +29,6 @@ mod tests {
         let day = |time| compact(line_day(time));
         assert_eq!(day(datetime!(2026-09-01 14:59:59 UTC)), "20260901");
         assert_eq!(day(datetime!(2026-09-01 15:00:00 UTC)), "20260902");
+        assert_eq!(day_start(date!(2026 - 09 - 02)), datetime!(2026-09-01 15:00:00 UTC));
     }
 }

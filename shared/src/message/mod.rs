@@ -154,7 +154,7 @@ fn shortened(name: &str, max_bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::tests::order_with;
+    use crate::{expected::assert_kept, order::tests::order_with};
     use serde_json::{Value, json};
 
     fn rendered(changes: Value, style: MessageStyle) -> Value {
@@ -240,6 +240,51 @@ mod tests {
             let rows = message["contents"]["body"]["contents"].as_array().unwrap();
             let labels: Vec<_> = rows.iter().filter_map(|row| row["contents"][0]["text"].as_str()).collect();
             assert!(labels.len() >= 4 && labels.iter().all(|label| !label.ends_with([':', '：', ' '])), "{labels:?}");
+        }
+    }
+
+    /// A message as it is read: what the notification says, then its texts, its button in brackets.
+    fn readable(message: &Value) -> String {
+        fn texts(node: &Value, found: &mut Vec<String>) {
+            if let Some(text) = node["text"].as_str() {
+                found.push(text.to_owned());
+            }
+            found.extend(node["label"].as_str().map(|label| format!("[{label}]")));
+            for part in ["template", "contents", "header", "body", "footer", "action", "actions"] {
+                match &node[part] {
+                    Value::Array(nodes) => nodes.iter().for_each(|node| texts(node, found)),
+                    Value::Object(_) => texts(&node[part], found),
+                    _ => {}
+                }
+            }
+        }
+        let mut found = vec![format!("({})", message["altText"].as_str().unwrap())];
+        texts(message, &mut found);
+        found.join("\n") + "\n"
+    }
+
+    #[test]
+    fn every_message_reads_as_it_is_kept() {
+        for language in Language::ALL {
+            let with = |mut changes: Value, style| {
+                changes["language"] = language.tag().into();
+                readable(&rendered(changes, style))
+            };
+            let returned = json!({ "startShop": "7-Eleven", "endShop": "85度C" });
+            let fee = |amount: &str, currency: &str| {
+                let order = order_with(json!({ "fee": { "amount": amount, "currency": currency } }));
+                order.fee.shown_in(language) + "\n"
+            };
+            let fees =
+                [("3300", "JPY"), ("162", "CNY"), ("699", "TWD"), ("12.50", "THB"), ("20", "HKD"), ("20000", "VND")];
+            let text = format!(
+                "Buttons\n{}\nButtons, not returned\n{}\nFlex\n{}\nFees\n{}",
+                with(returned.clone(), MessageStyle::Buttons),
+                with(json!({ "endShop": null }), MessageStyle::Buttons),
+                with(returned, MessageStyle::Flex),
+                fees.map(|(amount, currency)| fee(amount, currency)).concat(),
+            );
+            assert_kept(&format!("message.{}.txt", language.tag()), &text);
         }
     }
 

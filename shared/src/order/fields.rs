@@ -2,22 +2,91 @@
 
 use std::fmt::Display;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::foreign_json::NotUtf8;
+
+/// In which way a field is wrong, for a program; a word that is out stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldCode {
+    /// It must be there.
+    Missing,
+    /// Nothing here has this name.
+    Unknown,
+    /// It is there more than once.
+    Repeated,
+    /// Its value is not what it must be.
+    Invalid,
+    /// It is what it must be, and is not allowed here.
+    NotAllowed,
+}
+
+impl FieldCode {
+    /// Every code.
+    pub const ALL: [Self; 5] = [Self::Missing, Self::Unknown, Self::Repeated, Self::Invalid, Self::NotAllowed];
+
+    /// The word in an answer.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Repeated => "repeated",
+            Self::Invalid => "invalid",
+            Self::NotAllowed => "not_allowed",
+        }
+    }
+}
 
 /// One field that is wrong, and what it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
+    /// In which way.
+    pub code: FieldCode,
     /// The field's path, such as `fee.amount`; empty for the body itself.
     pub field: String,
     /// What it must be.
     pub problem: String,
 }
 
+impl FieldError {
+    fn new(code: FieldCode, field: &str, problem: impl Display) -> Self {
+        Self { code, field: field.to_owned(), problem: problem.to_string() }
+    }
+
+    /// It must be there.
+    pub fn missing(field: &str) -> Self {
+        Self::new(FieldCode::Missing, field, "is missing")
+    }
+
+    /// Nothing here has this name.
+    pub fn unknown(field: &str, problem: &str) -> Self {
+        Self::new(FieldCode::Unknown, field, problem)
+    }
+
+    /// It is there more than once.
+    pub fn repeated(field: &str) -> Self {
+        Self::new(FieldCode::Repeated, field, "comes twice")
+    }
+
+    /// Its value is not what it must be; of the body as a whole `field` is empty, and `problem` a sentence.
+    pub fn invalid(field: &str, problem: impl Display) -> Self {
+        Self::new(FieldCode::Invalid, field, problem)
+    }
+
+    /// It is what it must be, and is not allowed here.
+    pub fn not_allowed(field: &str, problem: impl Display) -> Self {
+        Self::new(FieldCode::NotAllowed, field, problem)
+    }
+
+    /// As an answer has it.
+    pub fn to_json(&self) -> Value {
+        json!({ "field": self.field, "code": self.code.name(), "detail": self.problem })
+    }
+}
+
 impl From<NotUtf8> for FieldError {
     fn from(problem: NotUtf8) -> Self {
-        Self { field: String::new(), problem: problem.to_string() }
+        Self::invalid("", problem)
     }
 }
 
@@ -34,7 +103,7 @@ impl<'a> Fields<'a> {
         if body.is_object() {
             Ok(Self { body, errors: Vec::new() })
         } else {
-            Err(vec![FieldError { field: String::new(), problem: "must be a JSON object".to_owned() }])
+            Err(vec![FieldError::invalid("", "the body must be a JSON object")])
         }
     }
 
@@ -44,8 +113,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes that a field is wrong.
-    pub fn error(&mut self, field: &str, problem: impl Into<String>) {
-        self.errors.push(FieldError { field: field.to_owned(), problem: problem.into() });
+    pub fn error(&mut self, error: FieldError) {
+        self.errors.push(error);
     }
 
     /// The value at this path, such as `fee.amount`; null where there is none.
@@ -63,14 +132,14 @@ impl<'a> Fields<'a> {
             },
             _ => "must be a string".to_owned(),
         };
-        self.error(path, problem);
+        self.error(FieldError::invalid(path, problem));
         None
     }
 
     /// Reads a text that must be there.
     pub fn required<T, E: Display>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         if self.find(path).is_null() {
-            self.error(path, "is missing");
+            self.error(FieldError::missing(path));
             return None;
         }
         self.optional(path, read)

@@ -18,7 +18,10 @@ use crate::{
     ids::{LineUserId, MemberId, OrderId},
     invalid::Invalid,
     language::Language,
-    order::{fields::Fields, money::Money},
+    order::{
+        fields::{FieldError, Fields},
+        money::Money,
+    },
 };
 
 /// The largest request body, in bytes.
@@ -152,7 +155,7 @@ impl Order {
         if let (Some(start), Some(end)) = (started_at, ended_at)
             && end < start
         {
-            fields.error("endedAt", "must not be before startedAt");
+            fields.error(FieldError::invalid("endedAt", "must not be before startedAt"));
         }
         let end_shop = fields.optional("endShop", ShopName::parse);
         let detail_url = fields.optional("detailUrl", DetailUrl::parse);
@@ -196,7 +199,7 @@ fn recipient(fields: &mut Fields<'_>) -> Option<Recipient> {
     match (fields.find("recipient.lineUserId").is_null(), fields.find("recipient.memberId").is_null()) {
         (true, false) => fields.optional("recipient.memberId", MemberId::parse).map(Recipient::Member),
         (false, false) => {
-            fields.error("recipient", "must have lineUserId or memberId, not both");
+            fields.error(FieldError::invalid("recipient", "must have lineUserId or memberId, not both"));
             None
         }
         (_, true) => fields.required("recipient.lineUserId", LineUserId::parse).map(Recipient::LineUser),
@@ -271,7 +274,7 @@ pub(crate) mod tests {
     fn spellings_of_one_order_are_one_order() {
         let plain = order_with(json!({})).to_json();
         let spelled = order_with(json!({
-            "status": 5, "unknown": [1], "startShop": " 上品快餐\n", "language": "zh",
+            "status": 5, "unknown": [1], "fee": { "amount": "162.00", "currency": "JPY" }, "startShop": " 上品快餐\n", "language": "zh",
             "endedAt": "2020-07-15T14:34:11.9+09:00", "detailUrl": "HTTPS://EXAMPLE.com/orders/R20200714-0001"
         }));
         assert_eq!(spelled.to_json(), plain);
@@ -354,7 +357,7 @@ pub(crate) mod tests {
             ("/recipient", json!({ "memberId": 7 }), "recipient.memberId"),
             ("/recipient", json!({ "memberId": "M1", "lineUserId": "U0123456789abcdef0123456789abcdef" }), "recipient"),
             ("/fee/amount", json!(162), "fee.amount"),
-            ("/fee/amount", json!("162.0"), "fee.amount"),
+            ("/fee/amount", json!("162.5"), "fee.amount"),
             ("/fee/amount", json!("-162"), "fee.amount"),
             ("/fee/currency", json!("YEN"), "fee.currency"),
         ] {

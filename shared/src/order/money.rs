@@ -7,6 +7,9 @@ use crate::language::{Language, grouped};
 /// The most digits before the decimal point: more than any rental costs in any currency.
 const MAX_DIGITS: usize = 12;
 
+/// The most digits after it: CLF has the most decimals of all currencies.
+const MAX_DECIMALS: usize = 4;
+
 /// An amount of money, never negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Money {
@@ -25,7 +28,7 @@ pub enum MoneyError {
         "must be a decimal in a string, at most {MAX_DIGITS} digits before the point, such as \"162\" or \"162.50\""
     )]
     Amount,
-    /// More decimals than the currency has.
+    /// More decimals than the currency has, and not only zeros.
     #[error("must have at most {decimals} decimals in {code}")]
     Decimals {
         /// What ISO 4217 gives the currency.
@@ -53,10 +56,12 @@ impl Money {
         if whole.is_empty() || whole.len() > MAX_DIGITS || !digits(whole) || !digits(fraction) {
             return Err(MoneyError::Amount);
         }
-        if fraction.len() > usize::from(decimals) {
+        // A database writes 162 yen as 162.00: zeros say nothing.
+        let significant = fraction.trim_end_matches('0');
+        if significant.len() > usize::from(decimals) || fraction.len() > MAX_DECIMALS {
             return Err(MoneyError::Decimals { decimals, code: currency.code() });
         }
-        let padded = format!("{whole}{fraction:0<width$}", width = usize::from(decimals));
+        let padded = format!("{whole}{significant:0<width$}", width = usize::from(decimals));
         let minor_units = padded.parse().map_err(|_| MoneyError::Amount)?;
         Ok(Self { minor_units, currency })
     }
@@ -118,6 +123,7 @@ mod tests {
         use Language::{En, Ja, Th, ZhCn, ZhTw};
         for (amount, code, language, expected) in [
             ("162", "JPY", ZhCn, "￥162"),
+            ("162.00", "JPY", ZhCn, "￥162"),
             ("162", "JPY", Ja, "162円"),
             ("162", "JPY", ZhTw, "162 日圓"),
             ("162", "JPY", Th, "JPY 162"),
@@ -144,7 +150,9 @@ mod tests {
         for amount in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,000", " 1", "１", "1234567890123", "NaN", "1.2.3"] {
             assert_eq!(shown(amount, "USD", Language::En), Err(MoneyError::Amount), "{amount:?}");
         }
-        assert_eq!(shown("1.5", "JPY", Language::En), Err(MoneyError::Decimals { decimals: 0, code: "JPY" }));
+        for amount in ["1.5", "162.00000"] {
+            assert_eq!(shown(amount, "JPY", Language::En), Err(MoneyError::Decimals { decimals: 0, code: "JPY" }));
+        }
         assert_eq!(shown("1.555", "THB", Language::En), Err(MoneyError::Decimals { decimals: 2, code: "THB" }));
         for code in ["", "jpy", "XXX", "YEN", "JPYX"] {
             assert_eq!(shown("1", code, Language::En), Err(MoneyError::Currency), "{code:?}");

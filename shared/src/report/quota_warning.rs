@@ -281,6 +281,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::expected::assert_kept;
 
     #[test]
     fn a_threshold_is_reached_exactly_at_its_share() {
@@ -302,6 +303,20 @@ mod tests {
         let name = |time| name_of_month(line_day(time));
         assert_eq!(name(datetime!(2026-12-31 14:59:59 UTC)), "2026-12");
         assert_eq!(name(datetime!(2026-12-31 15:00:00 UTC)), "2027-01");
+    }
+
+    #[test]
+    fn every_warning_reads_as_it_is_kept() {
+        let now = datetime!(2026-09-08 01:00:00 UTC);
+        let month = |used| Month { limit: Some(200_000), used };
+        for language in [Language::ZhCn, Language::Ja, Language::En] {
+            let mails =
+                [(70, 141_000, false), (90, 199_000, true), (100, 200_000, false)].map(|(share, used, repeat)| {
+                    let mail = mail(share, month(used), now, language, "A & B · line-jp".into(), repeat);
+                    format!("{}\n\n{}", mail.subject, mail.text)
+                });
+            assert_kept(&format!("quota-warning.{}.txt", language.tag()), &mails.join("\n"));
+        }
     }
 
     #[test]

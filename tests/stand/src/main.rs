@@ -214,6 +214,11 @@ fn instructions(stand: &Stand, variables: &Path) -> String {
          curl -i '{}' \\\n  -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \\\n  -d '{order}'\n\n\
          The same again: the same answer, and no second message. Another fee under the same id: 409.\n\
          Link the member member-1 with a LINE user, in a browser on this machine (within ten minutes):\n\n{}\n\n\
+         An app of yours makes such addresses itself (functions/line-login/README.md, The link token):\n\n\
+         login           {}/login?token={{link token}}\n\
+         signed with     {}\n\
+         return_url      {} or below\n\
+         whether linked  curl -H 'Authorization: Bearer {}' '{}/links/member-1'\n\n\
          The operators' page, and an operator's key for it:\n\n{}/console\n{}\n\n\
          A function in a container of its own (tests/README.md, One function alone):\n\n\
          sam local invoke PushRetryFunction -e events/push-retry.json --region ap-northeast-1 \\\n  \
@@ -222,6 +227,11 @@ fn instructions(stand: &Stand, variables: &Path) -> String {
         stand.orders_url(),
         stand.order_key,
         stand.login_url("member-1"),
+        stand.public_api.base_url(),
+        stand.link_token_secret,
+        stand.return_url(),
+        stand.operator_key,
+        stand.public_api.base_url(),
         stand.public_api.base_url(),
         stand.operator_key,
         variables.display(),

@@ -17,6 +17,8 @@ use shared::{
     },
     delivery::{record::DeliveryRecord, retry_key::KeySpace},
     ids::LineUserId,
+    lambda::problem_code::ProblemCode,
+    line::day::line_day,
     notification::NotificationKind,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -35,6 +37,8 @@ use crate::{
 const SAMPLE_EVENT: &str = include_str!("../../../events/order-finished.json");
 /// Verified with SES on every stand.
 const REPORT_SENDER: &str = "report@example.com";
+/// The app of every stand.
+const RETURN_URL: &str = "https://app.example/line";
 /// How often a state is looked at that nobody announces.
 pub const POLL: Duration = Duration::from_millis(100);
 
@@ -86,6 +90,18 @@ impl Reply {
         let body = serde_json::from_slice(&response.bytes().await.unwrap_or_default()).unwrap_or_default();
         Self { status, content_type, retry_after, body }
     }
+
+    /// # Panics
+    /// Where it is not this problem.
+    #[track_caller]
+    pub fn assert_problem(&self, code: ProblemCode) {
+        let status = code.status().as_u16();
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code.name())), "{self:?}");
+        assert_eq!((self.content_type.as_str(), &self.body["status"]), ("application/problem+json", &json!(status)));
+        for field in ["type", "title", "detail"] {
+            assert!(self.body[field].is_string(), "{field}: {}", self.body);
+        }
+    }
 }
 
 /// A mail as it went out.
@@ -132,7 +148,7 @@ impl Stand {
             ("LineDataApiBase", line.base_url()),
             ("LineAuthorizeBase", line.base_url()),
             ("LoginCallbackUrl", callback_url),
-            ("LoginReturnUrls", "https://app.example/line".to_owned()),
+            ("LoginReturnUrls", RETURN_URL.to_owned()),
             ("SobotApiBase", sobot.base_url()),
             ("OfficialAccountId", "@abc1234".to_owned()),
             ("ReportRecipients", "statistics@example.com,operator@example.com".to_owned()),
@@ -208,6 +224,11 @@ impl Stand {
         let page = client.get(callback).header("cookie", cookie).send().await?.text().await?;
         let title = page.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>"));
         Ok(title.with_context(|| format!("no page: {page}"))?.0.to_owned())
+    }
+
+    /// Where a customer may be sent after a login.
+    pub fn return_url(&self) -> &'static str {
+        RETURN_URL
     }
 
     /// Writes a secret's value, as the operator does after the deployment.
@@ -369,6 +390,15 @@ impl Stand {
         let item = self.delivery_item(order_id).await.context("no record")?;
         let shard = item.get("day_shard").and_then(|shard| shard.as_s().ok()?.split_once('#')).context("a shard")?.1;
         self.change_record(order_id, json!({ "day": day.to_string(), "day_shard": format!("{day}#{shard}") })).await
+    }
+
+    /// Moves a record to another time, as if its order had arrived then.
+    pub async fn change_arrival(&self, order_id: &str, at: OffsetDateTime) -> anyhow::Result<()> {
+        self.change_day(order_id, line_day(at)).await?;
+        let item = self.delivery_item(order_id).await.context("no record")?;
+        let state = item.get("state").and_then(|state| state.as_s().ok()).context("a state")?;
+        let listed = format!("{state}#{:010}#{order_id}", at.unix_timestamp());
+        self.change_record(order_id, json!({ "created_at": at.format(&Rfc3339)?, "listed": listed })).await
     }
 
     /// The retry key of a record's present generation.

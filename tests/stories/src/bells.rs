@@ -8,7 +8,10 @@ use local_stand::{
     stand::{Stand, order_with},
 };
 use serde_json::{Value, json};
-use shared::delivery::state::{Reason, State};
+use shared::{
+    delivery::state::{Reason, State},
+    lambda::problem_code::ProblemCode,
+};
 
 use crate::{dead_letters::wait_for_letter, id, story, story_alone, user};
 
@@ -89,8 +92,10 @@ fn a_letter_of_an_open_order_is_none_and_cannot_be_discarded() {
         assert_eq!(letter["letter"], "on_its_way");
         let discard = format!("/dead-letters/{}?reason=x", letter["id"].as_str().expect("an id"));
         let refused = stand.operate("DELETE", &discard, None).await;
-        assert_eq!(refused.status, 409, "{refused:?}");
-        assert!(refused.body["detail"].as_str().expect("words").contains("Try again after"), "{refused:?}");
+        refused.assert_problem(ProblemCode::LetterOnItsWay);
+        assert_eq!(refused.body["orderId"], id(&order));
+        let until = refused.body["until"].as_str().expect("a time");
+        assert!(refused.body["detail"].as_str().is_some_and(|detail| detail.contains(until)), "{refused:?}");
         is_sent(stand, &order).await;
         assert_eq!(find().await, None, "its order is settled: it is deleted on sight");
         assert_eq!(stand.operate("DELETE", &discard, None).await.status, 404);

@@ -12,7 +12,12 @@ use local_stand::{
     stand::{Reply, Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
-use shared::{aws::secret::Secret, clock::Clock, inbox::messages::StoredEvent, lambda::callers::CallerKeys};
+use shared::{
+    aws::secret::Secret,
+    clock::Clock,
+    inbox::messages::StoredEvent,
+    lambda::{callers::CallerKeys, problem_code::ProblemCode},
+};
 use tokio::time::Instant;
 
 use crate::{login::Visitor, now_ms, story_alone, user};
@@ -187,6 +192,8 @@ fn what_is_not_set_is_not_asked_for_by_every_stranger() {
         let read = stand.aws.tap().calls_about(stand.aws.output("SobotSecretArn")).len() - read_before;
         assert!(read <= 1, "40 strangers made {read} calls");
         assert!(told(&stand, "webhooks", "SecretUnusable").is_empty(), "a stack without Sobot is well");
+        stand.aws.kill("operations").expect("killed");
+        stand.operate("GET", "/sobot/tasks", None).await.assert_problem(ProblemCode::NoSobot);
     });
 }
 
@@ -346,7 +353,7 @@ fn every_refusal_of_a_credential_costs_the_same_and_says_the_same() {
 }
 
 /// Every call of the operators' API, and the scopes that it needs.
-const CALLS: [(&str, &str, &[&str]); 22] = [
+const CALLS: [(&str, &str, &[&str]); 25] = [
     ("GET", "/switches", &["read"]),
     ("PUT", "/switches/finish", &["operate"]),
     ("GET", "/audit?kind=switch", &["read"]),
@@ -364,6 +371,9 @@ const CALLS: [(&str, &str, &[&str]); 22] = [
     ("DELETE", "/users/U0123456789abcdef0123456789abcdef", &["operate", "unlink"]),
     ("GET", "/members/M-1", &["read"]),
     ("DELETE", "/members/M-1", &["operate", "unlink"]),
+    ("GET", "/users/U0123456789abcdef0123456789abcdef/orders", &["read"]),
+    ("GET", "/members/M-1/orders", &["read"]),
+    ("GET", "/links/M-1", &["links"]),
     ("DELETE", "/links/M-1", &["unlink"]),
     ("GET", "/quota", &["read"]),
     ("GET", "/sobot/tasks", &["read"]),
@@ -380,7 +390,14 @@ async fn call(stand: &Stand, key: &str, method: &str, path: &str) -> u16 {
 #[test]
 fn a_key_does_what_its_scopes_say_and_nothing_else() {
     story_alone(&[], async |stand| {
-        let all = [vec!["read"], vec!["unlink"], vec!["operate"], vec!["read", "unlink"], vec!["operate", "unlink"]];
+        let all = [
+            vec!["read"],
+            vec!["unlink"],
+            vec!["operate"],
+            vec!["read", "unlink"],
+            vec!["operate", "unlink"],
+            vec!["links"],
+        ];
         let mut keys = json!({ "mei": stand.operator_key });
         let of = |number: usize| format!("{number}{}", stand.operator_key);
         for (number, scopes) in all.iter().enumerate() {
@@ -397,7 +414,36 @@ fn a_key_does_what_its_scopes_say_and_nothing_else() {
             assert!(![401, 403].contains(&call(&stand, &stand.operator_key, method, path).await), "{method} {path}");
         }
         let refused = stand.operate_with(Some(&of(0)), "DELETE", "/links/M-1?reason=none", None).await;
-        assert_eq!(refused.body["detail"], "This key may not do that: it lacks the scope unlink.");
+        refused.assert_problem(ProblemCode::MissingScope);
+        assert_eq!(refused.body["scope"], "unlink");
+    });
+}
+
+#[test]
+fn the_apps_back_end_learns_whether_a_member_is_linked_and_not_who_it_is() {
+    story_alone(&[], async |stand| {
+        let app = random_key();
+        let keys = json!({ "mei": stand.operator_key, "app": { "current": app, "scopes": ["links"] } });
+        put(&stand, "OperatorKeysSecretArn", &keys.to_string()).await;
+        stand.aws.kill("operations").expect("killed");
+        let (member, customer) = (random_key(), random_user());
+        let path = format!("/links/{member}");
+        let ask = async |key: &str| {
+            let reply = stand.operate_with(Some(key), "GET", &path, None).await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            reply.body
+        };
+        assert_eq!(ask(&app).await, json!({ "memberId": member, "linked": false }));
+        stand.log_in(&member, &customer).await.expect("linked");
+        let linked = ask(&app).await;
+        assert_eq!((&linked["linked"], &linked["friend"]), (&json!(true), &json!(true)), "{linked}");
+        assert!(linked["linkedAt"].is_string() && linked["lineUserId"].is_null(), "{linked}");
+        assert_eq!(ask(&stand.operator_key).await["lineUserId"], json!(customer));
+        stand.set_friend(&customer, false).await.expect("written");
+        assert_eq!(ask(&app).await["friend"], json!(false));
+        let unlink = format!("{path}?reason=left");
+        assert_eq!(stand.operate("DELETE", &unlink, None).await.status, 200);
+        assert_eq!(ask(&app).await, json!({ "memberId": member, "linked": false }));
     });
 }
 

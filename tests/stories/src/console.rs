@@ -353,7 +353,7 @@ fn an_operator_opens_a_picture_saves_all_that_is_kept_and_forgets_the_customer()
             browser.wait_until("window.saved.length === 1").await?;
             assert_eq!(browser.run("return window.saved[0]").await?, json!(["image/png", 77]));
             browser.click("#messages li button").await?;
-            browser.wait_for_text("#status", "LINE has it no more.").await?;
+            browser.wait_for_text("#status", "LINE has deleted the file.").await?;
             browser.click("#user-form button").await?;
             browser.wait_for_text("#messages li", "LINE has the media no more.").await?;
             assert_eq!(browser.run("return document.querySelectorAll('#messages li button').length").await?, 1);

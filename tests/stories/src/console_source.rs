@@ -190,8 +190,8 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
     let known = known();
     let document = OpenApi::ours();
     let schema = |name: &str| document.at(&format!("/components/schemas/{name}"));
-    let [states, reasons, queues, kinds, statuses] =
-        ["State", "DeliveryReason", "Queue", "AuditKind", "Switch/properties/status"]
+    let [states, reasons, queues, kinds, statuses, problems, wrong] =
+        ["State", "DeliveryReason", "Queue", "AuditKind", "Switch/properties/status", "ProblemCode", "FieldCode"]
             .map(|name| names(&schema(name)["enum"]));
     let unlinked = "/paths/~1links~1{memberId}/delete/responses/200/content/application~1json/schema/properties";
     let grants = names(&document.at(unlinked)["grant"]["enum"]);
@@ -225,6 +225,8 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
             ("grant", &grants),
             ("letter", &letters),
             ("media", &media_errors),
+            ("problem", &problems),
+            ("wrong", &wrong),
         ] {
             let prefix = format!("{group}.");
             let told: BTreeSet<&str> = words.keys().filter_map(|name| name.strip_prefix(&prefix)).collect();

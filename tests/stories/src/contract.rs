@@ -1,8 +1,8 @@
 //! What the order system sends and is answered.
 
-use local_stand::stand::{Reply, Stand, order_with, random_key, sample_order};
+use local_stand::stand::{Stand, order_with, random_key, sample_order};
 use serde_json::{Value, json};
-use shared::delivery::state::State;
+use shared::{delivery::state::State, lambda::problem_code::ProblemCode};
 
 use crate::{id, story, story_alone, user};
 
@@ -14,14 +14,6 @@ async fn received(stand: &Stand, order: &Value) -> Value {
     let mut received = stand.line.received_by(user(order));
     assert_eq!(received.len(), 1, "one message for one order");
     received.remove(0).messages.remove(0)
-}
-
-fn assert_problem(reply: &Reply, status: u16) {
-    assert_eq!((reply.status, reply.content_type.as_str()), (status, "application/problem+json"), "{reply:?}");
-    assert_eq!(reply.body["status"], status);
-    for field in ["type", "title", "detail"] {
-        assert!(reply.body[field].is_string(), "{field}: {}", reply.body);
-    }
 }
 
 #[test]
@@ -175,7 +167,7 @@ fn the_same_id_with_other_content_is_a_conflict_now_and_in_the_queue() {
         assert_eq!(stand.post(&order).await.status, 200);
         let other = order_with(json!({ "orderId": id(&order) }));
         let reply = stand.post(&other).await;
-        assert_problem(&reply, 409);
+        reply.assert_problem(ProblemCode::OrderConflict);
         assert!(!reply.body.to_string().contains(user(&order)), "another order's data");
         // The refused call's message comes out of the queue, too, and does nothing.
         let refused = "dropped: the record has other content";
@@ -218,7 +210,7 @@ fn every_wrong_field_is_named_at_once_and_nothing_is_done() {
             "endedAt": "yesterday", "endShop": 7, "detailUrl": "http://example.com", "language": "zh_CN"
         });
         let reply = stand.post(&wrong).await;
-        assert_problem(&reply, 400);
+        reply.assert_problem(ProblemCode::Fields);
         let fields: Vec<_> =
             reply.body["errors"].as_array().expect("errors").iter().map(|error| error["field"].clone()).collect();
         assert_eq!(
@@ -264,7 +256,7 @@ fn each_field_alone_is_checked() {
             let mut order = order_with(json!({}));
             *order.pointer_mut(pointer).expect("the sample has every field") = value.clone();
             let reply = stand.post(&order).await;
-            assert_problem(&reply, 400);
+            reply.assert_problem(ProblemCode::Fields);
             assert_eq!(reply.body["errors"].as_array().map(Vec::len), Some(1), "{}", reply.body);
             assert_eq!(reply.body["errors"][0]["field"], field, "{value}");
         }
@@ -280,14 +272,14 @@ fn what_is_not_an_order_at_all_gets_a_clear_answer() {
         };
         for body in [&b""[..], b"{", b"[]", b"\"finish\"", b"null", b"\xff\xfe{}", "[".repeat(60_000).as_bytes()] {
             let reply = post("application/json", body.to_vec()).await;
-            assert_problem(&reply, 400);
+            reply.assert_problem(ProblemCode::Fields);
         }
         let order = order_with(json!({}));
-        assert_problem(&post("text/plain", order.to_string().into()).await, 415);
-        assert_problem(&post("application/x-www-form-urlencoded", order.to_string().into()).await, 415);
+        post("text/plain", order.to_string().into()).await.assert_problem(ProblemCode::NotJson);
+        post("application/x-www-form-urlencoded", order.to_string().into()).await.assert_problem(ProblemCode::NotJson);
         let mut large = order.clone();
         large["note"] = json!("x".repeat(64 * 1024));
-        assert_problem(&post("application/json", large.to_string().into()).await, 413);
+        post("application/json", large.to_string().into()).await.assert_problem(ProblemCode::TooLarge);
         assert!(stand.line.pushes_to(user(&order)).is_empty());
         assert_eq!(post("application/json; charset=utf-8", order.to_string().into()).await.body["delivery"], "sent");
     });
@@ -304,10 +296,10 @@ fn without_the_right_key_nothing_is_done() {
         for authorization in ["", "Bearer", "Bearer ", &stand.order_key, &longer, &shorter, &basic] {
             let headers = [("authorization", authorization), ("content-type", "application/json")];
             let reply = stand.post_raw(&headers, body.clone()).await;
-            assert_problem(&reply, 401);
+            reply.assert_problem(ProblemCode::Unauthorized);
             assert!(!reply.body.to_string().contains(&stand.order_key));
         }
-        assert_problem(&stand.post_raw(&[("content-type", "application/json")], body).await, 401);
+        stand.post_raw(&[("content-type", "application/json")], body).await.assert_problem(ProblemCode::Unauthorized);
         assert!(stand.aws.tap().calls_about(id(&order)).is_empty());
         assert!(stand.line.pushes_to(user(&order)).is_empty());
     });

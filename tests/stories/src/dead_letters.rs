@@ -8,7 +8,10 @@ use local_stand::{
     stand::{Reply, Stand, order_with},
 };
 use serde_json::{Value, json};
-use shared::delivery::state::{Reason, State};
+use shared::{
+    delivery::state::{Reason, State},
+    lambda::problem_code::ProblemCode,
+};
 use time::OffsetDateTime;
 use tokio::{
     task::JoinSet,
@@ -115,7 +118,7 @@ fn a_discarded_order_has_failed_and_can_be_sent_again() {
         let record = stand.record(id(&order)).await.expect("a record");
         assert_eq!((record.progress.state(), record.progress.reason()), (State::Failed, Some(Reason::Discarded)));
         assert_eq!(stand.post(&order).await.body["reason"], "discarded", "the order system is told");
-        assert_eq!(discard(stand, letter).await.status, 404, "it is gone");
+        discard(stand, letter).await.assert_problem(ProblemCode::NoSuchDeadLetter);
         // A busy machine may have let an attempt run out of time, and then LINE may have it.
         let body = json!({ "reason": "after all", "force": true });
         let reply = stand.operate("POST", &format!("/orders/{}/resend", id(&order)), Some(body)).await;
@@ -219,7 +222,8 @@ fn redriven_orders_arrive_once_and_an_old_doubtful_key_is_never_used_again() {
         assert_eq!(letters(&list(&stand, "").await).len(), 0);
         assert_eq!(redrive(&stand, "push-retry").await.body["moved"], 0, "of an empty queue");
         let reply = redrive(&stand, "daily-report").await;
-        assert!(reply.status == 409 && reply.body["detail"].as_str().expect("words").contains("date"), "{reply:?}");
+        reply.assert_problem(ProblemCode::ReportNotRedriven);
+        assert_eq!(reply.body["queue"], "daily-report");
         let reply = stand.operate("POST", "/dead-letters/redrive", Some(json!({ "queue": "all" }))).await;
         assert_eq!((reply.status, reply.body["errors"].as_array().map(Vec::len)), (400, Some(2)), "{reply:?}");
     });
@@ -253,11 +257,12 @@ fn where_sqs_moves_messages_itself_it_is_left_to_do_so() {
         let told = json!({ "status": "RUNNING", "moved": 3, "total": 5, "startedAt": "2025-09-04T15:33:20Z" });
         assert_eq!(inbox.expect("the inbox")["redrive"], told);
         assert!(letters(&body).is_empty(), "what is being moved is let alone");
-        assert_eq!(discard(&stand, &letter).await.status, 409);
+        discard(&stand, &letter).await.assert_problem(ProblemCode::RedriveRunning);
         let active = "AWS.SimpleQueueService.UnsupportedOperation;Sender";
         let refused = tap.inject(Fault::Answer(400, ACTIVE, active), "sqs.StartMessageMoveTask", "Inbox", 1);
         let reply = redrive(&stand, "inbox").await;
-        assert_eq!((reply.status, refused.hits()), (409, 1), "{reply:?}");
+        reply.assert_problem(ProblemCode::RedriveRefused);
+        assert_eq!(refused.hits(), 1);
         assert!(reply.body["detail"].as_str().expect("words").contains("already a task running"), "{reply:?}");
         drop((running, refused));
 

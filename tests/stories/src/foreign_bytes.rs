@@ -64,7 +64,7 @@ fn an_order_that_is_not_utf8_is_refused_in_those_words() {
             let reply = post(stand, content_type, body).await;
             assert_eq!(reply.status, 400, "{reply:?}");
             let said = format!("the body is not UTF-8: see its byte {offset}, counted from 0");
-            assert_eq!(reply.body["errors"], json!([{ "field": "", "detail": said }]));
+            assert_eq!(reply.body["errors"], json!([{ "field": "", "code": "invalid", "detail": said }]));
             assert_eq!(stand.record(id(&order)).await, None);
             assert_eq!(stand.line.received_by(user(&order)).len(), 0);
         }

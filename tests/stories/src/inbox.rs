@@ -14,6 +14,7 @@ use local_stand::{
 use serde_json::{Value, json};
 use shared::{
     inbox::{messages::StoredEvent, queue::Via},
+    lambda::problem_code::ProblemCode,
     line::webhook::{MessageContent, Provider},
 };
 
@@ -845,7 +846,8 @@ fn what_sobot_refuses_is_settled_says_so_and_can_be_asked_again() {
         let again = format!("{path}/{}/media", message_id(&picture));
         stand.sobot.script_media(message_id(&picture), [error("999994", "参数异常，请检查")]);
         let refused = stand.operate("POST", &again, None).await;
-        assert!(refused.status == 409 && refused.body.to_string().contains("channelId"), "{}", refused.body);
+        refused.assert_problem(ProblemCode::MediaRefused);
+        assert!(refused.body.to_string().contains("channelId"), "{}", refused.body);
         let found = stand.operate("POST", &again, None).await;
         assert_eq!(found.status, 200, "{}", found.body);
         let listed = stand.operate("GET", &path, None).await.body;

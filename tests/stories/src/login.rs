@@ -386,41 +386,89 @@ fn the_customer_goes_back_only_where_the_operator_allows() {
     });
 }
 
+/// What functions/line-login/README.md says of each mistake: the log tells them apart, the customer sees one page.
 #[test]
-fn a_link_token_that_is_not_in_order_starts_nothing() {
-    story(async |stand| {
+fn each_mistake_of_a_link_token_is_told_in_the_log_and_starts_nothing() {
+    story_alone(&[], async |stand| {
         let secret = &stand.link_token_secret;
-        let member = member();
-        let good = sign(Algorithm::HS256, secret, &claims(&member, json!({})));
+        let signed = |changes: Value| sign(Algorithm::HS256, secret, &claims("M-1", changes));
+        let good = signed(json!({}));
         let parts: Vec<_> = good.split('.').collect();
         let rsa = ChannelKey::generate().expect("a key").encoding_key();
-        let rs256 = encode(&Header::new(Algorithm::RS256), &claims(&member, json!({})), &rsa).expect("signed");
-        for (token, status, title) in [
-            (String::new(), 400, "This link is not valid"),
-            ("nonsense".to_owned(), 400, "This link is not valid"),
-            (format!("eyJhbGciOiJub25lIn0.{}.", parts[1]), 400, "This link is not valid"),
-            (format!("{}.{}.", parts[0], parts[1]), 400, "This link is not valid"),
-            (rs256, 400, "This link is not valid"),
-            (sign(Algorithm::HS512, secret, &claims(&member, json!({}))), 400, "This link is not valid"),
-            (sign(Algorithm::HS256, &random_key(), &claims(&member, json!({}))), 400, "This link is not valid"),
+        let rs256 = encode(&Header::new(Algorithm::RS256), &claims("M-1", json!({})), &rsa).expect("signed");
+        let foreign = {
+            let token = signed(json!({}));
+            Visitor::new(&stand).begin(&token).await;
+            token
+        };
+        let mut told = Vec::new();
+        for (token, error) in [
+            (String::new(), "the link token is missing, cut off, or not a JWT"),
+            ("nonsense".to_owned(), "the link token is missing, cut off, or not a JWT"),
+            (good[..good.len() / 2].to_owned(), "the link token is missing, cut off, or not a JWT"),
+            (format!("eyJhbGciOiJub25lIn0.{}.", parts[1]), "the link token: alg must be HS256"),
+            (rs256, "the link token: alg must be HS256"),
+            (sign(Algorithm::HS512, secret, &claims("M-1", json!({}))), "the link token: alg must be HS256"),
+            (format!("{}.{}.", parts[0], parts[1]), "the link token is not signed with a configured link token secret"),
             (
-                sign(Algorithm::HS256, secret, &claims(&member, json!({ "exp": seconds_from_now(-60) }))),
-                410,
-                "This has expired",
+                sign(Algorithm::HS256, &random_key(), &claims("M-1", json!({}))),
+                "the link token is not signed with a configured link token secret",
             ),
+            (signed(json!({ "exp": seconds_from_now(-60) })), "the link token: exp has passed"),
+            (signed(json!({ "exp": seconds_from_now(3600) })), "the link token: exp must be at most ten minutes ahead"),
             (
-                sign(Algorithm::HS256, secret, &claims(&member, json!({ "exp": seconds_from_now(3600) }))),
-                400,
-                "This link is not valid",
+                signed(json!({ "exp": seconds_from_now(300) * 1000 })),
+                "the link token: exp must be in seconds since 1970, not in milliseconds",
             ),
-            (sign(Algorithm::HS256, secret, &claims(&member, json!({ "jti": "" }))), 400, "This link is not valid"),
-            (sign(Algorithm::HS256, secret, &claims("<script>", json!({}))), 400, "This link is not valid"),
+            (signed(json!({ "jti": null })), "the link token: jti is missing"),
+            (signed(json!({ "sub": 1001 })), "the link token: sub must be a string"),
+            (signed(json!({ "exp": "soon" })), "the link token: exp must be a number"),
+            (signed(json!({ "sub": "<script>" })), "the link token: sub must be "),
+            (signed(json!({ "jti": "short" })), "the link token: jti must be "),
+            (signed(json!({ "replace": "perhaps" })), "the link token: replace must be ask, always or never"),
+            (signed(json!({ "aud": "line" })), "the link token: aud must be omitted"),
+            (
+                signed(json!({ "return_url": "myapp://done" })),
+                "the link token: return_url is not allowed by LoginReturnUrls",
+            ),
+            (foreign, "the link token belongs to another browser"),
         ] {
-            let mut visitor = Visitor::new(stand);
-            visitor.get(&format!("/login?token={token}")).await.is_page(status, title);
+            let mut visitor = Visitor::new(&stand);
+            let shown = visitor.get(&format!("/login?token={token}")).await;
+            let (status, title) = match error {
+                "the link token: exp has passed" => (410, "This has expired"),
+                "the link token belongs to another browser" => (403, "This link has already been used"),
+                _ => (400, "This link is not valid"),
+            };
+            shown.is_page(status, title);
             assert_eq!(visitor.cookie, None);
+            told.push(error);
         }
-        Visitor::new(stand).get("/login").await.is_page(400, "This link is not valid");
+        let logs = stand.aws.logs("line-login");
+        let lines: Vec<Value> = logs.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let refused = lines.iter().filter(|line| line["message"] == "link token refused");
+        let errors: Vec<_> = refused.map(|line| line["error"].as_str().expect("an error")).collect();
+        assert_eq!(errors.len(), told.len(), "{errors:?}");
+        assert!(errors.iter().zip(&told).all(|(error, told)| error.starts_with(told)), "{errors:#?}");
+
+        // Each has a row of the page, and each row is one of them.
+        let page = include_str!("../../../functions/line-login/README.md");
+        let rows = page.split("| `error` | mistake | do |").nth(1).expect("the table").lines().skip(2);
+        let rows: Vec<_> = rows.take_while(|line| line.starts_with('|')).collect();
+        let phrases = |row: &str| -> Vec<String> {
+            let quoted = row.split('|').nth(1).expect("a cell").split('`').skip(1).step_by(2);
+            quoted
+                .map(|phrase| phrase.trim_start_matches("the link token: ").replace('…', "").trim().to_owned())
+                .collect()
+        };
+        for row in &rows {
+            for phrase in phrases(row) {
+                assert!(told.iter().any(|error| error.contains(&phrase)), "{phrase}");
+            }
+        }
+        for error in told {
+            assert!(rows.iter().any(|row| phrases(row).iter().any(|phrase| error.contains(phrase))), "{error}");
+        }
     });
 }
 

@@ -32,6 +32,7 @@
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
 //! * [`people`] - what is kept of a person, and that it is forgotten
 //! * [`permissions`] - that each one in `template.yaml` is needed
+//! * [`problems`] - the contract says of each what its caller does, and a story calls forth each
 //! * [`metrics`] - what CloudWatch reads in the logs
 //! * [`routes`] - the stack has the routes that are documented, and no others
 //! * [`sources`] - what the functions' sources say in one place only, and what they never say
@@ -74,6 +75,7 @@ mod outcomes;
 mod parameters;
 mod people;
 mod permissions;
+mod problems;
 mod recipients;
 mod resends;
 mod retries;

@@ -5,12 +5,13 @@ use std::time::Duration;
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
     line::webhook_sender::{WebhookSender, event, message},
-    line::{Behaviour, Endpoint, Target},
+    line::{Behaviour, Endpoint, ReleaseAs, Target},
     sobot::{List, ListBehaviour, SendRecord, Task, error},
     stand::{Reply, Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
-use shared::delivery::state::State;
+use shared::{delivery::state::State, lambda::problem_code::ProblemCode};
+use time::{OffsetDateTime, macros::datetime};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -173,7 +174,8 @@ fn a_wrong_wish_changes_nothing_and_names_its_fields() {
         assert_eq!(wrong_fields(&turn(unknown).await), ["force"]);
         assert_eq!(wrong_fields(&turn(json!([false])).await), [""]);
         let reply = stand.operate("PUT", "/switches/rented", Some(json!({ "enabled": false, "reason": "x" }))).await;
-        assert!(reply.status == 404 && reply.body["detail"].as_str().expect("words").contains("all, finish"));
+        reply.assert_problem(ProblemCode::NoSuchSwitch);
+        assert!(reply.body["detail"].as_str().expect("words").contains("all, finish"));
         assert!(
             get(stand, "/switches").await["switches"]
                 .as_array()
@@ -294,6 +296,31 @@ fn a_query_that_no_address_may_have_is_answered() {
     });
 }
 
+/// What API Gateway does not let through: only a mistake in the template would.
+#[test]
+fn a_call_that_is_none_of_the_functions_is_answered() {
+    story(async |stand| {
+        let event: Value =
+            serde_json::from_str(include_str!("../../../events/operations-switches.json")).expect("JSON");
+        let mut unknown = event.clone();
+        unknown["headers"]["authorization"] = json!(format!("Bearer {}", stand.operator_key));
+        unknown["routeKey"] = json!("GET /secrets");
+        unknown["requestContext"]["routeKey"] = json!("GET /secrets");
+        let mut unreadable = event;
+        unreadable["headers"]["host"] = json!("no host");
+        unreadable["requestContext"]["domainName"] = json!("no host");
+        for (event, code) in [(unknown, ProblemCode::NoSuchOperation), (unreadable, ProblemCode::BadAddress)] {
+            let answer = stand.invoke("OperationsFunctionName", &event).await.expect("an answer");
+            let body: Value = serde_json::from_str(answer["body"].as_str().expect("a body")).expect("a problem");
+            assert_eq!(
+                (&answer["statusCode"], &body["code"]),
+                (&json!(code.status().as_u16()), &json!(code.name())),
+                "{answer}"
+            );
+        }
+    });
+}
+
 /// Asks without a key for a path that no client has touched.
 async fn raw(stand: &Stand, path: &str) -> (u16, String) {
     let address = stand.public_api.base_url();
@@ -304,6 +331,61 @@ async fn raw(stand: &Stand, path: &str) -> (u16, String) {
     stream.read_to_string(&mut answer).await.expect("answered");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     (status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+}
+
+#[test]
+fn deliveries_of_a_span_of_time_are_listed_the_newest_first_over_days_and_pages() {
+    story_alone(&[], async |stand| {
+        let midnight = datetime!(2026-09-01 00:00 +9);
+        // Two of one second, on three days; at midnight begins the latest one.
+        let arrivals = [-26 * 3600, -3600, -1, 0, 0, 30, 3600];
+        let mut orders = Vec::new();
+        for (number, seconds) in arrivals.into_iter().enumerate() {
+            let order = if number % 2 == 0 { refused(&stand).await } else { order_with(json!({})) };
+            if number % 2 == 1 {
+                assert_eq!(stand.post(&order).await.body["delivery"], "sent");
+            }
+            let at = midnight + time::Duration::seconds(seconds);
+            stand.change_arrival(id(&order), at).await.expect("written");
+            orders.push((at, id(&order).to_owned(), number % 2 == 0));
+        }
+        orders.sort_unstable_by(|one, other| other.cmp(one));
+        let ids = |is_wanted: &dyn Fn(&(OffsetDateTime, String, bool)) -> bool| {
+            orders.iter().filter(|order| is_wanted(order)).map(|(_, id, _)| id.clone()).collect::<Vec<_>>()
+        };
+        let search = async |filter: &str| {
+            let pages = all_pages(&stand, &format!("/deliveries?{filter}"), "deliveries").await;
+            pages.concat().iter().map(|one| id(one).to_owned()).collect::<Vec<_>>()
+        };
+        for limit in [1, 2, 3, 100] {
+            let all = search(&format!("from=2026-08-30&to=2026-09-01&limit={limit}")).await;
+            assert_eq!(all, ids(&|_| true), "{limit} a page");
+        }
+        assert_eq!(search("from=2026-08-30&to=2026-09-01&state=unsuccessful").await, ids(&|(_, _, refused)| *refused));
+        assert_eq!(search("from=2026-08-30&to=2026-09-01&state=sent,pending").await, ids(&|(_, _, refused)| !refused));
+        let of_reason = "from=2026-08-30&to=2026-09-01&reason=refused_by_line&limit=1";
+        assert_eq!(search(of_reason).await, ids(&|(_, _, refused)| *refused));
+        assert_eq!(search("from=2026-08-31&to=2026-08-31").await, ids(&|(at, ..)| *at < midnight && at.day() == 31));
+        let second = "from=2026-08-31T15:00:00Z&to=2026-08-31T15:00:01Z&limit=1";
+        assert_eq!(search(second).await, ids(&|(at, ..)| *at == midnight));
+        assert!(search("from=2026-06-20&to=2026-08-20").await.is_empty());
+
+        let today = order_with(json!({}));
+        assert_eq!(stand.post(&today).await.status, 200);
+        let day = get(&stand, "/days/today").await["date"].as_str().expect("a day").to_owned();
+        assert_eq!(search(&format!("from={day}")).await, [id(&today)], "until now");
+        for (filter, wrong) in [
+            ("to=2026-09-01", vec!["from"]),
+            ("from=2026-09-02&to=2026-09-01", vec!["to"]),
+            ("from=2026-01-01&to=2026-09-01", vec!["to"]),
+            ("from=2020-01-01", vec!["from"]),
+            ("from=yesterday&to=x&state=lost,sent", vec!["from", "to", "state"]),
+            ("from=2026-09-01&to=2026-09-01&date=2026-09-01", vec!["date"]),
+        ] {
+            let reply = stand.operate("GET", &format!("/deliveries?{filter}"), None).await;
+            assert_eq!(wrong_fields(&reply), wrong, "{filter}");
+        }
+    });
 }
 
 #[test]
@@ -408,12 +490,34 @@ fn a_member_is_unlinked_and_the_grant_ends_at_line() {
         assert_eq!((reply.status, &reply.body), (200, &json!({ "memberId": member, "grant": "ended" })));
         assert_eq!(stand.line.grants_of(&customer), 0);
         assert!(get(stand, &format!("/users/{customer}/messages")).await["memberId"].is_null());
-        assert_eq!(stand.operate("DELETE", &path, None).await.status, 404);
+        stand.operate("DELETE", &path, None).await.assert_problem(ProblemCode::NoSuchLink);
         let order = order_with(json!({ "recipient": { "memberId": member } }));
         assert_eq!(stand.post(&order).await.body["reason"], "not_linked");
         let audit = all_pages(stand, "/audit?kind=unlink&limit=1", "entries").await.concat();
         let about = audit.iter().filter(|entry| entry["subject"] == json!(member)).collect::<Vec<_>>();
         assert!(about.len() == 2 && about[0]["reason"] == "left the company", "each wish is noted: {about:?}");
+    });
+}
+
+#[test]
+fn a_login_during_an_unlink_keeps_its_link() {
+    story(async |stand| {
+        let member = format!("m-{}", random_user());
+        let [former, new] = [(); 2].map(|()| random_user());
+        stand.log_in(&member, &former).await.expect("logged in");
+        let held = Target::Login(Endpoint::Deauthorize, former.clone());
+        stand.line.script(held.clone(), [Behaviour::Hold]);
+        let unlink = {
+            let (stand, path) = (stand.clone(), format!("/links/{member}?reason=x"));
+            tokio::spawn(async move { stand.operate("DELETE", &path, None).await })
+        };
+        stand.line.wait_until("LINE is asked", Duration::from_secs(30), |line| line.is_held(held.clone())).await;
+        stand.link(&member, &new).await.expect("another link");
+        assert!(stand.line.release(held, ReleaseAs::Accept));
+        unlink.await.expect("no panic").assert_problem(ProblemCode::LinkedAnew);
+        let order = order_with(json!({ "recipient": { "memberId": member } }));
+        assert_eq!(stand.post(&order).await.body["delivery"], "sent");
+        assert_eq!(stand.line.received_by(&new).len(), 1);
     });
 }
 
@@ -473,7 +577,7 @@ fn sobots_mass_sends_are_listed_page_by_page() {
         stand.sobot.script_list(List::Tasks, [ListBehaviour::HangUp, ListBehaviour::HangUp]);
         assert_eq!(stand.operate("GET", "/sobot/tasks", None).await.status, 503);
         stand.sobot.script_list(List::Tasks, [ListBehaviour::Answer(error("900001", "busy"))]);
-        assert_eq!(stand.operate("GET", "/sobot/tasks", None).await.status, 503);
+        stand.operate("GET", "/sobot/tasks", None).await.assert_problem(ProblemCode::Unavailable);
     });
 }
 
@@ -544,17 +648,15 @@ fn a_picture_that_line_has_is_opened_and_who_opened_it_is_noted() {
         assert_eq!(header("content-disposition"), format!("attachment; filename=\"{file}\""));
         assert_eq!(answer.text().await.expect("text"), "<p>Hi!");
 
-        for (id, status, says) in [
-            (large, 409, "4 MB"),
-            (preparing, 503, "prepares"),
-            (gone, 404, "no more"),
-            (unsent, 404, "took it back"),
-            (text, 404, "no such media"),
-            ("1", 404, "no such media"),
+        for (id, code) in [
+            (large, ProblemCode::MediaTooLarge),
+            (preparing, ProblemCode::MediaPreparing),
+            (gone, ProblemCode::MediaGone),
+            (unsent, ProblemCode::NoSuchMedia),
+            (text, ProblemCode::NoSuchMedia),
+            ("1", ProblemCode::NoSuchMedia),
         ] {
-            let reply = stand.operate("GET", &path(&customer, id), None).await;
-            assert_eq!(reply.status, status, "{id}: {reply:?}");
-            assert!(reply.body["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{reply:?}");
+            stand.operate("GET", &path(&customer, id), None).await.assert_problem(code);
         }
         assert_eq!(stand.operate("GET", &path(&other, picture), None).await.status, 404, "it is somebody else's");
         assert_eq!(wrong_fields(&stand.operate("GET", &path(&customer, "x"), None).await), ["messageId"]);

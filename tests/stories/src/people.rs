@@ -11,9 +11,12 @@ use local_stand::{
     stand::{Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
-use shared::delivery::{
-    record::DeliveryRecord,
-    state::{Reason, State},
+use shared::{
+    delivery::{
+        record::DeliveryRecord,
+        state::{Reason, State},
+    },
+    lambda::problem_code::ProblemCode,
 };
 use time::OffsetDateTime;
 
@@ -114,7 +117,7 @@ fn who_is_forgotten_leaves_order_ids_states_and_times_and_nothing_else() {
         assert_eq!(again(to_nobody.clone()).await.body["reason"], "not_linked");
         let force = json!({ "force": true, "reason": "to see that it is refused" });
         let resend = stand.operate("POST", &format!("/orders/{}/resend", id(&open)), Some(force)).await;
-        assert_eq!(resend.status, 409, "{}", resend.body);
+        resend.assert_problem(ProblemCode::Erased);
         stand.wait_for_an_empty_retry_queue().await;
         assert_eq!(stand.line.pushes_to(&person).len(), pushes);
         let record = stand.operate("GET", &format!("/orders/{}", id(&open)), None).await.body;
@@ -303,6 +306,46 @@ fn who_had_blocked_us_and_is_forgotten_is_still_not_pushed_to() {
         assert_eq!(stand.post(&order_like(&order, json!({ "orderId": random_key() }))).await.body["delivery"], "sent");
         assert_eq!(erase(&stand, user(&order)).await["blockKept"], false);
         assert_eq!(tables_with(&stand, "forgotten#").await, [] as [&str; 0]);
+    });
+}
+
+#[test]
+fn a_persons_orders_are_listed_the_newest_first_and_who_looked_is_noted() {
+    story(async |stand| {
+        let (member, customer) = (random_key(), random_user());
+        let mut orders = Vec::new();
+        let mut post = async |recipient: Value, hours_ago: i64| {
+            let order = order_with(json!({ "recipient": recipient }));
+            assert_eq!(stand.post(&order).await.status, 200);
+            let at = OffsetDateTime::now_utc() - time::Duration::hours(hours_ago);
+            stand.change_arrival(id(&order), at).await.expect("written");
+            orders.push(id(&order).to_owned());
+        };
+        post(json!({ "memberId": member }), 5).await;
+        stand.log_in(&member, &customer).await.expect("linked");
+        post(json!({ "memberId": member }), 40).await;
+        post(json!({ "lineUserId": customer }), 1).await;
+        let newest_first = [&orders[2], &orders[0], &orders[1]];
+        for who in [format!("/users/{customer}"), format!("/members/{member}")] {
+            let (mut listed, mut path) = (Vec::new(), format!("{who}/orders?limit=2"));
+            loop {
+                let page = stand.operate("GET", &path, None).await.body;
+                assert_eq!((&page["complete"], &page["link"]["memberId"]), (&json!(true), &json!(member)), "{page}");
+                assert!(page["link"]["linkedAt"].is_string() && page["friend"]["friend"] == true, "{page}");
+                listed.extend(page["orders"].as_array().expect("orders").iter().map(|one| id(one).to_owned()));
+                let Some(next) = page["next"].as_str() else { break };
+                path = format!("{who}/orders?limit=2&cursor={next}");
+            }
+            assert_eq!(listed.iter().collect::<Vec<_>>(), newest_first, "{who}");
+        }
+        let page = stand.operate("GET", &format!("/members/{member}/orders"), None).await.body;
+        let reasons = page["orders"].as_array().expect("orders").iter().map(|order| order["reason"].clone());
+        assert_eq!(reasons.collect::<Vec<_>>(), [Value::Null, json!("not_linked"), Value::Null]);
+        let shown = stand.operate("GET", &format!("/users/{customer}"), None).await.body;
+        let audit = stand.operate("GET", "/audit?kind=read&limit=100", None).await.body;
+        let is_noted =
+            |entry: &Value| entry["subject"] == shown["pseudonym"] && entry["detail"] == json!({ "what": "orders" });
+        assert!(audit["entries"].as_array().expect("entries").iter().filter(|entry| is_noted(entry)).count() >= 4);
     });
 }
 

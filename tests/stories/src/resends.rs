@@ -8,9 +8,13 @@ use local_stand::{
     stand::{Reply, Stand, order_with, random_user},
 };
 use serde_json::{Value, json};
-use shared::delivery::{
-    record::DeliveryRecord,
-    state::{Reason, State},
+use shared::{
+    delivery::{
+        record::DeliveryRecord,
+        state::{Reason, State},
+    },
+    lambda::problem_code::ProblemCode,
+    order::fields::FieldCode,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -71,15 +75,17 @@ fn what_was_sent_is_sent_again_only_by_force() {
         let order = order_with(json!({}));
         assert_eq!(stand.post(&order).await.status, 200);
         let reply = resend(stand, &order, false).await;
-        assert_eq!((reply.status, reply.content_type.as_str()), (409, "application/problem+json"));
-        assert!(reply.body["detail"].as_str().expect("words").contains("\"force\": true"), "{reply:?}");
+        reply.assert_problem(ProblemCode::MayArriveTwice);
+        assert_eq!(reply.body["orderId"], id(&order));
         assert_eq!(record(stand, &order).await.progress.generation(), 1);
         assert_eq!(resend(stand, &order, true).await.body["delivery"], "sent");
         assert_eq!(stand.line.received_by(user(&order)).len(), 2);
         let none = stand.operate("POST", "/orders/R-that-nobody-posted/resend", Some(json!({ "reason": "x" }))).await;
-        assert_eq!(none.status, 404);
+        none.assert_problem(ProblemCode::NoSuchOrder);
         let no_reason = stand.operate("POST", &format!("/orders/{}/resend", id(&order)), Some(json!({}))).await;
-        assert_eq!((no_reason.status, &no_reason.body["errors"][0]["field"]), (400, &json!("reason")));
+        no_reason.assert_problem(ProblemCode::Fields);
+        let missing = json!([{ "field": "reason", "code": FieldCode::Missing.name(), "detail": "is missing" }]);
+        assert_eq!(no_reason.body["errors"], missing);
     });
 }
 
@@ -105,7 +111,7 @@ fn what_is_on_its_way_is_not_sent_again_even_by_force() {
         assert_eq!(stand.post(&order).await.status, 202);
         assert_eq!(resend(stand, &order, true).await.status, 409, "its retry waits in the queue");
         stand.line.wait_until("the retry is held", Duration::from_secs(30), |line| line.is_held(user(&order))).await;
-        assert_eq!(resend(stand, &order, true).await.status, 409, "its retry is with LINE");
+        resend(stand, &order, true).await.assert_problem(ProblemCode::InFlight);
         assert!(stand.line.release(user(&order), ReleaseAs::Accept));
         stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         assert_eq!(stand.line.received_by(user(&order)).len(), 1);
@@ -182,7 +188,7 @@ fn a_resend_goes_to_whom_the_member_is_now() {
         let order = order_with(json!({ "recipient": { "memberId": member } }));
         assert_eq!(stand.post(&order).await.body["reason"], "not_linked");
         let reply = resend(stand, &order, false).await;
-        assert_eq!(reply.status, 409, "still linked to nobody: {reply:?}");
+        reply.assert_problem(ProblemCode::NotLinked);
         stand.link(&member, &customer).await.expect("linked");
         assert_eq!(resend(stand, &order, false).await.body["delivery"], "sent");
         assert_eq!(stand.line.received_by(&customer).len(), 1);

@@ -2,7 +2,7 @@
 //! same.
 
 use local_stand::api::open_api::OpenApi;
-use operations::NO_SUCH_CALL;
+use shared::lambda::problem_code::ProblemCode;
 
 use crate::story;
 
@@ -26,7 +26,7 @@ fn every_documented_operation_is_one_that_its_function_knows() {
             // Nothing is of this name, so nothing is done; an answer that is not documented is a violation.
             let path = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part });
             let reply = stand.operate(method, &path.collect::<Vec<_>>().join("/"), None).await;
-            assert_ne!(reply.body["detail"], NO_SUCH_CALL, "{operation}");
+            assert_ne!(reply.body["code"], ProblemCode::NoSuchOperation.name(), "{operation}");
         }
     });
 }

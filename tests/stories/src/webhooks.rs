@@ -8,6 +8,7 @@ use local_stand::{
     stand::{Stand, random_key, random_user},
 };
 use serde_json::{Value, json};
+use shared::lambda::problem_code::ProblemCode;
 use tokio::time::{Instant, sleep};
 
 use crate::{an_hour_ago, half_the_memory, peak_memory, story, story_alone, story_on_an_idle_machine};
@@ -26,10 +27,16 @@ fn answered(sent: &Sent, status: u16) {
     match status {
         200 => assert_eq!(sent.body, json!({})),
         404 => assert_eq!(sent.body, json!({ "message": "Not Found" })),
-        _ => {
-            assert_eq!((sent.content_type.as_str(), &sent.body["status"]), ("application/problem+json", &json!(status)))
-        }
+        _ => panic!("a problem: {sent:?}"),
     }
+}
+
+#[track_caller]
+fn refused(sent: &Sent, code: ProblemCode) {
+    let status = code.status().as_u16();
+    assert_eq!((sent.status, &sent.body["status"], &sent.body["code"]), (status, &json!(status), &json!(code.name())));
+    assert_eq!(sent.content_type, "application/problem+json");
+    assert!(sent.took < BUSY_LIMIT, "{sent:?}");
 }
 
 fn text(user: &str, text: &str) -> Value {
@@ -81,7 +88,7 @@ fn known_signatures_are_accepted_and_a_rotation_loses_nothing() {
         let send = async |(body, signature): (&str, &str)| line.send_signed(body.into(), Some(signature)).await;
         put_channel_secrets(&stand, "8c570fa6dd201bb328f1c1eac23a96d8", None).await;
         answered(&send(LINES_OWN).await, 200);
-        answered(&send(OURS[0]).await, 401);
+        refused(&send(OURS[0]).await, ProblemCode::NotSigned);
         // The new secret is read when the first signature made with it comes; the previous one serves on.
         put_channel_secrets(&stand, "0123456789abcdef0123456789abcdef", Some("8c570fa6dd201bb328f1c1eac23a96d8")).await;
         until_answered(200, async || send(OURS[0]).await).await;
@@ -113,7 +120,7 @@ fn a_forged_signature_is_refused_and_the_log_says_why() {
             (&other_bytes, Some(signature.as_str())),
         ] {
             let sent = line.send_signed(body.clone(), signature).await;
-            answered(&sent, 401);
+            refused(&sent, ProblemCode::NotSigned);
             assert!(!sent.body.to_string().contains("signature"), "{sent:?}");
         }
         let logs = stand.aws.logs("webhooks");
@@ -143,17 +150,17 @@ fn a_refused_partner_is_told_from_a_stranger() {
         };
         let with_a_guessed_key = WebhookSender { url: format!("{}x", sobot.url), ..sobot.clone() };
         // LINE's own form, and refused: it may be LINE with a secret that is not in ours.
-        answered(&with_another_secret.deliver(&[]).await, 401);
+        refused(&with_another_secret.deliver(&[]).await, ProblemCode::NotSigned);
         assert_eq!((told("line", 0), told("line", 1)), (1, 0));
         answered(&line.deliver(&[]).await, 200);
         answered(&sobot.deliver(&[]).await, 200);
         answered(&with_a_guessed_key.deliver(&[]).await, 404);
         assert_eq!((told("line", 0), told("line", 1), told("sobot", 0), told("sobot", 1)), (1, 1, 1, 1));
         // Strangers: whatever they try, it is not counted.
-        answered(&without_a_signature.deliver(&[]).await, 401);
-        answered(&of_another_account.deliver(&[]).await, 401);
+        refused(&without_a_signature.deliver(&[]).await, ProblemCode::NotSigned);
+        refused(&of_another_account.deliver(&[]).await, ProblemCode::NotSigned);
         for body in ["", "{}", "x", r#"{"events":[]}"#, r#"{"destination":"U1","events":[]}"#] {
-            answered(&with_another_secret.send(body.into()).await, 401);
+            refused(&with_another_secret.send(body.into()).await, ProblemCode::NotSigned);
         }
         for body in ["", "{}", "x", r#"{"destination":"U00000000000000000000000000000002","events":[]}"#] {
             answered(&with_a_guessed_key.send(body.into()).await, 404);
@@ -199,12 +206,12 @@ fn a_body_that_is_no_webhook_is_refused() {
         for body in
             ["", "x", "{", "7", "\"text\"", r#"{"events":{}}"#, r#"{"events":"x"}"#, r#"{"events":[}"#, "[]", "[[]]"]
         {
-            answered(&binary.send(body.into()).await, 400);
+            refused(&binary.send(body.into()).await, ProblemCode::NotAWebhook);
         }
-        answered(&line.send(vec![b' '; 4 * 1024 * 1024 + 1]).await, 413);
+        refused(&line.send(vec![b' '; 4 * 1024 * 1024 + 1]).await, ProblemCode::TooLarge);
         let sobot = WebhookSender::sobot(stand);
-        answered(&sobot.send(b"{".to_vec()).await, 400);
-        answered(&sobot.send(vec![b' '; 4 * 1024 * 1024 + 1]).await, 413);
+        refused(&sobot.send(b"{".to_vec()).await, ProblemCode::NotAWebhook);
+        refused(&sobot.send(vec![b' '; 4 * 1024 * 1024 + 1]).await, ProblemCode::TooLarge);
     });
 }
 
@@ -231,7 +238,7 @@ fn of_what_nobody_signed_a_thousand_events_are_taken_and_of_lines_all() {
     story_on_an_idle_machine(&[], async |stand| {
         let (line, sobot) = (WebhookSender::line(&stand), WebhookSender::sobot(&stand));
         let [many, lines] = [(); 2].map(|()| random_user());
-        answered(&sobot.deliver(&texts(&many, 1001)).await, 413);
+        refused(&sobot.deliver(&texts(&many, 1001)).await, ProblemCode::TooManyEvents);
         assert_eq!(line.deliver(&texts(&lines, 1001)).await.status, 200);
         stand.wait_for_events(&lines, "all are stored", |stored| stored.len() == 1001).await;
         assert_eq!(sobot.deliver(&texts(&random_user(), 1000)).await.status, 200);

@@ -1,0 +1,207 @@
+//! The deliveries of a span of time, the newest first, whatever days it touches.
+//!
+//! The index `by_day` has them by day, partition, state and time. From the latest day back each partition is asked for
+//! each wanted state, and what it answers is merged.
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime};
+
+use crate::{
+    aws::{
+        error::{AwsError, Cause, Doing as _},
+        table::{Item, NOT_EXPIRED, string, string_of},
+    },
+    delivery::{
+        day::{Summary, of_shard},
+        state::{Reason, State},
+        table::{Deliveries, from_every_shard},
+    },
+    line::day::{day_start, line_day},
+};
+
+/// The most days that a page is looked for on: where less is found, it is short.
+const MAX_DAYS: usize = 31;
+/// The most queries of a partition, a day and a state for one page: a rare reason may be on none of them.
+const MAX_QUERIES: usize = 10;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Search<'a> {
+    /// Orders that arrived then or later, to the second.
+    pub from: OffsetDateTime,
+    /// And before this.
+    pub to: OffsetDateTime,
+    /// Whose delivery is in one of these states.
+    pub states: &'a [State],
+    /// For this reason.
+    pub reason: Option<Reason>,
+}
+
+/// Where a search goes on: with what arrived before this second, or in it and has a lesser order id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    second: i64,
+    order_id: String,
+}
+
+/// A page of what was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The newest first.
+    pub deliveries: Vec<Summary>,
+    /// Where the next page begins; none after the last one.
+    pub next: Option<Before>,
+}
+
+/// What a partition has of a day and a state.
+struct Part {
+    deliveries: Vec<Summary>,
+    /// How far back it was read, if not to its end.
+    read_to: Option<Before>,
+}
+
+impl Before {
+    fn time(time: OffsetDateTime) -> Self {
+        Self { second: time.unix_timestamp(), order_id: String::new() }
+    }
+
+    /// Of the index's sort key, which goes on with second and order after the state.
+    fn listed(listed: &str) -> Option<Self> {
+        let (second, order_id) = listed.split_once('#')?.1.split_once('#')?;
+        Some(Self { second: second.parse().ok()?, order_id: order_id.to_owned() })
+    }
+
+    /// What follows the state in a sort key.
+    fn key(&self) -> String {
+        format!("{:010}#{}", self.second, self.order_id)
+    }
+
+    /// The day that has the latest of what is before it.
+    fn day(&self) -> Date {
+        let second = if self.order_id.is_empty() { self.second - 1 } else { self.second };
+        OffsetDateTime::from_unix_timestamp(second).map_or(Date::MIN, line_day)
+    }
+}
+
+/// What a delivery is sorted by: the later one is the greater one.
+fn place(delivery: &Summary) -> &str {
+    delivery.listed.split_once('#').map_or("", |(_, place)| place)
+}
+
+impl Deliveries {
+    /// Looks for deliveries, the newest first, from before `before` on.
+    pub async fn search(&self, search: Search<'_>, limit: usize, before: Option<&Before>) -> Result<Found, AwsError> {
+        let mut before = before.cloned().unwrap_or_else(|| Before::time(search.to));
+        let (mut found, first_day) = (Vec::new(), line_day(search.from));
+        for _ in 0..MAX_DAYS {
+            let day = before.day();
+            if day < first_day {
+                return Ok(Found { deliveries: found, next: None });
+            }
+            let wanted = limit + 1 - found.len();
+            let (of_day, read_to) = self.search_day(day, search, &before, wanted).await?;
+            found.extend(of_day);
+            if found.len() > limit {
+                found.truncate(limit);
+                let next = found.last().and_then(|last| Before::listed(&last.listed));
+                return Ok(Found { deliveries: found, next });
+            }
+            if read_to.is_some() {
+                return Ok(Found { deliveries: found, next: read_to });
+            }
+            before = Before::time(day_start(day));
+        }
+        Ok(Found { deliveries: found, next: Some(before) })
+    }
+
+    /// What a day has of it, the newest first; and how far back that is all there is, if not to the day's beginning.
+    async fn search_day(
+        &self,
+        day: Date,
+        search: Search<'_>,
+        before: &Before,
+        wanted: usize,
+    ) -> Result<(Vec<Summary>, Option<Before>), AwsError> {
+        let (from, to, reason) = (Before::time(search.from).key(), before.key(), search.reason);
+        let parts = from_every_shard(|shard| {
+            let (deliveries, states) = (self.clone(), search.states.to_vec());
+            let (from, to) = (from.clone(), to.clone());
+            async move {
+                let mut parts = Vec::new();
+                for state in states {
+                    let query = deliveries
+                        .of_state(day, shard, reason)
+                        .expression_attribute_values(":first", string(format!("{}#{from}", state.name())))
+                        .expression_attribute_values(":last", string(format!("{}#{to}", state.name())));
+                    parts.push(read_part(query, wanted, reason.is_some()).await?);
+                }
+                Ok(parts)
+            }
+        });
+        let (mut found, mut read_to) = (Vec::new(), None::<Before>);
+        for part in parts.await.doing("search the deliveries")?.into_iter().flatten() {
+            // DynamoDB's BETWEEN has both its ends.
+            found.extend(part.deliveries.into_iter().filter(|one| place(one) < before.key().as_str()));
+            read_to = read_to.into_iter().chain(part.read_to).max_by_key(Before::key);
+        }
+        found.sort_unstable_by(|one: &Summary, other| place(other).cmp(place(one)));
+        // Further back than every part was read, something may be missing.
+        if let Some(read_to) = &read_to {
+            let key = read_to.key();
+            found.retain(|one| place(one) >= key.as_str());
+        }
+        Ok((found, read_to))
+    }
+
+    /// A query of a partition for a state, the newest first, between the sort keys `:first` and `:last`.
+    fn of_state(&self, day: Date, shard: u8, reason: Option<Reason>) -> QueryFluentBuilder {
+        let query = of_shard(&self.table, &format!("{day}#{shard:02}"))
+            .key_condition_expression("day_shard = :shard AND listed BETWEEN :first AND :last")
+            .scan_index_forward(false);
+        match reason {
+            None => query,
+            Some(reason) => query
+                .filter_expression(format!("{NOT_EXPIRED} AND reason = :reason"))
+                .expression_attribute_values(":reason", string(reason.name())),
+        }
+    }
+}
+
+/// At least `wanted` deliveries, if the query finds so many.
+async fn read_part(query: QueryFluentBuilder, wanted: usize, is_rare: bool) -> Result<Part, Cause> {
+    let (mut deliveries, mut start) = (Vec::<Summary>::new(), None::<Item>);
+    for _ in 0..MAX_QUERIES {
+        let mut query = query.clone().set_exclusive_start_key(start.take());
+        if !is_rare {
+            query = query.limit(i32::try_from(wanted - deliveries.len()).unwrap_or(i32::MAX));
+        }
+        let answer = query.send().await?;
+        let read: Vec<Summary> = serde_dynamo::from_items(answer.items.unwrap_or_default())?;
+        deliveries.extend(read);
+        start = answer.last_evaluated_key;
+        if start.is_none() || deliveries.len() >= wanted {
+            break;
+        }
+    }
+    let read_to = start.as_ref().and_then(|key| Before::listed(string_of(key, "listed")?));
+    Ok(Part { deliveries, read_to })
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::{date, datetime};
+
+    use super::*;
+
+    #[test]
+    fn a_search_goes_on_where_it_ended_within_the_same_second_too() {
+        let midnight = datetime!(2026-09-01 15:00 UTC);
+        let before = Before::time(midnight);
+        assert_eq!((before.day(), before.key().as_str()), (date!(2026 - 09 - 01), "1788274800#"));
+        let listed = Before::listed("retrying#1788274800#R:1").expect("a sort key");
+        assert_eq!((listed.day(), listed.key().as_str()), (date!(2026 - 09 - 02), "1788274800#R:1"));
+        assert!(before.key() < listed.key(), "an order of that second is not before it");
+        assert_eq!(Before::listed("sent"), None);
+    }
+}

@@ -181,7 +181,7 @@ impl Sources {
         let earlier = known.earlier.as_ref();
         let yesterday = date.previous_day().unwrap_or(date);
         let mass_sends =
-            mass_sends::read(&self.sobot, yesterday, earlier.and_then(|figures| figures.mass_sends.as_ref()));
+            mass_sends::read(&self.sobot, yesterday, now, earlier.and_then(|figures| figures.mass_sends.as_ref()));
         let (mass_sends, figures) = tokio::join!(mass_sends, self.read_line_and_own(date, yesterday, now, known));
         Figures { mass_sends, ..figures }
     }

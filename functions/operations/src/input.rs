@@ -18,6 +18,8 @@ use crate::{Caller, cursor};
 
 /// The longest reason, in characters.
 const MAX_REASON: usize = 500;
+/// The longest id of a partner.
+const MAX_ID: usize = 64;
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
@@ -35,6 +37,14 @@ pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Invalid {
 pub fn day(text: &str) -> Result<Date, Invalid> {
     const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
     Date::parse(text, FORMAT).map_err(|_| "must be a day such as 2026-09-01".into())
+}
+
+/// An id that LINE or Sobot gave: LINE's messages have decimal digits, Sobot's tasks 32 hexadecimal ones, and its page
+/// shows one of 25 decimal ones.
+pub fn partner_id(text: &str) -> Result<String, Invalid> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_id = (1..=MAX_ID).contains(&text.len()) && text.bytes().all(legal);
+    if is_id { Ok(text.to_owned()) } else { Err(format!("must be 1 to {MAX_ID} of A-Z a-z 0-9 - _").into()) }
 }
 
 fn reason(text: &str) -> Result<String, Invalid> {
@@ -243,6 +253,16 @@ mod tests {
                 Ok("R:1".to_owned()),
                 "{written}"
             );
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_partner_is_one_as_they_give_them() {
+        for id in ["aa8eb4e79d8b46efaf4320622faf8e8d", "1123412432341234123412431", "515320261680824337", "id-1_b"] {
+            assert_eq!(partner_id(id).as_deref(), Ok(id));
+        }
+        for wrong in ["", "a b", "1/2", "1,2", "字", &"1".repeat(65)] {
+            assert!(partner_id(wrong).is_err(), "{wrong:?}");
         }
     }
 

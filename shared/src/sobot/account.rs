@@ -14,7 +14,7 @@ use crate::{
     },
     token::{
         access::{AccessToken, IssuedToken},
-        credential::{AskError, Credential},
+        credential::{AskError, Credential, CredentialError},
         shared::{Issuer, SharedToken},
     },
 };
@@ -56,19 +56,32 @@ impl SobotAccount {
         !matches!(self.credential.secret().await, Err(SecretError::NotSet { .. }))
     }
 
-    /// Where a message's content can be fetched.
-    pub async fn media_url(&self, message_id: &str, channel_id: &str) -> Result<String, AccountError> {
+    /// Where a message's content can be fetched. Sobot's id of the channel is the secret's; where it names none, it is
+    /// LINE's own.
+    pub async fn media_url(&self, message_id: &str, line_channel_id: &str) -> Result<String, AccountError> {
+        let secret = self.secret().await?;
+        let channel_id = secret.channel_id.as_deref().unwrap_or(line_channel_id);
         self.ask(|token| async move { self.client.media_url(&token, message_id, channel_id).await }).await
     }
 
-    /// One page of a list; the first is 1.
+    /// One page of a list; the first is 1. A query that names no sender is of the secret's.
     pub async fn page<Q: ListQuery>(&self, query: &Q, number: u32) -> Result<SobotPage<Q::Item>, AccountError> {
+        let mut query = query.clone();
+        let sender = query.sender();
+        if sender.is_none() {
+            sender.clone_from(&self.secret().await?.sender);
+        }
+        let query = &query;
         self.ask(|token| async move { self.client.page(&token, query, number).await }).await
     }
 
     /// Renews the token if its end is near; nobody waits for it.
     pub async fn renew_token_ahead(&self) {
         self.credential.renew_ahead(|secret| self.issue(secret)).await;
+    }
+
+    async fn secret(&self) -> Result<Arc<SobotSecret>, AccountError> {
+        Ok(self.credential.secret().await.map_err(CredentialError::Secret)?)
     }
 
     async fn ask<T, F>(&self, call: impl Fn(AccessToken) -> F) -> Result<T, AccountError>

@@ -23,7 +23,7 @@ use time::{Date, OffsetDateTime, macros::format_description};
 use crate::{
     figures::{DAYS, Day, Figures, Usage},
     mail::layout::{Part, Section, as_html, as_text},
-    source::{Source, Why},
+    source::{Partner, Source, Why},
     words::{Words, fill, words},
 };
 
@@ -191,21 +191,28 @@ impl Edition<'_> {
                 let aside = own.map_or(String::new(), |text| fill(words.aside, &[("text", &text)]));
                 format!("{}{aside}", words.unready)
             }
-            Some(DayFigure::Unavailable(status)) => {
-                format!("{}{}", words.missing, fill(words.aside, &[("text", status)]))
+            Some(DayFigure::Unavailable(_)) => {
+                format!("{}{}", words.missing, fill(words.aside, &[("text", &words.why.not_told)]))
             }
             None => words.missing.to_owned(),
         }
     }
 
-    /// Why a figure is missing; what a source said is in English.
+    /// Why a figure is missing.
     fn why(&self, why: &Why) -> String {
-        let words = self.words();
+        let words = &self.words().why;
+        let of = |text: &str, partner: &Partner| fill(text, &[("partner", &(words.partner)(*partner))]);
         match why {
-            Why::Failed(text) => text.clone(),
             Why::TimedOut => words.timed_out.to_owned(),
             Why::OfThatDayOnly => words.of_that_day_only.to_owned(),
             Why::NotKept => words.not_kept.to_owned(),
+            Why::NoAnswer(partner) => of(words.no_answer, partner),
+            Why::Refused(partner, code) => fill(&of(words.refused, partner), &[("code", code)]),
+            Why::Unusable(partner) => of(words.unusable, partner),
+            Why::Secret(partner) => of(words.secret, partner),
+            Why::NoToken(partner) => of(words.no_token, partner),
+            Why::SharedCredential => words.shared_credential.to_owned(),
+            Why::Aws => words.aws.to_owned(),
         }
     }
 

@@ -12,6 +12,7 @@ use super::*;
 use crate::{
     figures::{Broadcast, LastMonth, Queue},
     mass_sends::{Failure, Failures, Incomplete, MassSends, Reach, Task, Tasks},
+    source::Partner,
 };
 
 /// The languages of the mail.
@@ -26,8 +27,9 @@ fn seen(views: impl Into<Option<u64>>, clicks: impl Into<Option<u64>>) -> Source
     Source::Known(interaction)
 }
 
-fn failed<T>(text: &str) -> Source<T> {
-    Source::Missing(Why::Failed(text.to_owned()))
+/// LINE answered with an error.
+fn failed<T>() -> Source<T> {
+    Source::Missing(Why::Refused(Partner::Line, "503".to_owned()))
 }
 
 /// A day on which all is well: LINE has counted all of it but yesterday's readers and the day before's last ones.
@@ -61,10 +63,13 @@ fn ordinary(date: Date) -> Figures {
                 sent: 1180,
                 failed: 20,
                 named: vec![Task {
+                    id: "aa8eb4e79d8b46efaf4320622faf8e8d".to_owned(),
                     name: "秋季活动".to_owned(),
                     estimated: Some(1200),
                     sent: Some(1180),
                     failed: Some(20),
+                    reach: Some(Reach { delivered: 1_150, read: 803 }),
+                    goes_on: false,
                 }],
             }),
             failures: Source::Known(Failures {
@@ -73,7 +78,7 @@ fn ordinary(date: Date) -> Figures {
                 kinds: 1,
                 named: vec![Failure { task: "秋季活动".to_owned(), error_code: "999999".to_owned(), count: 20 }],
             }),
-            reach: Source::Known(Reach { delivered: 1_150, read: 803 }),
+            reach_missing: None,
         }),
         broadcasts: Vec::new(),
         days_without_report: Vec::new(),
@@ -94,7 +99,7 @@ fn the_day_before(date: Date) -> Figures {
 fn everything_wrong(date: Date) -> Figures {
     let mut figures = ordinary(date);
     figures.month = Source::Known(Month { limit: Some(30_000), used: 14_000 });
-    figures.account = failed("LINE answered 503: <oops>");
+    figures.account = failed();
     figures.days[0].delivered = Source::Known(DayFigure::Unready);
     figures.days[0].own = Source::Known(DayCount {
         sent: 320,
@@ -107,7 +112,7 @@ fn everything_wrong(date: Date) -> Figures {
             ("quota_exhausted".to_owned(), list(1, &["R20260907-0044"])),
         ]),
     });
-    figures.days[1].interaction = failed("LINE answered 503: <oops>");
+    figures.days[1].interaction = failed();
     figures.days[2].own = Source::Missing(Why::TimedOut);
     figures.days[3].own = Source::Known(DayCount {
         sent: 320,
@@ -119,14 +124,14 @@ fn everything_wrong(date: Date) -> Figures {
     figures.dead_letters = Source::Known(BTreeMap::from([(Queue::PushRetry, 3), (Queue::DailyReport, 1)]));
     figures.followers = Source::Known(None);
     figures.mass_sends = Some(MassSends {
-        tasks: failed("Sobot refused the token"),
+        tasks: Source::Missing(Why::SharedCredential),
         failures: Source::Known(Failures {
             read: 1000,
-            incomplete: Some(Incomplete { total: Some(5231) }),
+            incomplete: Some(Incomplete { read: 1000, total: Some(5231), why: Some(Why::NoAnswer(Partner::Sobot)) }),
             kinds: 21,
             named: vec![Failure { task: "<走查>".to_owned(), error_code: "999999".to_owned(), count: 2 }],
         }),
-        reach: failed("Sobot refused the token"),
+        reach_missing: None,
     });
     figures.usage = Source::Known(None);
     figures.broadcasts = vec![Broadcast { request_id: "request-1".to_owned(), interaction: seen(None, None) }];
@@ -228,7 +233,7 @@ fn a_balance_is_never_negative_and_may_be_unlimited() {
     for (month, first) in [
         (Source::Known(Month { limit: Some(10), used: 12 }), "9月份消息余额：0"),
         (Source::Known(Month { limit: None, used: 12 }), "9月份消息余额：不限（需设定目标限制）"),
-        (failed("LINE answered 503: "), "9月份消息余额：暂缺"),
+        (failed(), "9月份消息余额：暂缺"),
     ] {
         let figures = Figures { month, ..ordinary(DATE) };
         let text = edition(&figures, None, DATE, &stack).mail().text;
@@ -240,19 +245,22 @@ fn a_balance_is_never_negative_and_may_be_unlimited() {
 fn each_list_of_sobot_may_fail_alone() {
     let stack = stack();
     let text = |tasks, failures| {
-        let reach = Source::Known(Reach::default());
-        let figures = Figures { mass_sends: Some(MassSends { tasks, failures, reach }), ..ordinary(DATE) };
+        let mass_sends = Some(MassSends { tasks, failures, reach_missing: None });
+        let figures = Figures { mass_sends, ..ordinary(DATE) };
         Edition { language: Language::En, ..edition(&figures, None, DATE, &stack) }.mail().text
     };
     let (tasks, failures) = (Source::Known(Tasks::default()), Source::Known(Failures::default()));
     let quiet = text(tasks.clone(), failures);
     assert!(quiet.contains("\nBulk messages: none\nFailed records: none\n"), "{quiet}");
-    let half = text(tasks, failed("Sobot did not answer"));
+    let no_answer = || Why::NoAnswer(Partner::Sobot);
+    let half = text(tasks, Source::Missing(no_answer()));
     assert!(half.contains("\nBulk messages: none\nFailed records: missing\n"), "{half}");
     assert!(half.contains("Missing figures: Failed records (Sobot did not answer)"), "{half}");
-    let cut = Failures { incomplete: Some(Incomplete { total: None }), ..Failures::default() };
-    let cut = text(failed("Sobot did not answer"), Source::Known(cut));
-    assert!(cut.contains("\nBulk messages: missing\nFailed records: 0 (first 0 read)"), "{cut}");
+    let incomplete = Some(Incomplete { read: 100, total: None, why: Some(no_answer()) });
+    let cut = Failures { incomplete, read: 99, ..Failures::default() };
+    let cut = text(Source::Missing(no_answer()), Source::Known(cut));
+    assert!(cut.contains("\nBulk messages: missing\nFailed records: 99 (only 100 read)"), "{cut}");
+    assert!(cut.contains("Missing figures: Bulk messages, Failed records (in part) (Sobot did not answer)"), "{cut}");
 }
 
 #[test]
@@ -279,6 +287,32 @@ fn lines_null_is_told_apart_where_that_is_certain() {
     few.days[3].own = Source::Known(DayCount { sent: 12, open: 7, ..DayCount::default() });
     let of_few = Edition { figures: &few, ..edition };
     assert_eq!(nulls(&of_few, 3), [People::Few, People::Few], "19 messages have 19 readers at most");
+}
+
+#[test]
+fn a_reason_has_words_in_every_language_and_no_code_that_is_not_the_partners() {
+    let stack = stack();
+    let figures = ordinary(DATE);
+    let partners = [Partner::Line, Partner::Sobot];
+    let of_partners = partners.into_iter().flat_map(|partner| {
+        let refused = Why::Refused(partner, "999994".to_owned());
+        [Why::NoAnswer(partner), refused, Why::Unusable(partner), Why::Secret(partner), Why::NoToken(partner)]
+    });
+    let others = [Why::TimedOut, Why::OfThatDayOnly, Why::NotKept, Why::SharedCredential, Why::Aws];
+    for why in of_partners.chain(others) {
+        for language in [Language::ZhCn, Language::Ja] {
+            let said = Edition { language, ..edition(&figures, None, DATE, &stack) }.why(&why);
+            let latin: Vec<_> =
+                said.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).collect();
+            let names = ["LINE", "Sobot", "AWS", "appId", "appKey"];
+            assert!(latin.iter().all(|word| names.contains(word)), "{language:?}: {said}");
+            assert!(!said.contains('{'), "{said}");
+        }
+    }
+    let mut untold = figures.clone();
+    untold.days[0].delivered = Source::Known(DayFigure::Unavailable("out_of_service".to_owned()));
+    let text = edition(&untold, None, DATE, &stack).mail().text;
+    assert!(text.contains("昨日消息到达数: 暂缺（LINE 不提供这一天的数据）\n"), "{text}");
 }
 
 #[test]

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use shared::{
     aws::error::AwsError,
     line::{channel::AnswerError, client::LineError},
-    sobot::{account::AccountError, client::SobotError},
+    sobot::{
+        account::{AccountError, is_used_twice},
+        client::SobotError,
+    },
     token::{
         credential::{AskError, CredentialError},
         shared::TokenError,
@@ -87,20 +90,21 @@ impl From<AnswerError> for Why {
 
 impl From<AccountError> for Why {
     fn from(error: AccountError) -> Self {
+        if is_used_twice(&error) {
+            return Self::SharedCredential;
+        }
         match error {
             AskError::Call(error) | AskError::Credential(CredentialError::Token(TokenError::Issuer(error))) => {
                 match error {
                     SobotError::NoAnswer(_) => Self::NoAnswer(Partner::Sobot),
                     SobotError::NoCode(_) | SobotError::Lacks(_) => Self::Unusable(Partner::Sobot),
-                    // A new token, which another one has ended already.
-                    SobotError::TokenInvalid => Self::SharedCredential,
                     SobotError::TokenMissing => Self::Refused(Partner::Sobot, "900001".to_owned()),
+                    SobotError::TokenInvalid => Self::Refused(Partner::Sobot, "900002".to_owned()),
                     SobotError::BadParameters(_) => Self::Refused(Partner::Sobot, "999994".to_owned()),
                     SobotError::Unknown(_) => Self::Refused(Partner::Sobot, "999999".to_owned()),
                     SobotError::Other { code, .. } => Self::Refused(Partner::Sobot, code),
                 }
             }
-            AskError::Credential(CredentialError::Token(TokenError::RefusedToo)) => Self::SharedCredential,
             AskError::Credential(error) => of_credential(Partner::Sobot, &error),
         }
     }

@@ -7,7 +7,7 @@ use shared::{
     invalid::Invalid,
     lambda::http_api::{Problem, json_response},
     sobot::{
-        account::AccountError,
+        account::{AccountError, is_used_twice},
         mass_send::{MessageStatus, RecordQuery, SendRecord, SendTask, Span, TaskQuery},
         pages::Progress,
     },
@@ -22,6 +22,9 @@ use crate::{
 
 /// The longest name of a task, of an account or of a person.
 const MAX_NAME: usize = 200;
+const USED_TWICE: &str = "Sobot ended the access token as soon as it was issued: another stack, or another program, uses the \
+                          same appId and appKey. Let the stacks share it, or get one for each: \
+                          functions/webhooks/README.md, Several stacks.";
 
 impl Operations {
     pub(crate) async fn list_tasks(&self, request: &Request, caller: &Caller) -> CallResult {
@@ -64,6 +67,10 @@ impl Operations {
         let page = self.sobot.page(filter, progress.next_page()).await.map_err(|error| match error {
             AccountError::Credential(CredentialError::Secret(SecretError::NotSet { .. })) => {
                 Problem::new(StatusCode::NOT_FOUND, "This stack has no Sobot: its secret has no value.")
+            }
+            error if is_used_twice(&error) => {
+                tracing::error!(%error, "Sobot's credential is used twice");
+                Problem::unavailable(USED_TWICE)
             }
             error => unavailable(error),
         })?;

@@ -8,7 +8,8 @@
 //! * [`state`] - where a delivery stands, and every way in which that changes: pure
 //! * [`bell`] - the message of the retry queue; [`queue`] - where it waits
 //! * [`pace`] - every interval; [`retry_key`] - what makes two requests one message
-//! * [`record`] - the item; [`table`] - how it is written; [`day`] - a day's orders, counted and listed
+//! * [`record`] - the item; [`table`] - how it is written; [`day`] - a day's orders, counted and listed;
+//!   [`links`] - whether they had anything to tap
 //! * [`attempt`] - one attempt; [`breaker`] - whether a first push is worth its time;
 //!   [`mod@verdict`] - what LINE's answers mean
 //! * [`resend`] - what an operator does; [`erase`] - a person is forgotten;
@@ -21,6 +22,7 @@ pub mod bell;
 pub mod breaker;
 pub mod day;
 pub mod erase;
+mod links;
 pub mod pace;
 pub mod queue;
 pub mod quota_alert;

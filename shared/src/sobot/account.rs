@@ -15,7 +15,7 @@ use crate::{
     token::{
         access::{AccessToken, IssuedToken},
         credential::{AskError, Credential, CredentialError},
-        shared::{Issuer, SharedToken},
+        shared::{Issuer, SharedToken, TokenError},
     },
 };
 
@@ -33,6 +33,15 @@ pub struct SobotAccount {
 /// Sobot could not be asked, or did not give what was asked for.
 pub type AccountError = AskError<SobotError>;
 
+/// Whether Sobot ended a token as soon as it was issued. Each new token ends the former one, so somebody else fetches
+/// them with the same credential, and both would go on ending each other's.
+pub fn is_used_twice(error: &AccountError) -> bool {
+    matches!(
+        error,
+        AskError::Call(SobotError::TokenInvalid) | AskError::Credential(CredentialError::Token(TokenError::RefusedToo))
+    )
+}
+
 impl SobotAccount {
     /// Wires the account from the environment of a function; nothing is called yet. No call takes longer than
     /// `timeout`.
@@ -44,7 +53,7 @@ impl SobotAccount {
             client: SobotClient::new(&outbound.http, &required("SOBOT_API_BASE")?, timeout),
             credential: Credential::new(
                 Secret::new(secrets, required("SOBOT_SECRET_ID")?, clock),
-                SharedToken::new(dynamodb, required("TOKENS_TABLE")?, issuer, clock),
+                SharedToken::new(dynamodb, required("SOBOT_TOKENS_TABLE")?, issuer, clock),
             ),
             clock,
         })

@@ -2,15 +2,27 @@
 //!
 //! Reports are asked for by date, as the schedule does with its time, so no story depends on the day it is told.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
 use local_stand::{
-    aws::tap::{ALWAYS, Fault},
+    aws::{
+        policy::SUPPRESSION_LIST,
+        tap::{ALWAYS, Fault},
+    },
     line::{Behaviour, Endpoint, Person},
     sobot::{List, ListBehaviour, SendRecord, Task, error},
     stand::{Mail, Stand, order_with},
 };
 use serde_json::{Value, json};
-use shared::line::day::line_day;
+use shared::{
+    aws::secret::SecretContent as _,
+    clock::Clock,
+    line::day::line_day,
+    outbound::HttpClients,
+    sobot::{client::SobotClient, secret::SobotSecret},
+    token::shared::{Issuer, SharedToken},
+};
 use time::{Date, Duration, OffsetDateTime, UtcOffset, macros::offset};
 
 use crate::{id, inbox::make_sobots_token_old, story_alone, user};
@@ -722,6 +734,110 @@ fn sobot_may_fail_alone_and_is_asked_again_for_what_is_missing() {
         let mail = reports(&stand).await.pop().expect("a mail");
         assert_eq!(mass_sends(&mail), ["群发任务：无", "失败记录：无"]);
         assert_eq!(stand.sobot.tokens_issued(), 2);
+    });
+}
+
+#[test]
+fn a_day_of_messages_without_a_link_says_so_in_place_of_the_clicks() {
+    story_alone(&[], async |stand| {
+        let line_today = line_day(OffsetDateTime::now_utc());
+        let tomorrow = json!({ "scheduledTime": format!("{}T01:00:00Z", line_today + Duration::DAY) });
+        let plain = order_with(json!({ "detailUrl": null }));
+        assert_eq!(stand.post(&plain).await.status, 200);
+        let unit = format!("order_finish_{}", compact(line_today));
+        let seen = |clicks: Value| json!({ "overview": { "uniqueImpression": 234, "uniqueClick": clicks } });
+        stand.line.set_statistics(Endpoint::UnitEvents, &unit, seen(Value::Null));
+        assert_eq!(report(&stand, tomorrow.clone()).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert!(mail.text.contains("\n昨日消息查看数: 234\n昨日消息点击数: 消息没有链接\n"), "{}", mail.text);
+        assert!(mail.text.contains("\n点击 | 无链接"), "{}", mail.text);
+
+        // One message with a link, and LINE's null means few people again.
+        assert_eq!(stand.post(&order_with(json!({ "detailUrl": "https://example.com/1" }))).await.status, 200);
+        stand.line.begin_an_hour();
+        let again = json!({ "date": (line_today + Duration::DAY).to_string(), "resend": true });
+        if line_today + Duration::DAY <= today() {
+            assert_eq!(report(&stand, again).await["report"], "sent");
+        } else {
+            let next = json!({ "scheduledTime": format!("{}T01:00:00Z", line_today + Duration::days(2)) });
+            assert_eq!(report(&stand, next).await["report"], "sent");
+        }
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert!(!mail.text.contains("无链接") && !mail.text.contains("没有链接"), "{}", mail.text);
+    });
+}
+
+#[test]
+fn a_recipient_to_whom_ses_sends_nothing_any_more_is_named() {
+    story_alone(&[], async |stand| {
+        let date = today();
+        set_figures(&stand, date);
+        stand.aws.tap().suppress("operator@example.com");
+        assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
+        let [mail] = &reports(&stand).await[..] else { panic!("one mail") };
+        let line = "- 收件人 operator@example.com 收不到邮件：自 2026-09-01 起 SES 不再向其发送（邮件被退回）。";
+        assert!(mail.text.contains(line) && !mail.text.contains("收件人 statistics@"), "{}", mail.text);
+        let asked = format!("{SUPPRESSION_LIST}operator%40example.com");
+        let fault = stand.aws.tap().inject(Fault::Error(400, "AccessDenied"), &asked, "", ALWAYS);
+        let again = json!({ "date": date.to_string(), "resend": true });
+        assert_eq!(report(&stand, again).await["report"], "sent", "the mail goes out without it");
+        drop(fault);
+        let mail = reports(&stand).await.pop().expect("a mail");
+        assert!(mail.text.contains("- 缺少数据：收件人状态（AWS 暂时无法读取）"), "{}", mail.text);
+    });
+}
+
+#[test]
+fn stacks_with_one_credential_of_sobots_share_its_token() {
+    const TABLE: &str = "tokens-of-another-stack";
+    story_alone(&[("SobotTokensTable", TABLE)], async |stand| {
+        let key = KeySchemaElement::builder().attribute_name("issuer").key_type(KeyType::Hash).build();
+        let name =
+            AttributeDefinition::builder().attribute_name("issuer").attribute_type(ScalarAttributeType::S).build();
+        let table = stand.dynamodb.create_table().table_name(TABLE).billing_mode(BillingMode::PayPerRequest);
+        let table = table.key_schema(key.expect("a key")).attribute_definitions(name.expect("an attribute"));
+        table.send().await.expect("a table");
+        // The other stack takes a token, as its functions do.
+        let secret = SobotSecret::parse(&stand.sobot.secret().to_string()).expect("a secret");
+        let minute = std::time::Duration::from_secs(60);
+        let issuer = Issuer { name: "sobot", lease: minute, life: minute * 60 * 24, max_live: None };
+        let sobot = SobotClient::new(&HttpClients::from_env().expect("clients"), &stand.sobot.base_url(), minute);
+        let issue = async || sobot.get_token(&secret, OffsetDateTime::now_utc()).await;
+        let others = || SharedToken::new(stand.dynamodb.clone(), TABLE.to_owned(), issuer.clone(), Clock::System);
+        let first = others().get(&secret, issue).await.expect("a token");
+        assert_eq!(stand.operate("GET", "/sobot/tasks", None).await.status, 200);
+        assert_eq!(stand.sobot.tokens_issued(), 1, "one token for both");
+        // Sobot ends it; whoever meets that first replaces it, and the other takes what is there.
+        stand.sobot.end_the_token();
+        let update =
+            stand.dynamodb.update_item().table_name(TABLE).key("issuer", AttributeValue::S("sobot".to_owned()));
+        let an_hour_ago = (OffsetDateTime::now_utc() - Duration::HOUR).unix_timestamp();
+        let update = update.update_expression("SET issued_at = :then");
+        let update = update.expression_attribute_values(":then", AttributeValue::N(an_hour_ago.to_string()));
+        update.send().await.expect("written");
+        stand.aws.kill("operations").expect("killed");
+        assert_eq!(stand.operate("GET", "/sobot/tasks", None).await.status, 200);
+        let second = others().get_instead_of(&first, &secret, issue).await.expect("a token");
+        assert!(second != first && stand.sobot.tokens_issued() == 2, "one more, for both");
+    });
+}
+
+#[test]
+fn a_credential_of_sobots_that_is_used_twice_is_named() {
+    story_alone(&[], async |stand| {
+        // Somebody else fetches a token as soon as ours is issued, and ends it.
+        let ended = || json!({ "item": { "token": "ended", "expires_in": "86400" }, "ret_code": "000000" }).to_string();
+        stand.sobot.script_tokens([ended(), ended()]);
+        let refused = stand.operate("GET", "/sobot/tasks", None).await;
+        assert_eq!(refused.status, 503);
+        let detail = refused.body["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("another stack") && detail.contains("Several stacks"), "{detail}");
+        assert_eq!(report(&stand, json!({ "date": today().to_string() })).await["report"], "sent");
+        let mail = reports(&stand).await.pop().expect("a mail");
+        let todo =
+            "- 缺少数据：群发任务、失败记录（智齿的访问令牌刚签发就已失效：另有系统在使用同一组 appId 和 appKey）";
+        assert!(mail.text.lines().any(|line| line == todo), "{}", mail.text);
+        assert_eq!(stand.sobot.tokens_issued(), 0, "no storm of tokens");
     });
 }
 

@@ -251,6 +251,8 @@ enum People {
     Few,
     /// Under 20, or not counted yet.
     FewOrUncounted,
+    /// There was nothing to tap.
+    NoLink,
     /// It could not be read.
     Missing,
 }
@@ -267,11 +269,13 @@ impl Edition<'_> {
         let is_frozen = day.day == (self.date - time::Duration::DAY * u32::from(DAYS)).to_string();
         let were_few = day.own.known().is_some_and(|own| own.sent + own.open + own.all_failed() < 20);
         let is_certain = is_counted || is_frozen || were_few;
-        [*unique_impression, *unique_click].map(|count| match count {
+        let people = |count: Option<u64>| match count {
             Some(count) => People::Count(count),
             None if is_certain => People::Few,
             None => People::FewOrUncounted,
-        })
+        };
+        let has_nothing_to_tap = unique_click.is_none() && day.has_links == Some(false);
+        [people(*unique_impression), if has_nothing_to_tap { People::NoLink } else { people(*unique_click) }]
     }
 
     /// In words.
@@ -281,6 +285,7 @@ impl Edition<'_> {
             People::Count(count) => count.to_string(),
             People::Few => words.few.to_owned(),
             People::FewOrUncounted => words.few_or_uncounted.to_owned(),
+            People::NoLink => words.no_link.to_owned(),
             People::Missing => words.missing.to_owned(),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use shared::{
     delivery::day::{DayCount, OrderList},
     line::statistics::Followers,
+    report::mail::SuppressedRecipient,
 };
 use time::macros::{date, datetime};
 
@@ -43,6 +44,7 @@ fn ordinary(date: Date) -> Figures {
             seen(200 + 3 * ago, if ago == 2 { None } else { Some(90 + ago) })
         },
         own: Source::Known(DayCount { sent: 300 + 7 * ago, retried: 4, ..DayCount::default() }),
+        has_links: None,
     };
     Figures {
         date: date.to_string(),
@@ -54,6 +56,7 @@ fn ordinary(date: Date) -> Figures {
         usage: Source::Known(Some(Usage { day: (date - time::Duration::DAY).to_string(), messages: 1_503 })),
         days: (1..=14).map(day).collect(),
         dead_letters: Source::Known(BTreeMap::from([(Queue::PushRetry, 0), (Queue::Inbox, 0)])),
+        suppressed: Source::Known(Vec::new()),
         followers: Source::Known(Some(Followers { followers: 7620, blocks: 237 })),
         mass_sends: Some(MassSends {
             tasks: Source::Known(Tasks {
@@ -134,6 +137,14 @@ fn everything_wrong(date: Date) -> Figures {
         reach_missing: None,
     });
     figures.usage = Source::Known(None);
+    let suppressed = |address: &str, complained| {
+        let since = date!(2026 - 09 - 01);
+        SuppressedRecipient { address: address.to_owned(), complained, since }
+    };
+    figures.suppressed =
+        Source::Known(vec![suppressed("gone@example.com", false), suppressed("cross@example.com", true)]);
+    figures.days[4].interaction = seen(210, None);
+    figures.days[4].has_links = Some(false);
     figures.broadcasts = vec![Broadcast { request_id: "request-1".to_owned(), interaction: seen(None, None) }];
     figures
 }
@@ -145,7 +156,8 @@ fn edition<'a>(figures: &'a Figures, yesterday: Option<&'a Figures>, date: Date,
 
 fn stack() -> Stack {
     let country = Some("JP".parse().expect("a country"));
-    Stack { name: "line-jp".to_owned(), country, console_url: "https://api.example.com/console".to_owned() }
+    let console_url = "https://api.example.com/console".to_owned();
+    Stack { name: "line-jp".to_owned(), country, console_url, runbook_url: None }
 }
 
 fn is_as_kept(name: &str, edition: &Edition<'_>) {
@@ -206,6 +218,21 @@ fn a_day_with_everything_wrong() {
     let (figures, stack) = (everything_wrong(DATE), stack());
     let edition = Edition { may_be_a_repeat: true, ..edition(&figures, None, DATE, &stack) };
     is_as_kept("everything-wrong", &edition);
+}
+
+#[test]
+fn a_heading_of_the_runbook_is_a_link_where_its_address_is_known() {
+    let (figures, stack) = (everything_wrong(DATE), stack());
+    let runbook_url = Some("https://git.example.com/line/functions/operations/README.md".to_owned());
+    let mail = edition(&figures, None, DATE, &Stack { runbook_url, ..stack }).mail();
+    let address = "https://git.example.com/line/functions/operations/README.md#push-retry-dead-letters";
+    assert!(mail.text.contains(&format!("  操作手册：Push retry dead letters\n  {address}\n")), "{}", mail.text);
+    assert!(
+        mail.html.contains(&format!("<a href=\"{address}\">操作手册：Push retry dead letters</a>")),
+        "{}",
+        mail.html
+    );
+    html_says_what_the_text_says(&mail);
 }
 
 #[test]
@@ -285,7 +312,12 @@ fn lines_null_is_told_apart_where_that_is_certain() {
     assert_eq!(nulls(&edition, 13), [People::Few, People::Few], "LINE has ended counting");
     let mut few = figures.clone();
     few.days[3].own = Source::Known(DayCount { sent: 12, open: 7, ..DayCount::default() });
+    few.days[4].interaction = seen(210, None);
+    few.days[4].has_links = Some(false);
+    few.days[5].has_links = Some(false);
     let of_few = Edition { figures: &few, ..edition };
+    assert_eq!(nulls(&of_few, 4), [People::Count(210), People::NoLink], "nothing could be tapped");
+    assert_eq!(nulls(&of_few, 5), [People::Count(218), People::Count(96)], "what LINE counted was tapped");
     assert_eq!(nulls(&of_few, 3), [People::Few, People::Few], "19 messages have 19 readers at most");
 }
 

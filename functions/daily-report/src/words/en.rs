@@ -38,6 +38,8 @@ pub(super) const WORDS: Words = Words {
     own_count: "our own count: {n}",
     few: "under 20 people",
     few_or_uncounted: "under 20 people, or not yet counted",
+    no_link: "no link in the messages",
+    no_link_cell: "no link",
     as_of: "as of {time}",
     time: "{time} ({zone})",
     why: WhyWords {
@@ -69,6 +71,9 @@ pub(super) const WORDS: Words = Words {
         missing: "Missing figures: {names} ({why})",
         partly: "{name} (in part)",
         days_without_report: "Days without a report; each can be sent by its date: {days}",
+        suppressed: "{address} gets no mail: SES has sent nothing to it since {day} ({why}). Correct the address, or take it off SES’s suppression list.",
+        bounced: "a mail bounced",
+        complained: "its owner complained",
         runs_out: "At this pace the quota runs out on {day}. Upgrade the plan or raise the cap.",
         used_up: "This month's quota is used up: new messages will fail. Upgrade the plan or raise the cap.",
         set_a_limit: "No ceiling: set a target limit in LINE Official Account Manager; without one there is no \
@@ -82,6 +87,7 @@ pub(super) const WORDS: Words = Words {
         usage: "use of the quota",
         reach: "bulk messages delivered and read",
         depths: "dead-letter queues",
+        recipients: "state of the recipients",
     },
     yesterday: YesterdayWords {
         heading: "Yesterday's order messages",

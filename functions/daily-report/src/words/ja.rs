@@ -25,6 +25,8 @@ pub(super) const WORDS: Words = Words {
     own_count: "自社集計 {n}",
     few: "20人未満",
     few_or_uncounted: "20人未満または未集計",
+    no_link: "リンクのないメッセージ",
+    no_link_cell: "リンクなし",
     as_of: "{time}時点",
     time: "{time}（{zone}）",
     why: WhyWords {
@@ -56,6 +58,9 @@ pub(super) const WORDS: Words = Words {
         missing: "取得できなかった数値：{names}（{why}）",
         partly: "{name}（一部）",
         days_without_report: "日報を送信していない日（日付を指定して送信できます）：{days}",
+        suppressed: "{address}にはメールが届きません。{day}からSESが送信を停止しています（{why}）。アドレスを直すか、SESのサプレッションリストから外してください。",
+        bounced: "不達",
+        complained: "受信者からの苦情",
         runs_out: "このペースでは{day}にメッセージ通数の上限に達します。プランの変更か追加メッセージ上限の引き上げが必要です。",
         used_up: "今月のメッセージ通数を使い切りました。新しいメッセージは失敗します。プランの変更か追加メッセージ上限の引き上げが必要です。",
         set_a_limit: "上限がありません。LINE Official Account Managerで上限目安を設定してください。設定がないと残数も警告も出ません。",
@@ -68,6 +73,7 @@ pub(super) const WORDS: Words = Words {
         usage: "通数の内訳",
         reach: "一斉配信の到達と既読",
         depths: "デッドレターキュー",
+        recipients: "受信者の状態",
     },
     yesterday: YesterdayWords {
         heading: "昨日の注文メッセージ",

@@ -54,6 +54,10 @@ pub struct Words {
     pub few: &'static str,
     /// LINE tells nothing, and either may be why.
     pub few_or_uncounted: &'static str,
+    /// The messages had no link.
+    pub no_link: &'static str,
+    /// The same, in a table.
+    pub no_link_cell: &'static str,
     /// When a figure was read: `{time}`.
     pub as_of: &'static str,
     /// A time in the report's zone: `{time}`, `{zone}`.
@@ -178,6 +182,12 @@ pub struct TodoWords {
     pub partly: &'static str,
     /// Days without a report: `{days}`.
     pub days_without_report: &'static str,
+    /// A recipient to whom SES sends nothing any more: `{address}`, `{why}`, `{day}`.
+    pub suppressed: &'static str,
+    /// Because a mail bounced.
+    pub bounced: &'static str,
+    /// Because its owner complained.
+    pub complained: &'static str,
     /// The quota ends before the month does: `{day}`.
     pub runs_out: &'static str,
     /// Nothing is left of it.
@@ -202,6 +212,8 @@ pub struct TodoWords {
     pub reach: &'static str,
     /// The depth of the dead-letter queues.
     pub depths: &'static str,
+    /// Which recipients get no mail.
+    pub recipients: &'static str,
 }
 
 /// The words of yesterday's figures.

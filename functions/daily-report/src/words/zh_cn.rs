@@ -25,6 +25,8 @@ pub(super) const WORDS: Words = Words {
     own_count: "本系统统计 {n}",
     few: "少于 20 人",
     few_or_uncounted: "少于 20 人或尚未统计",
+    no_link: "消息没有链接",
+    no_link_cell: "无链接",
     as_of: "截至 {time}",
     time: "{time}（{zone}）",
     why: WhyWords {
@@ -56,6 +58,9 @@ pub(super) const WORDS: Words = Words {
         missing: "缺少数据：{names}（{why}）",
         partly: "{name}（部分）",
         days_without_report: "以下日期没有发出日报，可按日期补发：{days}",
+        suppressed: "收件人 {address} 收不到邮件：自 {day} 起 SES 不再向其发送（{why}）。请更正地址，或将其移出 SES 的抑制列表。",
+        bounced: "邮件被退回",
+        complained: "收件人投诉",
         runs_out: "按本月速度，消息额度将在 {day} 用尽。请升级套餐或提高附加消息上限。",
         used_up: "本月消息额度已用尽：新的消息会失败。请升级套餐或提高附加消息上限。",
         set_a_limit: "未设上限：请在 LINE Official Account Manager 设定目标限制，否则没有余额，也没有预警。",
@@ -68,6 +73,7 @@ pub(super) const WORDS: Words = Words {
         usage: "额度用量",
         reach: "群发的送达与已读",
         depths: "死信队列",
+        recipients: "收件人状态",
     },
     yesterday: YesterdayWords {
         heading: "昨日订单消息",

@@ -1,6 +1,6 @@
 //! The figures of one report: what was read, from where, and what could not be.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -13,11 +13,14 @@ use shared::{
         statistics::{DayFigure, Followers, Interaction},
     },
     notification::NotificationKind,
-    report::last_look::LastLook,
+    report::{
+        last_look::LastLook,
+        mail::{Mailer, SuppressedRecipient},
+    },
     sobot::account::SobotAccount,
 };
 use time::{Date, OffsetDateTime};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     mass_sends::{self, MassSends},
@@ -26,6 +29,9 @@ use crate::{
 
 /// Days in the table: LINE corrects a day's figures for 14 days.
 pub const DAYS: u8 = 14;
+
+/// How long a day's messages are looked through for links.
+const LINKS_LIMIT: Duration = Duration::from_secs(10);
 
 /// One of the 14 days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +44,9 @@ pub struct Day {
     pub interaction: Source<Interaction>,
     /// Our own count of the orders that arrived on it.
     pub own: Source<DayCount>,
+    /// Whether any of its messages has a link; known only where LINE tells of no click.
+    #[serde(default)]
+    pub has_links: Option<bool>,
 }
 
 /// The dead-letter queues, as the console and the HTTP API name them.
@@ -104,6 +113,9 @@ pub struct Figures {
     pub usage: Source<Option<Usage>>,
     /// Messages in the dead-letter queues.
     pub dead_letters: Source<BTreeMap<Queue, u64>>,
+    /// Recipients of the mail to whom SES sends nothing any more.
+    #[serde(default = "nobody")]
+    pub suppressed: Source<Vec<SuppressedRecipient>>,
     /// Yesterday's followers; `None` while LINE counts.
     pub followers: Source<Option<Followers>>,
     /// Yesterday's mass sends; none on a stack without Sobot, and in a document of before.
@@ -114,6 +126,11 @@ pub struct Figures {
     /// Days of the last 14 whose mail did not go out, the earliest first.
     #[serde(default)]
     pub days_without_report: Vec<String>,
+}
+
+/// In a document of before.
+fn nobody() -> Source<Vec<SuppressedRecipient>> {
+    Source::Known(Vec::new())
 }
 
 impl Figures {
@@ -177,13 +194,15 @@ impl Known {
 
 impl Sources {
     /// Reads everything for the report of `date`. Never fails as a whole.
-    pub async fn read(&self, date: Date, now: OffsetDateTime, known: &Known) -> Figures {
+    pub async fn read(&self, date: Date, now: OffsetDateTime, known: &Known, mailer: &Mailer) -> Figures {
         let earlier = known.earlier.as_ref();
         let yesterday = date.previous_day().unwrap_or(date);
         let mass_sends =
-            mass_sends::read(&self.sobot, yesterday, earlier.and_then(|figures| figures.mass_sends.as_ref()));
-        let (mass_sends, figures) = tokio::join!(mass_sends, self.read_line_and_own(date, yesterday, now, known));
-        Figures { mass_sends, ..figures }
+            mass_sends::read(&self.sobot, yesterday, now, earlier.and_then(|figures| figures.mass_sends.as_ref()));
+        let suppressed = Source::or_read(None, Instant::now() + MAX_TIME, mailer.suppressed());
+        let figures = self.read_line_and_own(date, yesterday, now, known);
+        let (mass_sends, suppressed, figures) = tokio::join!(mass_sends, suppressed, figures);
+        Figures { mass_sends, suppressed, ..figures }
     }
 
     async fn read_line_and_own(&self, date: Date, yesterday: Date, now: OffsetDateTime, known: &Known) -> Figures {
@@ -242,7 +261,15 @@ impl Sources {
                 // What became of an order may change until the mail goes out.
                 Source::or_read(None, deadline, self.deliveries.count_day(day, now)),
             );
-            days.push(Day { day: name, delivered, interaction, own });
+            let is_clicked = interaction.known().is_none_or(|seen| seen.unique_click.is_some());
+            let kept =
+                [before, known.yesterday.as_ref().and_then(|report| report.days.iter().find(|kept| kept.day == name))];
+            let kept = kept.into_iter().flatten().find(|kept| kept.has_links == Some(true) || kept.own == own);
+            let has_links = match (own.known(), kept.and_then(|kept| kept.has_links)) {
+                (Some(own), None) if !is_clicked && own.sent > 0 => self.look_for_links(day, deadline).await,
+                (_, kept) => kept,
+            };
+            days.push(Day { day: name, delivered, interaction, own, has_links });
         }
 
         let mut broadcasts = Vec::new();
@@ -270,10 +297,24 @@ impl Sources {
             last_month,
             days,
             dead_letters,
+            suppressed: nobody(),
             followers,
             mass_sends: None,
             broadcasts,
             days_without_report: known.days_without_report(),
+        }
+    }
+
+    /// Nobody waits long for it: without it the mail only tells less.
+    async fn look_for_links(&self, day: Date, deadline: Instant) -> Option<bool> {
+        let deadline = deadline.min(Instant::now() + LINKS_LIMIT);
+        match timeout_at(deadline, self.deliveries.any_has_a_link(day)).await {
+            Ok(Ok(found)) => Some(found),
+            Ok(Err(error)) => {
+                tracing::warn!(%day, %error, "whether its messages have links is not known");
+                None
+            }
+            Err(_) => None,
         }
     }
 

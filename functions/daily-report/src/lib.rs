@@ -193,7 +193,7 @@ impl DailyReport {
             is_today,
             former_reports: former.iter().map(|(day, report)| (*day, report.is_done)).collect(),
         };
-        let mut figures = self.sources.read(date, self.clock.now(), &known).await;
+        let mut figures = self.sources.read(date, self.clock.now(), &known, &self.mailer).await;
         self.reports.store(&id_of(date), &serde_json::to_string(&figures)?).await?;
         known.leave_out_days_before_the_stack(&mut figures.days);
         let edition = Edition {

@@ -1,26 +1,32 @@
-//! Yesterday's mass sends: the tasks, and which of their messages failed. Days are Sobot's, GMT+8.
+//! The mass sends that began yesterday, and which messages failed yesterday. Days are Sobot's, GMT+8.
+//!
+//! A mass send is in the mail of one day: of the day on which it began. So each is counted once, whether it goes on
+//! over midnight or for days, or began minutes before nine; one that is not over when the mail is made says so. What
+//! Sobot compares its `task_start_time` and `task_end_time` with, its page does not say. So it is asked for everything
+//! since the day began, and what began on another day is left out here. A message is in the mail of the day on which it
+//! was sent, by its `send_time`, of which there is one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
-use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::sobot::{
     account::{AccountError, SobotAccount},
     mass_send::{self, ListQuery, MessageStatus, RecordQuery, SendRecord, Span, TaskQuery},
     pages::Pages,
 };
-use time::Date;
+use time::{Date, OffsetDateTime};
 use tokio::time::Instant;
 
-use crate::source::{MAX_TIME, Source};
+use crate::source::{MAX_TIME, Partner, Source, Why};
 
 /// The most pages of a list that Sobot is asked for, 100 items each.
 const MAX_PAGES: u32 = 10;
 /// How long one list may take; LINE is asked meanwhile.
 const LIST_LIMIT: Duration = Duration::from_secs(30);
-const TOO_LONG: &str = "Sobot took longer than 30 seconds: try again later";
 /// The most tasks that the mail names.
 const MAX_TASKS: usize = 200;
+/// Of so many tasks Sobot is asked how many messages were delivered and read: two calls each.
+const MAX_REACHES: usize = 50;
 /// The most kinds of failures that the mail names.
 const MAX_FAILURES: usize = 20;
 /// Names are kept to this many characters.
@@ -33,11 +39,12 @@ pub struct MassSends {
     pub tasks: Source<Tasks>,
     /// The messages that failed yesterday.
     pub failures: Source<Failures>,
-    /// How far yesterday's messages came.
-    pub reach: Source<Reach>,
+    /// Why it is not known of each task how many of its messages were delivered and read.
+    #[serde(default)]
+    pub reach_missing: Option<Why>,
 }
 
-/// Messages of mass sends, as Sobot counts them.
+/// Messages of a mass send, as Sobot counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
     /// Delivered, read or not.
@@ -51,7 +58,7 @@ pub struct Reach {
 pub struct Tasks {
     /// Those that were read; the sums are theirs.
     pub read: u64,
-    /// How many there are, where they were not all read.
+    /// What there is of the list, where it was not all read.
     pub incomplete: Option<Incomplete>,
     /// Messages that were to be sent.
     pub estimated: u64,
@@ -64,8 +71,11 @@ pub struct Tasks {
 }
 
 /// One mass send; a figure that Sobot does not tell is none.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
+    /// Sobot's id of it.
+    #[serde(default)]
+    pub id: String,
     /// Its name, or its id where it has none.
     pub name: String,
     /// Messages that were to be sent.
@@ -74,6 +84,12 @@ pub struct Task {
     pub sent: Option<u64>,
     /// Messages that were not.
     pub failed: Option<u64>,
+    /// How far its messages came.
+    #[serde(default)]
+    pub reach: Option<Reach>,
+    /// Whether it was still being sent when it was read.
+    #[serde(default)]
+    pub goes_on: bool,
 }
 
 /// Messages of mass sends that failed.
@@ -81,7 +97,7 @@ pub struct Task {
 pub struct Failures {
     /// Those that were read.
     pub read: u64,
-    /// How many records there are, where they were not all read.
+    /// What there is of the list, where it was not all read.
     pub incomplete: Option<Incomplete>,
     /// How many kinds there are, of those that were read.
     pub kinds: u64,
@@ -100,30 +116,91 @@ pub struct Failure {
     pub count: u64,
 }
 
-/// A list that was not read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A list that was not all read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incomplete {
+    /// What was read of the list.
+    #[serde(default)]
+    pub read: u64,
     /// Its length, if Sobot told it.
     pub total: Option<u64>,
+    /// Why it could not be read on; none where it is too long, or a part of it is not as documented.
+    #[serde(default)]
+    pub why: Option<Why>,
+}
+
+impl Incomplete {
+    /// Whether it may be all read another time.
+    fn is_for_now(list: Option<&Self>) -> bool {
+        list.is_some_and(|list| list.why.is_some())
+    }
+}
+
+/// Sobot could not be asked, or did not say what it should.
+#[derive(Debug)]
+enum ReadError {
+    Sobot(AccountError),
+    TookTooLong,
+    NoTotal,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sobot(error) => error.fmt(f),
+            Self::TookTooLong => write!(f, "Sobot took longer than {} seconds", LIST_LIMIT.as_secs()),
+            Self::NoTotal => f.write_str("Sobot did not say how many records there are"),
+        }
+    }
+}
+
+impl From<ReadError> for Why {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Sobot(error) => error.into(),
+            ReadError::TookTooLong => Self::TimedOut,
+            ReadError::NoTotal => Self::Unusable(Partner::Sobot),
+        }
+    }
 }
 
 /// Reads both lists, or what `earlier` lacks of them; `None` on a stack without Sobot.
-pub async fn read(sobot: &SobotAccount, day: Date, earlier: Option<&MassSends>) -> Option<MassSends> {
+pub async fn read(
+    sobot: &SobotAccount,
+    day: Date,
+    now: OffsetDateTime,
+    earlier: Option<&MassSends>,
+) -> Option<MassSends> {
     if !sobot.is_configured().await {
         tracing::info!("no mass sends in the report: Sobot's secret has no value");
         return None;
     }
-    let time = Some(Span::day(day));
     let deadline = Instant::now() + MAX_TIME;
+    let whole_tasks =
+        |tasks: &&Source<Tasks>| !Incomplete::is_for_now(tasks.known().and_then(|tasks| tasks.incomplete.as_ref()));
+    let whole_failures = |failures: &&Source<Failures>| {
+        !Incomplete::is_for_now(failures.known().and_then(|failures| failures.incomplete.as_ref()))
+    };
     // One after the other: both need the token, and a Sobot that is ill is not asked twice at reports.
-    let tasks = Source::or_read(earlier.map(|all| &all.tasks), deadline, async {
+    let mut tasks = Source::or_read(earlier.map(|all| &all.tasks).filter(whole_tasks), deadline, async {
         let mut tasks = Tasks::default();
-        tasks.incomplete = each(sobot, TaskQuery { time, ..TaskQuery::default() }, |task| tasks.add(task)).await?;
-        Ok::<_, Error>(tasks)
+        let query = TaskQuery { time: Some(Span::since(day)), ..TaskQuery::default() };
+        let of_day = |task: &mass_send::SendTask| {
+            // Where Sobot tells no time that can be read, the filter alone says it.
+            task.started_at.or(task.ended_at).is_none_or(|time| Span::day(day).has(time))
+        };
+        let take = |task| {
+            if of_day(&task) {
+                tasks.add(task, now)
+            }
+        };
+        tasks.incomplete = each(sobot, query, take).await?;
+        Ok::<_, ReadError>(tasks)
     })
     .await;
-    let failures = Source::or_read(earlier.map(|all| &all.failures), deadline, async {
+    let failures = Source::or_read(earlier.map(|all| &all.failures).filter(whole_failures), deadline, async {
         let (mut read, mut kinds) = (0, Kinds::default());
+        let time = Some(Span::day(day));
         let query = RecordQuery { time, message_status: Some(MessageStatus::Failed), ..RecordQuery::default() };
         let count = |record: SendRecord| {
             if !record.was_sent() {
@@ -132,36 +209,52 @@ pub async fn read(sobot: &SobotAccount, day: Date, earlier: Option<&MassSends>) 
             }
         };
         let incomplete = each(sobot, query, count).await?;
-        Ok::<_, Error>(kinds.into_failures(read, incomplete))
+        Ok::<_, ReadError>(kinds.into_failures(read, incomplete))
     })
     .await;
-    let reach = Source::or_read(earlier.map(|all| &all.reach), deadline, async {
-        let (unread, read) =
-            (count(sobot, day, MessageStatus::Delivered).await?, count(sobot, day, MessageStatus::Read).await?);
-        Ok::<_, Error>(Reach { delivered: unread.saturating_add(read), read })
-    })
-    .await;
-    Some(MassSends { tasks, failures, reach })
+    let reach_missing = match &mut tasks {
+        Source::Known(tasks) => read_reaches(sobot, &mut tasks.named, deadline).await,
+        Source::Missing(_) => None,
+    };
+    Some(MassSends { tasks, failures, reach_missing })
 }
 
-/// How many messages of a day are in a state: what Sobot says of the list, of which one page is read.
-async fn count(sobot: &SobotAccount, day: Date, status: MessageStatus) -> Result<u64, Error> {
-    let query = RecordQuery { time: Some(Span::day(day)), message_status: Some(status), ..RecordQuery::default() };
+/// How far the messages of each task came, until Sobot fails: why the others' reach is not known.
+async fn read_reaches(sobot: &SobotAccount, tasks: &mut [Task], deadline: Instant) -> Option<Why> {
+    for task in tasks.iter_mut().take(MAX_REACHES).filter(|task| task.reach.is_none() && !task.id.is_empty()) {
+        let reading = async {
+            let unread = count(sobot, &task.id, MessageStatus::Delivered).await?;
+            let read = count(sobot, &task.id, MessageStatus::Read).await?;
+            Ok::<_, ReadError>(Reach { delivered: unread.saturating_add(read), read })
+        };
+        match Source::or_read(None, deadline, reading).await {
+            Source::Known(reach) => task.reach = Some(reach),
+            Source::Missing(why) => return Some(why),
+        }
+    }
+    None
+}
+
+/// How many messages of a task are in a state: what Sobot says of the list, of which one page is read.
+async fn count(sobot: &SobotAccount, task_id: &str, status: MessageStatus) -> Result<u64, ReadError> {
+    let task_id = Some(task_id.to_owned());
+    let query = RecordQuery { task_id, message_status: Some(status), ..RecordQuery::default() };
     let mut pages = Pages::of(sobot, query, 1);
-    let page = tokio::time::timeout(LIST_LIMIT, pages.next()).await.map_err(|_| TOO_LONG)??;
-    match (pages.total(), page) {
-        (Some(total), _) => Ok(total),
-        (None, Some(items)) if pages.is_complete() => Ok(items.len() as u64),
-        (None, _) => Err("Sobot did not say how many records there are".into()),
+    let page = tokio::time::timeout(LIST_LIMIT, pages.next()).await.map_err(|_| ReadError::TookTooLong)?;
+    match (page.map_err(ReadError::Sobot)?, pages.total()) {
+        (_, Some(total)) => Ok(total),
+        (Some(items), None) if pages.is_complete() => Ok(items.len() as u64),
+        (_, None) => Err(ReadError::NoTotal),
     }
 }
 
-/// Takes every item of a list; what was left out is answered.
+/// Takes every item of a list. What was read before Sobot failed counts, and what is missing is answered; an error
+/// where nothing was read.
 async fn each<Q: ListQuery>(
     sobot: &SobotAccount,
     query: Q,
     mut take: impl FnMut(Q::Item),
-) -> Result<Option<Incomplete>, Error> {
+) -> Result<Option<Incomplete>, ReadError> {
     let mut pages = Pages::of(sobot, query, MAX_PAGES);
     let reading = async {
         while let Some(items) = pages.next().await? {
@@ -169,23 +262,51 @@ async fn each<Q: ListQuery>(
         }
         Ok::<_, AccountError>(())
     };
-    match tokio::time::timeout(LIST_LIMIT, reading).await {
-        Ok(Ok(())) => Ok((!pages.is_complete()).then(|| Incomplete { total: pages.total() })),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(TOO_LONG.into()),
-    }
+    let read = match tokio::time::timeout(LIST_LIMIT, reading).await {
+        Ok(read) => read.map_err(ReadError::Sobot),
+        Err(_) => Err(ReadError::TookTooLong),
+    };
+    let why = match read {
+        Ok(()) if pages.is_complete() => return Ok(None),
+        Ok(()) => None,
+        Err(error) if pages.read() == 0 => return Err(error),
+        Err(error) => {
+            tracing::warn!(%error, read = pages.read(), "a list of Sobot's was not read to its end");
+            Some(error.into())
+        }
+    };
+    Ok(Some(Incomplete { read: pages.read(), total: pages.total(), why }))
 }
 
 impl Tasks {
-    fn add(&mut self, task: mass_send::SendTask) {
+    fn add(&mut self, task: mass_send::SendTask, now: OffsetDateTime) {
         self.read += 1;
         self.estimated = self.estimated.saturating_add(task.estimated.unwrap_or(0));
         self.sent = self.sent.saturating_add(task.sent.unwrap_or(0));
         self.failed = self.failed.saturating_add(task.failed.unwrap_or(0));
         if self.named.len() < MAX_TASKS {
-            let name = name(&task.name, &task.id);
-            self.named.push(Task { name, estimated: task.estimated, sent: task.sent, failed: task.failed });
+            self.named.push(Task {
+                name: name(&task.name, &task.id),
+                id: task.id,
+                estimated: task.estimated,
+                sent: task.sent,
+                failed: task.failed,
+                reach: None,
+                goes_on: task.ended_at.is_none_or(|end| end > now),
+            });
         }
+    }
+
+    /// How far all messages came; none where it is not known of each task.
+    pub fn reach(&self) -> Option<Reach> {
+        let all = self.named.iter().try_fold(Reach::default(), |all, task| {
+            let one = task.reach?;
+            Some(Reach {
+                delivered: all.delivered.saturating_add(one.delivered),
+                read: all.read.saturating_add(one.read),
+            })
+        });
+        all.filter(|_| self.named.len() as u64 == self.read)
     }
 }
 
@@ -232,7 +353,7 @@ mod tests {
         let mut tasks = Tasks::default();
         for number in 0..=MAX_TASKS {
             let item = format!(r#"{{"task_name":"a\nb{}","taskid":{number},"send_error_num":2}}"#, "字".repeat(99));
-            tasks.add(serde_json::from_str(&item).unwrap());
+            tasks.add(serde_json::from_str(&item).unwrap(), OffsetDateTime::UNIX_EPOCH);
         }
         assert_eq!((tasks.read, tasks.failed, tasks.named.len()), (201, 402, MAX_TASKS));
         assert_eq!(tasks.named[0].name, format!("a b{}…", "字".repeat(57)));

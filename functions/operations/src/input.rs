@@ -23,6 +23,8 @@ use crate::{Caller, cursor};
 
 /// The longest reason, in characters.
 const MAX_REASON: usize = 500;
+/// The longest id of a partner.
+const MAX_ID: usize = 64;
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
@@ -58,6 +60,14 @@ pub fn span_end(text: &str) -> Result<OffsetDateTime, Invalid> {
 fn time(text: &str) -> Result<OffsetDateTime, Invalid> {
     OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| "must be a day such as 2026-09-01, or a time such as 2026-09-01T08:00:00Z".into())
+}
+
+/// An id that LINE or Sobot gave: LINE's messages have decimal digits, Sobot's tasks 32 hexadecimal ones, and its page
+/// shows one of 25 decimal ones.
+pub fn partner_id(text: &str) -> Result<String, Invalid> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_id = (1..=MAX_ID).contains(&text.len()) && text.bytes().all(legal);
+    if is_id { Ok(text.to_owned()) } else { Err(format!("must be 1 to {MAX_ID} of A-Z a-z 0-9 - _").into()) }
 }
 
 fn reason(text: &str) -> Result<String, Invalid> {
@@ -277,6 +287,16 @@ mod tests {
         assert_eq!(span_end("2026-09-01"), Ok(datetime!(2026-09-01 15:00 UTC)));
         assert_eq!(span_end("2026-09-01T08:00:00+08:00"), Ok(datetime!(2026-09-01 00:00 UTC)));
         assert!(span_start("yesterday").is_err() && span_end("9999-12-31").is_err());
+    }
+
+    #[test]
+    fn an_id_of_a_partner_is_one_as_they_give_them() {
+        for id in ["aa8eb4e79d8b46efaf4320622faf8e8d", "1123412432341234123412431", "515320261680824337", "id-1_b"] {
+            assert_eq!(partner_id(id).as_deref(), Ok(id));
+        }
+        for wrong in ["", "a b", "1/2", "1,2", "字", &"1".repeat(65)] {
+            assert!(partner_id(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

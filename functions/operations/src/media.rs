@@ -17,7 +17,6 @@ use shared::{
         messages::{MediaError, StoredEvent},
         queue::Via,
     },
-    invalid::Invalid,
     lambda::{
         callers::Scope,
         http_api::{Problem, json_response},
@@ -39,7 +38,7 @@ pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How long LINE may take for it: API Gateway waits 30 seconds for the whole answer.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 const STILL_REFUSED: &str = "Sobot still refuses it (999994): it no longer has the message, or knows this LINE channel by \
-                             another ID than channelId in LINE's secret.";
+                             another ID than the channelId of Sobot's secret.";
 /// What a browser shows, plays or saves, and never runs.
 const HARMLESS: [&str; 9] = [
     "image/jpeg",
@@ -110,7 +109,7 @@ impl Operations {
         nothing: &str,
     ) -> Result<(String, StoredEvent), Problem> {
         let user = input::path(request, "lineUserId", LineUserId::parse)?;
-        let message_id = input::path(request, "messageId", message_id)?;
+        let message_id = input::path(request, "messageId", input::partner_id)?;
         Query::none(request)?;
         let event = self.messages.message(&message_id).await.map_err(unavailable)?;
         let event = event.filter(|event| event.chat_id == user.as_str() && is_such(event));
@@ -126,16 +125,12 @@ fn is_with_line(event: &StoredEvent) -> bool {
     event.unsent_at.is_none() && provider == Some(&Provider::Line)
 }
 
-fn message_id(text: &str) -> Result<String, Invalid> {
-    let digits = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { Ok(text.to_owned()) } else { Err("must be a message's id: 1 to 32 digits".into()) }
-}
-
 fn file(message_id: &str, media_type: &str, bytes: Vec<u8>) -> Response<Body> {
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let media_type = HARMLESS.into_iter().find(|harmless| *harmless == essence).unwrap_or("application/octet-stream");
     let mut response = Response::new(Body::Binary(bytes));
-    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{message_id}\"")).expect("only digits");
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{message_id}\""))
+        .expect("no character that a header minds");
     for (name, value) in [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CONTENT_DISPOSITION, disposition),

@@ -10,7 +10,7 @@ use shared::{
         problem_code::ProblemCode,
     },
     sobot::{
-        account::AccountError,
+        account::{AccountError, is_used_twice},
         mass_send::{MessageStatus, RecordQuery, SendRecord, SendTask, Span, TaskQuery},
         pages::Progress,
     },
@@ -19,32 +19,39 @@ use shared::{
 
 use crate::{
     CallResult, Caller, Operations, cursor,
-    input::{self, Query, one_of},
+    input::{self, Query, one_of, partner_id},
     rfc3339, unavailable, without_nulls,
 };
 
-/// The longest name of a task or of a recipient.
+/// The longest name of a task, of an account or of a person.
 const MAX_NAME: usize = 200;
-/// The longest id of a task, in digits.
-const MAX_ID: usize = 40;
+const USED_TWICE: &str = "Sobot ended the access token as soon as it was issued: another stack, or another program, uses the \
+                          same appId and appKey. Let the stacks share it, or get one for each: \
+                          functions/webhooks/README.md, Several stacks.";
 
 impl Operations {
     pub(crate) async fn list_tasks(&self, request: &Request, caller: &Caller) -> CallResult {
-        let mut query = Query::of(request, &["from", "to", "taskName", "cursor"]);
-        let filter = TaskQuery { time: span(&mut query), task_name: query.optional("taskName", name), sender: None };
+        let mut query = Query::of(request, &["from", "to", "taskName", "sender", "cursor"]);
+        let filter = TaskQuery {
+            time: span(&mut query),
+            task_name: query.optional("taskName", name),
+            sender: query.optional("sender", name),
+        };
         self.list(query, caller, &filter, "tasks", task_json).await
     }
 
     pub(crate) async fn list_records(&self, request: &Request, caller: &Caller) -> CallResult {
-        let known = ["from", "to", "status", "taskId", "taskName", "recipient", "cursor"];
-        let mut query = Query::of(request, &known);
+        let names = ["from", "to", "status", "taskId", "taskName", "messageId", "agentId", "sender", "recipient"];
+        let mut query = Query::of(request, &[&names[..], &["cursor"]].concat());
         let filter = RecordQuery {
             time: span(&mut query),
             message_status: query.optional("status", status),
-            task_id: query.optional("taskId", task_id),
+            task_id: query.optional("taskId", partner_id),
             task_name: query.optional("taskName", name),
+            message_id: query.optional("messageId", partner_id),
+            agent_id: query.optional("agentId", name),
+            sender: query.optional("sender", name),
             recipient: query.optional("recipient", name),
-            ..RecordQuery::default()
         };
         self.list(query, caller, &filter, "records", record_json).await
     }
@@ -64,11 +71,16 @@ impl Operations {
             AccountError::Credential(CredentialError::Secret(SecretError::NotSet { .. })) => {
                 Problem::new(ProblemCode::NoSobot, "Sobot is not configured for this stack: its secret has no value.")
             }
+            error if is_used_twice(&error) => {
+                tracing::error!(%error, "Sobot's credential is used twice");
+                Problem::unavailable(USED_TWICE)
+            }
             error => unavailable(error),
         })?;
         progress.count(&page);
         let items: Vec<_> = page.items.iter().map(item_json).collect();
-        let mut body = without_nulls(json!({ (name): items, "total": page.total_count }));
+        let left_out = (page.left_out > 0).then_some(page.left_out);
+        let mut body = without_nulls(json!({ (name): items, "total": page.total_count, "leftOut": left_out }));
         let next = (!progress.is_complete()).then_some(&progress);
         cursor::put_next(&mut body, caller, &context, next);
         Ok(json_response(StatusCode::OK, &body))
@@ -79,7 +91,7 @@ impl Operations {
 fn span(query: &mut Query) -> Option<Span> {
     let (from, to) = (query.optional("from", input::day), query.optional("to", input::day));
     match (from, to) {
-        (Some(from), Some(to)) if from <= to => Some(Span { first: Span::day(from).first, last: Span::day(to).last }),
+        (Some(from), Some(to)) if from <= to => Some(Span { first: Span::day(from).first, ..Span::day(to) }),
         (Some(_), Some(_)) => {
             query.wrong("to", "must not be before from");
             None
@@ -101,11 +113,6 @@ fn name(text: &str) -> Result<String, Invalid> {
         1..=MAX_NAME => Ok(text.to_owned()),
         _ => Err(format!("must have 1 to {MAX_NAME} characters").into()),
     }
-}
-
-fn task_id(text: &str) -> Result<String, Invalid> {
-    let digits = (1..=MAX_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { Ok(text.to_owned()) } else { Err(format!("must be 1 to {MAX_ID} digits").into()) }
 }
 
 fn status(text: &str) -> Result<MessageStatus, Invalid> {

@@ -9,7 +9,7 @@
 //! * [`bell`] - the message of the retry queue; [`queue`] - where it waits
 //! * [`pace`] - every interval; [`retry_key`] - what makes two requests one message
 //! * [`record`] - the item; [`table`] - how it is written; [`day`] - a day's orders, counted and listed;
-//!   [`search`] - those of a span of time
+//!   [`search`] - those of a span of time; [`links`] - whether they had anything to tap
 //! * [`attempt`] - one attempt; [`breaker`] - whether a first push is worth its time;
 //!   [`mod@verdict`] - what LINE's answers mean
 //! * [`resend`] - what an operator does; [`erase`] - a person is forgotten;
@@ -22,6 +22,7 @@ pub mod bell;
 pub mod breaker;
 pub mod day;
 pub mod erase;
+mod links;
 pub mod pace;
 pub mod queue;
 pub mod quota_alert;

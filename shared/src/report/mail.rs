@@ -10,13 +10,15 @@ use aws_sdk_sesv2::{
     primitives::Blob,
     types::{
         Attachment, AttachmentContentDisposition, AttachmentContentTransferEncoding, Body, Content, Destination,
-        EmailContent, Message, MessageHeader,
+        EmailContent, Message, MessageHeader, SuppressionListReason,
     },
 };
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime};
 
 use crate::{
-    aws::error::Cause,
+    aws::error::{AwsError, Cause, Doing as _},
     invalid::Invalid,
     lambda::environment::{SettingError, optional, parsed, required},
     language::Language,
@@ -99,6 +101,17 @@ pub fn may_be_a_repeat(language: Language) -> &'static str {
     }
 }
 
+/// A recipient to whom SES sends nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuppressedRecipient {
+    /// The mail address.
+    pub address: String,
+    /// Whether its owner marked a mail as spam; otherwise one bounced for good.
+    pub complained: bool,
+    /// Since when, a day in UTC.
+    pub since: Date,
+}
+
 /// Sends mails from one verified address to one list.
 #[derive(Debug)]
 pub struct Mailer {
@@ -137,6 +150,30 @@ impl Mailer {
             recipients: parsed("REPORT_RECIPIENTS")?,
             configuration_set: Some(optional("MAIL_CONFIGURATION_SET")).filter(|name| !name.is_empty()),
         })
+    }
+
+    /// Those of the list to whom SES sends nothing any more: they are on the account's suppression list (SES API v2,
+    /// "GetSuppressedDestination").
+    pub async fn suppressed(&self) -> Result<Vec<SuppressedRecipient>, AwsError> {
+        let mut suppressed = Vec::new();
+        for address in &self.recipients.0 {
+            // It only reads, so it may be repeated.
+            let retries = aws_sdk_sesv2::config::Builder::new().retry_config(RetryConfig::standard());
+            let asked = self.client.get_suppressed_destination().email_address(address);
+            match asked.customize().config_override(retries).send().await {
+                Ok(found) => suppressed.extend(found.suppressed_destination.map(|found| {
+                    SuppressedRecipient {
+                        address: address.clone(),
+                        complained: found.reason == SuppressionListReason::Complaint,
+                        since: OffsetDateTime::from_unix_timestamp(found.last_update_time.secs())
+                            .map_or(OffsetDateTime::UNIX_EPOCH.date(), OffsetDateTime::date),
+                    }
+                })),
+                Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found_exception()) => {}
+                Err(error) => return Err(error).doing("look for the recipients in SES's suppression list"),
+            }
+        }
+        Ok(suppressed)
     }
 
     /// Sends a mail; `Ok` has SES's message id. No text of ours can add a header: SES writes them itself, and the name

@@ -17,6 +17,8 @@ pub struct Stack {
     pub country: Option<Country>,
     /// The address of its console, without a fragment.
     pub console_url: String,
+    /// Where its operators read the runbook, if the operator said so; without a fragment.
+    pub runbook_url: Option<String>,
 }
 
 impl Stack {
@@ -24,7 +26,8 @@ impl Stack {
     pub fn from_env() -> Result<Self, SettingError> {
         let country = optional("COUNTRY");
         let country = if country.is_empty() { None } else { Some(parsed("COUNTRY")?) };
-        Ok(Self { name: required("STACK_NAME")?, country, console_url: required("CONSOLE_URL")? })
+        let runbook_url = Some(optional("RUNBOOK_URL")).filter(|url| !url.is_empty());
+        Ok(Self { name: required("STACK_NAME")?, country, console_url: required("CONSOLE_URL")?, runbook_url })
     }
 
     /// Whose it is in one line: the account as customers know it, the stack, the country.
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_title_has_what_is_known() {
-        let stack = |country| Stack { name: "line-jp".into(), country, console_url: String::new() };
+        let stack = |country| Stack { name: "line-jp".into(), country, console_url: String::new(), runbook_url: None };
         let japan = stack(Some("JP".parse().unwrap()));
         assert_eq!(japan.title(Some("充电宝"), Language::ZhCn), "充电宝 · line-jp · 日本");
         assert_eq!(japan.title(None, Language::En), "line-jp · Japan");

@@ -14,8 +14,8 @@ use crate::{
     },
     token::{
         access::{AccessToken, IssuedToken},
-        credential::{AskError, Credential},
-        shared::{Issuer, SharedToken},
+        credential::{AskError, Credential, CredentialError},
+        shared::{Issuer, SharedToken, TokenError},
     },
 };
 
@@ -33,6 +33,15 @@ pub struct SobotAccount {
 /// Sobot could not be asked, or did not give what was asked for.
 pub type AccountError = AskError<SobotError>;
 
+/// Whether Sobot ended a token as soon as it was issued. Each new token ends the former one, so somebody else fetches
+/// them with the same credential, and both would go on ending each other's.
+pub fn is_used_twice(error: &AccountError) -> bool {
+    matches!(
+        error,
+        AskError::Call(SobotError::TokenInvalid) | AskError::Credential(CredentialError::Token(TokenError::RefusedToo))
+    )
+}
+
 impl SobotAccount {
     /// Wires the account from the environment of a function; nothing is called yet. No call takes longer than
     /// `timeout`.
@@ -44,7 +53,7 @@ impl SobotAccount {
             client: SobotClient::new(&outbound.http, &required("SOBOT_API_BASE")?, timeout),
             credential: Credential::new(
                 Secret::new(secrets, required("SOBOT_SECRET_ID")?, clock),
-                SharedToken::new(dynamodb, required("TOKENS_TABLE")?, issuer, clock),
+                SharedToken::new(dynamodb, required("SOBOT_TOKENS_TABLE")?, issuer, clock),
             ),
             clock,
         })
@@ -56,19 +65,32 @@ impl SobotAccount {
         !matches!(self.credential.secret().await, Err(SecretError::NotSet { .. }))
     }
 
-    /// Where a message's content can be fetched.
-    pub async fn media_url(&self, message_id: &str, channel_id: &str) -> Result<String, AccountError> {
+    /// Where a message's content can be fetched. Sobot's id of the channel is the secret's; where it names none, it is
+    /// LINE's own.
+    pub async fn media_url(&self, message_id: &str, line_channel_id: &str) -> Result<String, AccountError> {
+        let secret = self.secret().await?;
+        let channel_id = secret.channel_id.as_deref().unwrap_or(line_channel_id);
         self.ask(|token| async move { self.client.media_url(&token, message_id, channel_id).await }).await
     }
 
-    /// One page of a list; the first is 1.
+    /// One page of a list; the first is 1. A query that names no sender is of the secret's.
     pub async fn page<Q: ListQuery>(&self, query: &Q, number: u32) -> Result<SobotPage<Q::Item>, AccountError> {
+        let mut query = query.clone();
+        let sender = query.sender();
+        if sender.is_none() {
+            sender.clone_from(&self.secret().await?.sender);
+        }
+        let query = &query;
         self.ask(|token| async move { self.client.page(&token, query, number).await }).await
     }
 
     /// Renews the token if its end is near; nobody waits for it.
     pub async fn renew_token_ahead(&self) {
         self.credential.renew_ahead(|secret| self.issue(secret)).await;
+    }
+
+    async fn secret(&self) -> Result<Arc<SobotSecret>, AccountError> {
+        Ok(self.credential.secret().await.map_err(CredentialError::Secret)?)
     }
 
     async fn ask<T, F>(&self, call: impl Fn(AccessToken) -> F) -> Result<T, AccountError>

@@ -114,7 +114,7 @@ impl SobotClient {
     }
 
     /// `GET /chat-line/api/line/get_media_content`: where a message's picture, video, sound or file can be fetched.
-    /// `channel_id` is the LINE channel's, although the parameter is named like the credential.
+    /// `channel_id` is Sobot's id of the channel (渠道id), although the parameter is named like the credential.
     pub async fn media_url(
         &self,
         token: &AccessToken,

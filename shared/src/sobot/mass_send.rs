@@ -29,11 +29,14 @@ const ZONE: UtcOffset = offset!(+8);
 const SENT: &str = "000000";
 
 /// A list that Sobot gives page by page.
-pub trait ListQuery: Serialize {
+pub trait ListQuery: Serialize + Clone {
     /// What it is a list of.
     type Item: DeserializeOwned;
     /// Where it is asked for.
     const PATH: &'static str;
+
+    /// The official account that it is about; all of them where there is none.
+    fn sender(&mut self) -> &mut Option<String>;
 }
 
 /// Filters of `POST /chat-set/api/line/query_task_list`; each may be left out.
@@ -53,6 +56,10 @@ pub struct TaskQuery {
 impl ListQuery for TaskQuery {
     type Item = SendTask;
     const PATH: &'static str = "/chat-set/api/line/query_task_list";
+
+    fn sender(&mut self) -> &mut Option<String> {
+        &mut self.sender
+    }
 }
 
 /// Filters of `POST /chat-set/api/line/send_record_list`; each may be left out. Without a time it is the last month.
@@ -87,6 +94,10 @@ pub struct RecordQuery {
 impl ListQuery for RecordQuery {
     type Item = SendRecord;
     const PATH: &'static str = "/chat-set/api/line/send_record_list";
+
+    fn sender(&mut self) -> &mut Option<String> {
+        &mut self.sender
+    }
 }
 
 /// A span of time, both ends in it.
@@ -94,20 +105,31 @@ impl ListQuery for RecordQuery {
 pub struct Span {
     /// The first millisecond.
     pub first: OffsetDateTime,
-    /// The last millisecond.
-    pub last: OffsetDateTime,
+    /// The last millisecond; none where it goes on until now.
+    pub last: Option<OffsetDateTime>,
 }
 
 impl Span {
     /// A whole day in Sobot's zone, GMT+8.
     pub fn day(day: Date) -> Self {
         let first = day.midnight().assume_offset(ZONE);
-        Self { first, last: first + time::Duration::DAY - time::Duration::MILLISECOND }
+        Self { first, last: Some(first + time::Duration::DAY - time::Duration::MILLISECOND) }
+    }
+
+    /// From the beginning of a day in Sobot's zone until now.
+    pub fn since(day: Date) -> Self {
+        Self { last: None, ..Self::day(day) }
+    }
+
+    /// Whether the time is in it.
+    pub fn has(&self, time: OffsetDateTime) -> bool {
+        self.first <= time && self.last.is_none_or(|last| time < last + time::Duration::MILLISECOND)
     }
 
     fn serialize<S: Serializer>(self, names: [&'static str; 2], serializer: S) -> Result<S::Ok, S::Error> {
         let milliseconds = |time: OffsetDateTime| time.unix_timestamp() * 1000 + i64::from(time.millisecond());
-        serializer.collect_map([(names[0], milliseconds(self.first)), (names[1], milliseconds(self.last))])
+        let ends = names.into_iter().zip([Some(self.first), self.last]);
+        serializer.collect_map(ends.filter_map(|(name, time)| Some((name, milliseconds(time?)))))
     }
 }
 
@@ -506,5 +528,11 @@ mod tests {
             "taskid": "1123412432341234123412431" });
         assert_eq!(json!(records), expected);
         assert_eq!(json!(TaskQuery::default()), json!({}));
+        let since = Span::since(date!(2026 - 09 - 07));
+        let open = TaskQuery { time: Some(since), ..TaskQuery::default() };
+        assert_eq!(json!(open), json!({ "task_start_time": first }));
+        let last = datetime!(2026-09-07 23:59:59.999 +8);
+        assert!(Span::day(date!(2026 - 09 - 07)).has(last) && since.has(last + time::Duration::DAY));
+        assert!(!Span::day(date!(2026 - 09 - 07)).has(last + time::Duration::MILLISECOND));
     }
 }

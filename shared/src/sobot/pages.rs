@@ -22,6 +22,8 @@ pub struct Pages<'a, Q> {
 pub struct Progress {
     pages: u32,
     items: u64,
+    #[serde(default)]
+    left_out: u64,
     total: Option<u64>,
     ended: bool,
 }
@@ -42,6 +44,7 @@ impl Progress {
         self.pages += 1;
         let items = (page.items.len() + page.left_out) as u64;
         self.items += items;
+        self.left_out += page.left_out as u64;
         // The first page's: of a list that grows while it is read, the later pages would never end.
         self.total = self.total.or(page.total_count);
         let page_count = page.page_count.filter(|count| *count > 0);
@@ -77,9 +80,14 @@ impl<'a, Q: ListQuery> Pages<'a, Q> {
         self.progress.total
     }
 
-    /// Whether nothing is left to be read.
+    /// How many items were read, of those that could be.
+    pub fn read(&self) -> u64 {
+        self.progress.items - self.progress.left_out
+    }
+
+    /// Whether all of it was read: nothing is left, and nothing was left out.
     pub fn is_complete(&self) -> bool {
-        self.progress.ended
+        self.progress.ended && self.progress.left_out == 0
     }
 }
 

@@ -1,4 +1,5 @@
-//! Sobot's secret in Secrets Manager: `{"appId", "appKey", "webhookKeys": {"current", "previous"?}}`.
+//! Sobot's secret in Secrets Manager: `{"appId", "appKey", "channelId"?, "sender"?, "webhookKeys": {"current",
+//! "previous"?}}`.
 
 use std::fmt;
 
@@ -48,10 +49,15 @@ impl SecretContent for SobotWebhookKeys {
     }
 }
 
-/// What Sobot's API is called with: `appId` and `appKey` of Sobot's secret.
+/// What Sobot's API is called with: `appId` and `appKey` of Sobot's secret, and what its account at Sobot is known by.
 pub struct SobotSecret {
     /// The credential's id.
     pub app_id: String,
+    /// Sobot's own id of the LINE channel (渠道id), where that is not LINE's.
+    pub channel_id: Option<String>,
+    /// The official account whose mass sends are ours, as Sobot's `sender` names it; of every account where there is
+    /// none.
+    pub sender: Option<String>,
     app_key: String,
     sealing_key: SealingKey,
     fingerprint: String,
@@ -80,12 +86,15 @@ impl SecretContent for SobotSecret {
         struct Fields {
             app_id: String,
             app_key: String,
+            channel_id: Option<String>,
+            sender: Option<String>,
         }
-        let Fields { app_id, app_key } = from_json(json)?;
+        let Fields { app_id, app_key, channel_id, sender } = from_json(json)?;
         not_empty("appId", &app_id)?;
         not_empty("appKey", &app_key)?;
+        let [channel_id, sender] = [channel_id, sender].map(|name| name.filter(|name| !name.is_empty()));
         let sealing_key = SealingKey::derive(app_key.as_bytes());
-        Ok(Self { app_id, app_key, sealing_key, fingerprint: fingerprint(json) })
+        Ok(Self { app_id, channel_id, sender, app_key, sealing_key, fingerprint: fingerprint(json) })
     }
 }
 
@@ -120,6 +129,10 @@ mod tests {
             let error = SobotWebhookKeys::parse(json).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
+        assert_eq!((secret.channel_id, secret.sender), (None, None));
+        let named = r#"{"appId":"1","appKey":"hunter2","channelId":"12323","sender":""}"#;
+        let named = SobotSecret::parse(named).unwrap();
+        assert_eq!((named.channel_id.as_deref(), named.sender), (Some("12323"), None));
         assert_eq!(SobotSecret::parse(r#"{"appId":"1","appKey":""}"#).unwrap_err(), "field appKey is empty".into());
     }
 }

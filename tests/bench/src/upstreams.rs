@@ -124,6 +124,7 @@ impl Upstreams {
             ("STACK_NAME", "bench"),
             ("SWITCHES_TABLE", "b-SwitchesTable"),
             ("TOKENS_TABLE", "b-TokensTable"),
+            ("SOBOT_TOKENS_TABLE", "b-TokensTable"),
             ("WARNING_THRESHOLDS", "80,95"),
         ]);
         variables.extend(self.addresses.iter().map(|(name, address)| (*name, address.as_str())));

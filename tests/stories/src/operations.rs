@@ -6,7 +6,7 @@ use local_stand::{
     aws::tap::{ALWAYS, Fault},
     line::webhook_sender::{WebhookSender, event, message},
     line::{Behaviour, Endpoint, ReleaseAs, Target},
-    sobot::{List, ListBehaviour, SendRecord, Task, error},
+    sobot::{List, ListBehaviour, SendRecord, Task, error, task_id},
     stand::{Reply, Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
@@ -201,6 +201,7 @@ fn a_wrong_wish_changes_nothing_and_names_its_fields() {
             ("/sobot/tasks?from=2026-09-02&to=2026-09-01", "to"),
             ("/sobot/records?status=lost", "status"),
             ("/sobot/records?taskId=1%20OR%201", "taskId"),
+            ("/sobot/records?messageId=1,2", "messageId"),
             ("/dead-letters?queue=everything", "queue"),
         ] {
             assert_eq!(wrong_fields(&stand.operate("GET", path, None).await), [field], "{path}");
@@ -545,11 +546,29 @@ fn the_quota_is_what_line_tells_now() {
 }
 
 #[test]
+fn of_several_accounts_at_sobot_only_the_one_in_the_secret_is_ours() {
+    story_alone(&[], async |stand| {
+        let started = time::macros::datetime!(2026-09-01 10:00:00 +8);
+        let ours = Task::new("ours", started, [7, 6, 1]);
+        stand.sobot.set_tasks([ours, Task { sender: "2005652358", ..Task::new("theirs", started, [9, 9, 0]) }]);
+        let mut secret = stand.sobot.secret();
+        secret["sender"] = json!("2005652357");
+        stand.put_secret("SobotSecretArn", &secret).await.expect("written");
+        let names = async |path: &str| {
+            let tasks = all_pages(&stand, path, "tasks").await.concat();
+            tasks.iter().map(|task| task["taskName"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("/sobot/tasks").await, ["ours"]);
+        assert_eq!(names("/sobot/tasks?sender=2005652358").await, ["theirs"], "who asks for another gets it");
+    });
+}
+
+#[test]
 fn sobots_mass_sends_are_listed_page_by_page() {
     story_alone(&[], async |stand| {
         let started = time::macros::datetime!(2026-09-01 10:00:00 +8);
         let name = |number: u32| format!("群发 {number}");
-        let task = |n: u32| Task { id: n.to_string(), name: name(n), start: started, counts: [7, 6, 1] };
+        let task = |n: u32| Task::new(&name(n), started, [7, 6, 1]);
         stand.sobot.set_tasks((0..101).map(task));
         let pages = all_pages(&stand, "/sobot/tasks?from=2026-09-01&to=2026-09-01", "tasks").await;
         assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [100, 1]);
@@ -557,22 +576,38 @@ fn sobots_mass_sends_are_listed_page_by_page() {
         assert_eq!((&task["estimated"], &task["sent"], &task["failed"]), (&json!(7), &json!(6), &json!(1)));
         assert!(task["taskName"].as_str().expect("a name").starts_with("群发"));
         assert!(get(&stand, "/sobot/tasks?from=2026-08-01&to=2026-08-31").await["tasks"] == json!([]));
-        let record = |number: u32, status, error_code| {
-            let (task_id, task_name) = (number.to_string(), name(number));
-            SendRecord { task_id, task_name, time: started, status, error_code }
-        };
-        stand.sobot.set_records([record(1, "9", "999999"), record(2, "0", "000000")]);
+        assert_eq!(task["taskId"].as_str().map(str::len), Some(32), "as Sobot gives it: {task}");
+        assert_eq!(pages[0][1]["estimated"], 7, "a number, however Sobot writes it");
+        let record = |number: u32, status| SendRecord::new(&name(number), started, status);
+        let elsewhere = SendRecord { sender: "2005652358", ..record(3, "2") };
+        stand.sobot.set_records([record(1, "9"), record(2, "0"), elsewhere]);
         for (filter, expected) in [
             ("&status=failed", vec![false]),
-            ("&taskId=2", vec![true]),
-            ("&recipient=131231", vec![false, true]),
-            ("&recipient=nobody&taskId=2", vec![]),
+            (&format!("&taskId={}", task_id(&name(2))), vec![true]),
+            ("&recipient=131231", vec![false, true, true]),
+            (&format!("&recipient=nobody&taskId={}", task_id(&name(2))), vec![]),
+            ("&messageId=515320261478973734", vec![true, true]),
+            ("&agentId=67bb2e6ec79b4a43a2e235d6c7256fb0&sender=2005652357", vec![false, true]),
+            ("&agentId=nobody", vec![]),
+            ("&sender=2005652358", vec![true]),
         ] {
             let path = format!("/sobot/records?from=2026-09-01&to=2026-09-01{filter}");
             let sent: Vec<_> =
                 all_pages(&stand, &path, "records").await.concat().iter().map(|one| one["sent"].clone()).collect();
             assert_eq!(sent, expected.into_iter().map(Value::from).collect::<Vec<_>>(), "{filter}");
         }
+        // What cannot be read of a page is counted, and costs nothing else.
+        let page = r#"{"items":[{"taskid":"a"},{"taskid":{}},7],"total_count":"3","ret_code":"000000"}"#;
+        stand.sobot.script_list(List::Tasks, [ListBehaviour::Answer(page.to_owned())]);
+        let page = get(&stand, "/sobot/tasks").await;
+        assert_eq!((&page["leftOut"], &page["total"], &page["next"]), (&json!(2), &json!(3), &json!(null)), "{page}");
+        assert_eq!(page["tasks"][0]["taskId"], "a");
+        // A page that does not come costs none of those before: its cursor goes on.
+        let first = get(&stand, "/sobot/tasks").await;
+        let next = format!("/sobot/tasks?cursor={}", first["next"].as_str().expect("another page"));
+        stand.sobot.script_list(List::Tasks, [ListBehaviour::HangUp, ListBehaviour::HangUp]);
+        assert_eq!(stand.operate("GET", &next, None).await.status, 503);
+        assert_eq!(get(&stand, &next).await["tasks"].as_array().map(Vec::len), Some(1));
         // Sobot is ill, and then is not there at all.
         stand.sobot.script_list(List::Tasks, [ListBehaviour::HangUp, ListBehaviour::HangUp]);
         assert_eq!(stand.operate("GET", "/sobot/tasks", None).await.status, 503);

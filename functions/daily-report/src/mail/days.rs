@@ -41,10 +41,13 @@ impl Edition<'_> {
         };
         let rows = vec![
             row(pushes, &|day| self.pushes_cell(day)),
-            row(views, &|day| cell(&self.seen(day)[0])),
+            row(views, &|day| self.cell(&self.seen(day)[0])),
             row(view_rate, &|day| rate(&self.seen(day)[0], day).unwrap_or(NOTHING.to_owned())),
-            row(clicks, &|day| cell(&self.seen(day)[1])),
-            row(click_rate, &|day| rate(&self.seen(day)[1], day).unwrap_or(NOTHING.to_owned())),
+            row(clicks, &|day| self.cell(&self.seen(day)[1])),
+            row(click_rate, &|day| match &self.seen(day)[1] {
+                People::NoLink => self.cell(&People::NoLink),
+                clicks => rate(clicks, day).unwrap_or(NOTHING.to_owned()),
+            }),
             row(words.sent, &own(|own| own.sent)),
             row(words.retried, &own(|own| own.retried)),
             row(words.open, &own(|own| own.open)),
@@ -84,7 +87,7 @@ impl Edition<'_> {
     /// Where yesterday is not counted to its end: the latest day that is.
     fn latest_complete_day(&self) -> Option<String> {
         let words = self.words();
-        let is_counted = |people: &People| matches!(people, People::Count(_) | People::Few);
+        let is_counted = |people: &People| matches!(people, People::Count(_) | People::Few | People::NoLink);
         let is_complete = |day: &&Day| delivered(day).is_some() && self.seen(day).iter().all(is_counted);
         let day = self.figures.days.iter().find(is_complete)?;
         if self.figures.yesterday().is_some_and(|yesterday| yesterday.day == day.day) {
@@ -93,7 +96,7 @@ impl Edition<'_> {
         let [_, delivered_word, viewed_word, clicked_word] = words.columns;
         let figure = |name: &str, people: &People| {
             let rate = rate(people, day).map_or(String::new(), |rate| fill(words.aside, &[("text", &rate)]));
-            format!("{name} {}{rate}", cell(people))
+            format!("{name} {}{rate}", self.cell(people))
         };
         let seen = self.seen(day);
         let figures = [
@@ -149,9 +152,20 @@ impl Edition<'_> {
                 });
                 self.with_change(grouped(count), count, before)
             }
-            other => cell(&other),
+            other => self.cell(&other),
         });
         [short(&day.day).to_owned(), pushes].into_iter().chain(seen).collect()
+    }
+
+    /// In a table: mostly a sign that the note under it explains.
+    fn cell(&self, people: &People) -> String {
+        match people {
+            People::Count(count) => grouped(*count),
+            People::Few => "<20".to_owned(),
+            People::FewOrUncounted => NOTHING.to_owned(),
+            People::NoLink => self.words().no_link_cell.to_owned(),
+            People::Missing => MISSING.to_owned(),
+        }
     }
 }
 
@@ -159,16 +173,6 @@ fn delivered(day: &Day) -> Option<u64> {
     match day.delivered.known() {
         Some(DayFigure::Ready(count)) => Some(*count),
         _ => None,
-    }
-}
-
-/// In a table: a sign that the note under it explains.
-fn cell(people: &People) -> String {
-    match people {
-        People::Count(count) => grouped(*count),
-        People::Few => "<20".to_owned(),
-        People::FewOrUncounted => NOTHING.to_owned(),
-        People::Missing => MISSING.to_owned(),
     }
 }
 

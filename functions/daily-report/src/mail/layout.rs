@@ -33,8 +33,8 @@ pub(super) struct Todo {
     pub text: String,
     /// The place in the console: the link's text and address.
     pub place: Option<(&'static str, String)>,
-    /// The heading of the runbook.
-    pub runbook: Option<String>,
+    /// The heading of the runbook, and its address where there is one.
+    pub runbook: Option<(String, Option<String>)>,
 }
 
 impl Section {
@@ -63,8 +63,9 @@ pub(super) fn as_text(headline: &[String], sections: &[Section]) -> String {
                     if let Some((_, address)) = &todo.place {
                         let _ = writeln!(text, "  {address}");
                     }
-                    if let Some(runbook) = &todo.runbook {
+                    if let Some((runbook, address)) = &todo.runbook {
                         let _ = writeln!(text, "  {runbook}");
+                        address.iter().for_each(|address| text += &format!("  {address}\n"));
                     }
                 }
                 Part::Picture { .. } => {}
@@ -136,9 +137,13 @@ fn write_html(html: &mut String, part: &Part) {
             );
         }
         Part::Todo(todo) => {
-            let link =
-                |(text, address): &(&str, String)| format!("<a href=\"{}\">{}</a>", escaped(address), escaped(text));
-            let under = todo.place.iter().map(link).chain(todo.runbook.iter().map(|heading| escaped(heading)));
+            let link = |text: &str, address: &str| format!("<a href=\"{}\">{}</a>", escaped(address), escaped(text));
+            let place = todo.place.iter().map(|(text, address)| link(text, address));
+            let runbook = todo.runbook.iter().map(|(text, address)| match address {
+                Some(address) => link(text, address),
+                None => escaped(text),
+            });
+            let under = place.chain(runbook);
             let under = under.collect::<Vec<_>>().join(" · ");
             let text = escaped(&todo.text);
             let _ = match under.is_empty() {

@@ -7,7 +7,7 @@ use super::{
     layout::{Part, Section},
 };
 use crate::{
-    mass_sends::{Failure, Incomplete, MassSends, Task},
+    mass_sends::{Failure, Incomplete, MassSends, Reach, Task},
     source::Source,
     words::fill,
 };
@@ -15,7 +15,7 @@ use crate::{
 impl Edition<'_> {
     /// Sobot's mass sends; nothing on a stack without Sobot.
     pub(super) fn mass_sends(&self) -> Option<Section> {
-        let (words, MassSends { tasks, failures, reach }) = (self.words(), self.figures.mass_sends.as_ref()?);
+        let (words, MassSends { tasks, failures, .. }) = (self.words(), self.figures.mass_sends.as_ref()?);
         let counts = |names: &[&str], counts: &[Option<u64>]| {
             let number = |count: &Option<u64>| count.map_or("?".to_owned(), grouped);
             let counts = names.iter().zip(counts).map(|(name, count)| format!("{name} {}", number(count)));
@@ -31,16 +31,17 @@ impl Edition<'_> {
             Source::Known(all) if all.read == 0 => lines.push(self.pair(words.tasks, words.none)),
             Source::Known(all) => {
                 let sums = counts(&words.task_columns, &[all.estimated, all.sent, all.failed].map(Some));
-                let reach = reach.known().map(|reach| [reach.delivered, reach.read]);
-                let reach =
-                    counts(&words.reach_columns, &[reach.map(|[delivered, _]| delivered), reach.map(|[_, read]| read)]);
-                let read = self.as_far_as_read(all.read, all.incomplete);
+                let of_reach = |reach: Option<Reach>| {
+                    counts(&words.reach_columns, &[reach.map(|reach| reach.delivered), reach.map(|reach| reach.read)])
+                };
+                let read = self.as_far_as_read(all.read, all.incomplete.as_ref());
+                let reach = of_reach(all.reach());
                 lines.push(self.pair(words.tasks, &format!("{read}{}{sums}{}{reach}", words.semicolon, words.comma)));
                 let task = |task: &Task| {
-                    format!(
-                        "- {}",
-                        self.pair(&task.name, &counts(&words.task_columns, &[task.estimated, task.sent, task.failed]))
-                    )
+                    let sent = counts(&words.task_columns, &[task.estimated, task.sent, task.failed]);
+                    let goes_on = task.goes_on.then(|| fill(words.aside, &[("text", &words.goes_on)]));
+                    let told = [sent, of_reach(task.reach)].join(words.comma) + &goes_on.unwrap_or_default();
+                    format!("- {}", self.pair(&task.name, &told))
                 };
                 lines.extend(all.named.iter().map(task));
                 lines.extend(more(all.read, all.named.len()));
@@ -52,9 +53,10 @@ impl Edition<'_> {
                 lines.push(self.pair(words.failures, words.none));
             }
             Source::Known(all) => {
-                lines.push(self.pair(words.failures, &self.as_far_as_read(all.read, all.incomplete)));
+                lines.push(self.pair(words.failures, &self.as_far_as_read(all.read, all.incomplete.as_ref())));
                 let failure = |one: &Failure| {
-                    let name = format!("{}{}error_code {}", one.task, words.comma, one.error_code);
+                    let code = fill(words.error_code, &[("code", &one.error_code)]);
+                    let name = [one.task.as_str(), &code].join(words.comma);
                     format!("- {}", self.pair(&name, &grouped(one.count)))
                 };
                 lines.extend(all.named.iter().map(failure));
@@ -65,15 +67,15 @@ impl Edition<'_> {
         Some(Section::new(words.mass_sends, lines.into_iter().map(Part::Line).chain([note]).collect()))
     }
 
-    /// How many there are, and whether there are more.
-    fn as_far_as_read(&self, read: u64, incomplete: Option<Incomplete>) -> String {
-        let (words, n) = (self.words(), grouped(read));
-        let cut = incomplete.map(|Incomplete { total }| match total {
-            Some(total) => fill(words.only_read_of, &[("n", &n), ("total", &grouped(total))]),
-            None => fill(words.only_read, &[("n", &n)]),
+    /// How many of them were read, and of how much of the list where that is not all of it.
+    fn as_far_as_read(&self, count: u64, incomplete: Option<&Incomplete>) -> String {
+        let words = self.words();
+        let cut = incomplete.map(|Incomplete { read, total, .. }| match total {
+            Some(total) => fill(words.only_read_of, &[("n", &grouped(*read)), ("total", &grouped(*total))]),
+            None => fill(words.only_read, &[("n", &grouped(*read))]),
         });
         let aside = cut.map_or(String::new(), |cut| fill(words.aside, &[("text", &cut)]));
-        format!("{n}{aside}")
+        format!("{}{aside}", grouped(count))
     }
 
     /// What the operator registered.

@@ -23,7 +23,7 @@ use time::{Date, OffsetDateTime, macros::format_description};
 use crate::{
     figures::{DAYS, Day, Figures, Usage},
     mail::layout::{Part, Section, as_html, as_text},
-    source::{Source, Why},
+    source::{Partner, Source, Why},
     words::{Words, fill, words},
 };
 
@@ -191,21 +191,28 @@ impl Edition<'_> {
                 let aside = own.map_or(String::new(), |text| fill(words.aside, &[("text", &text)]));
                 format!("{}{aside}", words.unready)
             }
-            Some(DayFigure::Unavailable(status)) => {
-                format!("{}{}", words.missing, fill(words.aside, &[("text", status)]))
+            Some(DayFigure::Unavailable(_)) => {
+                format!("{}{}", words.missing, fill(words.aside, &[("text", &words.why.not_told)]))
             }
             None => words.missing.to_owned(),
         }
     }
 
-    /// Why a figure is missing; what a source said is in English.
+    /// Why a figure is missing.
     fn why(&self, why: &Why) -> String {
-        let words = self.words();
+        let words = &self.words().why;
+        let of = |text: &str, partner: &Partner| fill(text, &[("partner", &(words.partner)(*partner))]);
         match why {
-            Why::Failed(text) => text.clone(),
             Why::TimedOut => words.timed_out.to_owned(),
             Why::OfThatDayOnly => words.of_that_day_only.to_owned(),
             Why::NotKept => words.not_kept.to_owned(),
+            Why::NoAnswer(partner) => of(words.no_answer, partner),
+            Why::Refused(partner, code) => fill(&of(words.refused, partner), &[("code", code)]),
+            Why::Unusable(partner) => of(words.unusable, partner),
+            Why::Secret(partner) => of(words.secret, partner),
+            Why::NoToken(partner) => of(words.no_token, partner),
+            Why::SharedCredential => words.shared_credential.to_owned(),
+            Why::Aws => words.aws.to_owned(),
         }
     }
 
@@ -244,6 +251,8 @@ enum People {
     Few,
     /// Under 20, or not counted yet.
     FewOrUncounted,
+    /// There was nothing to tap.
+    NoLink,
     /// It could not be read.
     Missing,
 }
@@ -260,11 +269,13 @@ impl Edition<'_> {
         let is_frozen = day.day == (self.date - time::Duration::DAY * u32::from(DAYS)).to_string();
         let were_few = day.own.known().is_some_and(|own| own.sent + own.open + own.all_failed() < 20);
         let is_certain = is_counted || is_frozen || were_few;
-        [*unique_impression, *unique_click].map(|count| match count {
+        let people = |count: Option<u64>| match count {
             Some(count) => People::Count(count),
             None if is_certain => People::Few,
             None => People::FewOrUncounted,
-        })
+        };
+        let has_nothing_to_tap = unique_click.is_none() && day.has_links == Some(false);
+        [people(*unique_impression), if has_nothing_to_tap { People::NoLink } else { people(*unique_click) }]
     }
 
     /// In words.
@@ -274,6 +285,7 @@ impl Edition<'_> {
             People::Count(count) => count.to_string(),
             People::Few => words.few.to_owned(),
             People::FewOrUncounted => words.few_or_uncounted.to_owned(),
+            People::NoLink => words.no_link.to_owned(),
             People::Missing => words.missing.to_owned(),
         }
     }

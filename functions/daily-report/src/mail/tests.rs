@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use shared::{
     delivery::day::{DayCount, OrderList},
     line::statistics::Followers,
+    report::mail::SuppressedRecipient,
 };
 use time::macros::{date, datetime};
 
@@ -12,6 +13,7 @@ use super::*;
 use crate::{
     figures::{Broadcast, LastMonth, Queue},
     mass_sends::{Failure, Failures, Incomplete, MassSends, Reach, Task, Tasks},
+    source::Partner,
 };
 
 /// The languages of the mail.
@@ -26,8 +28,9 @@ fn seen(views: impl Into<Option<u64>>, clicks: impl Into<Option<u64>>) -> Source
     Source::Known(interaction)
 }
 
-fn failed<T>(text: &str) -> Source<T> {
-    Source::Missing(Why::Failed(text.to_owned()))
+/// LINE answered with an error.
+fn failed<T>() -> Source<T> {
+    Source::Missing(Why::Refused(Partner::Line, "503".to_owned()))
 }
 
 /// A day on which all is well: LINE has counted all of it but yesterday's readers and the day before's last ones.
@@ -41,6 +44,7 @@ fn ordinary(date: Date) -> Figures {
             seen(200 + 3 * ago, if ago == 2 { None } else { Some(90 + ago) })
         },
         own: Source::Known(DayCount { sent: 300 + 7 * ago, retried: 4, ..DayCount::default() }),
+        has_links: None,
     };
     Figures {
         date: date.to_string(),
@@ -52,6 +56,7 @@ fn ordinary(date: Date) -> Figures {
         usage: Source::Known(Some(Usage { day: (date - time::Duration::DAY).to_string(), messages: 1_503 })),
         days: (1..=14).map(day).collect(),
         dead_letters: Source::Known(BTreeMap::from([(Queue::PushRetry, 0), (Queue::Inbox, 0)])),
+        suppressed: Source::Known(Vec::new()),
         followers: Source::Known(Some(Followers { followers: 7620, blocks: 237 })),
         mass_sends: Some(MassSends {
             tasks: Source::Known(Tasks {
@@ -61,10 +66,13 @@ fn ordinary(date: Date) -> Figures {
                 sent: 1180,
                 failed: 20,
                 named: vec![Task {
+                    id: "aa8eb4e79d8b46efaf4320622faf8e8d".to_owned(),
                     name: "秋季活动".to_owned(),
                     estimated: Some(1200),
                     sent: Some(1180),
                     failed: Some(20),
+                    reach: Some(Reach { delivered: 1_150, read: 803 }),
+                    goes_on: false,
                 }],
             }),
             failures: Source::Known(Failures {
@@ -73,7 +81,7 @@ fn ordinary(date: Date) -> Figures {
                 kinds: 1,
                 named: vec![Failure { task: "秋季活动".to_owned(), error_code: "999999".to_owned(), count: 20 }],
             }),
-            reach: Source::Known(Reach { delivered: 1_150, read: 803 }),
+            reach_missing: None,
         }),
         broadcasts: Vec::new(),
         days_without_report: Vec::new(),
@@ -94,7 +102,7 @@ fn the_day_before(date: Date) -> Figures {
 fn everything_wrong(date: Date) -> Figures {
     let mut figures = ordinary(date);
     figures.month = Source::Known(Month { limit: Some(30_000), used: 14_000 });
-    figures.account = failed("LINE answered 503: <oops>");
+    figures.account = failed();
     figures.days[0].delivered = Source::Known(DayFigure::Unready);
     figures.days[0].own = Source::Known(DayCount {
         sent: 320,
@@ -107,7 +115,7 @@ fn everything_wrong(date: Date) -> Figures {
             ("quota_exhausted".to_owned(), list(1, &["R20260907-0044"])),
         ]),
     });
-    figures.days[1].interaction = failed("LINE answered 503: <oops>");
+    figures.days[1].interaction = failed();
     figures.days[2].own = Source::Missing(Why::TimedOut);
     figures.days[3].own = Source::Known(DayCount {
         sent: 320,
@@ -119,16 +127,24 @@ fn everything_wrong(date: Date) -> Figures {
     figures.dead_letters = Source::Known(BTreeMap::from([(Queue::PushRetry, 3), (Queue::DailyReport, 1)]));
     figures.followers = Source::Known(None);
     figures.mass_sends = Some(MassSends {
-        tasks: failed("Sobot refused the token"),
+        tasks: Source::Missing(Why::SharedCredential),
         failures: Source::Known(Failures {
             read: 1000,
-            incomplete: Some(Incomplete { total: Some(5231) }),
+            incomplete: Some(Incomplete { read: 1000, total: Some(5231), why: Some(Why::NoAnswer(Partner::Sobot)) }),
             kinds: 21,
             named: vec![Failure { task: "<走查>".to_owned(), error_code: "999999".to_owned(), count: 2 }],
         }),
-        reach: failed("Sobot refused the token"),
+        reach_missing: None,
     });
     figures.usage = Source::Known(None);
+    let suppressed = |address: &str, complained| {
+        let since = date!(2026 - 09 - 01);
+        SuppressedRecipient { address: address.to_owned(), complained, since }
+    };
+    figures.suppressed =
+        Source::Known(vec![suppressed("gone@example.com", false), suppressed("cross@example.com", true)]);
+    figures.days[4].interaction = seen(210, None);
+    figures.days[4].has_links = Some(false);
     figures.broadcasts = vec![Broadcast { request_id: "request-1".to_owned(), interaction: seen(None, None) }];
     figures
 }
@@ -140,7 +156,8 @@ fn edition<'a>(figures: &'a Figures, yesterday: Option<&'a Figures>, date: Date,
 
 fn stack() -> Stack {
     let country = Some("JP".parse().expect("a country"));
-    Stack { name: "line-jp".to_owned(), country, console_url: "https://api.example.com/console".to_owned() }
+    let console_url = "https://api.example.com/console".to_owned();
+    Stack { name: "line-jp".to_owned(), country, console_url, runbook_url: None }
 }
 
 fn is_as_kept(name: &str, edition: &Edition<'_>) {
@@ -204,6 +221,21 @@ fn a_day_with_everything_wrong() {
 }
 
 #[test]
+fn a_heading_of_the_runbook_is_a_link_where_its_address_is_known() {
+    let (figures, stack) = (everything_wrong(DATE), stack());
+    let runbook_url = Some("https://git.example.com/line/functions/operations/README.md".to_owned());
+    let mail = edition(&figures, None, DATE, &Stack { runbook_url, ..stack }).mail();
+    let address = "https://git.example.com/line/functions/operations/README.md#push-retry-dead-letters";
+    assert!(mail.text.contains(&format!("  操作手册：Push retry dead letters\n  {address}\n")), "{}", mail.text);
+    assert!(
+        mail.html.contains(&format!("<a href=\"{address}\">操作手册：Push retry dead letters</a>")),
+        "{}",
+        mail.html
+    );
+    html_says_what_the_text_says(&mail);
+}
+
+#[test]
 fn the_first_day_of_a_stack() {
     let (mut figures, stack) = (ordinary(DATE), stack());
     figures.days.truncate(1);
@@ -228,7 +260,7 @@ fn a_balance_is_never_negative_and_may_be_unlimited() {
     for (month, first) in [
         (Source::Known(Month { limit: Some(10), used: 12 }), "9月份消息余额：0"),
         (Source::Known(Month { limit: None, used: 12 }), "9月份消息余额：不限（需设定目标限制）"),
-        (failed("LINE answered 503: "), "9月份消息余额：暂缺"),
+        (failed(), "9月份消息余额：暂缺"),
     ] {
         let figures = Figures { month, ..ordinary(DATE) };
         let text = edition(&figures, None, DATE, &stack).mail().text;
@@ -240,19 +272,22 @@ fn a_balance_is_never_negative_and_may_be_unlimited() {
 fn each_list_of_sobot_may_fail_alone() {
     let stack = stack();
     let text = |tasks, failures| {
-        let reach = Source::Known(Reach::default());
-        let figures = Figures { mass_sends: Some(MassSends { tasks, failures, reach }), ..ordinary(DATE) };
+        let mass_sends = Some(MassSends { tasks, failures, reach_missing: None });
+        let figures = Figures { mass_sends, ..ordinary(DATE) };
         Edition { language: Language::En, ..edition(&figures, None, DATE, &stack) }.mail().text
     };
     let (tasks, failures) = (Source::Known(Tasks::default()), Source::Known(Failures::default()));
     let quiet = text(tasks.clone(), failures);
     assert!(quiet.contains("\nBulk messages: none\nFailed records: none\n"), "{quiet}");
-    let half = text(tasks, failed("Sobot did not answer"));
+    let no_answer = || Why::NoAnswer(Partner::Sobot);
+    let half = text(tasks, Source::Missing(no_answer()));
     assert!(half.contains("\nBulk messages: none\nFailed records: missing\n"), "{half}");
     assert!(half.contains("Missing figures: Failed records (Sobot did not answer)"), "{half}");
-    let cut = Failures { incomplete: Some(Incomplete { total: None }), ..Failures::default() };
-    let cut = text(failed("Sobot did not answer"), Source::Known(cut));
-    assert!(cut.contains("\nBulk messages: missing\nFailed records: 0 (first 0 read)"), "{cut}");
+    let incomplete = Some(Incomplete { read: 100, total: None, why: Some(no_answer()) });
+    let cut = Failures { incomplete, read: 99, ..Failures::default() };
+    let cut = text(Source::Missing(no_answer()), Source::Known(cut));
+    assert!(cut.contains("\nBulk messages: missing\nFailed records: 99 (only 100 read)"), "{cut}");
+    assert!(cut.contains("Missing figures: Bulk messages, Failed records (in part) (Sobot did not answer)"), "{cut}");
 }
 
 #[test]
@@ -277,8 +312,39 @@ fn lines_null_is_told_apart_where_that_is_certain() {
     assert_eq!(nulls(&edition, 13), [People::Few, People::Few], "LINE has ended counting");
     let mut few = figures.clone();
     few.days[3].own = Source::Known(DayCount { sent: 12, open: 7, ..DayCount::default() });
+    few.days[4].interaction = seen(210, None);
+    few.days[4].has_links = Some(false);
+    few.days[5].has_links = Some(false);
     let of_few = Edition { figures: &few, ..edition };
+    assert_eq!(nulls(&of_few, 4), [People::Count(210), People::NoLink], "nothing could be tapped");
+    assert_eq!(nulls(&of_few, 5), [People::Count(218), People::Count(96)], "what LINE counted was tapped");
     assert_eq!(nulls(&of_few, 3), [People::Few, People::Few], "19 messages have 19 readers at most");
+}
+
+#[test]
+fn a_reason_has_words_in_every_language_and_no_code_that_is_not_the_partners() {
+    let stack = stack();
+    let figures = ordinary(DATE);
+    let partners = [Partner::Line, Partner::Sobot];
+    let of_partners = partners.into_iter().flat_map(|partner| {
+        let refused = Why::Refused(partner, "999994".to_owned());
+        [Why::NoAnswer(partner), refused, Why::Unusable(partner), Why::Secret(partner), Why::NoToken(partner)]
+    });
+    let others = [Why::TimedOut, Why::OfThatDayOnly, Why::NotKept, Why::SharedCredential, Why::Aws];
+    for why in of_partners.chain(others) {
+        for language in [Language::ZhCn, Language::Ja] {
+            let said = Edition { language, ..edition(&figures, None, DATE, &stack) }.why(&why);
+            let latin: Vec<_> =
+                said.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).collect();
+            let names = ["LINE", "Sobot", "AWS", "appId", "appKey"];
+            assert!(latin.iter().all(|word| names.contains(word)), "{language:?}: {said}");
+            assert!(!said.contains('{'), "{said}");
+        }
+    }
+    let mut untold = figures.clone();
+    untold.days[0].delivered = Source::Known(DayFigure::Unavailable("out_of_service".to_owned()));
+    let text = edition(&untold, None, DATE, &stack).mail().text;
+    assert!(text.contains("昨日消息到达数: 暂缺（LINE 不提供这一天的数据）\n"), "{text}");
 }
 
 #[test]

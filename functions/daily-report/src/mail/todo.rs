@@ -30,6 +30,8 @@ mod heading {
     pub const QUOTA: &str = "Quota";
     pub const QUOTA_USED_UP: &str = "Quota used up";
     pub const THE_MAIL_AGAIN: &str = "The mail of a day again";
+    pub const RECIPIENT: &str = "A recipient without mail";
+    pub const MISSING: &str = "Figures that are missing";
 
     pub fn of_reason(reason: Reason) -> &'static str {
         match reason {
@@ -59,13 +61,17 @@ impl Edition<'_> {
             .chain(self.failures_of_yesterday())
             .chain(self.dead_letters())
             .chain(self.the_quota())
+            .chain(self.recipients_without_mail())
             .chain(self.days_without_report())
             .chain(self.missing_figures())
             .map(Part::Todo)
             .collect();
         let parts = match all.is_empty() {
             true => vec![Part::Line(words.nothing.to_owned())],
-            false => all.into_iter().chain([Part::Note(fill(words.runbook, &[("heading", &RUNBOOK)]))]).collect(),
+            false => {
+                let runbook = self.stack.runbook_url.as_deref().unwrap_or(RUNBOOK);
+                all.into_iter().chain([Part::Note(fill(words.runbook, &[("heading", &runbook)]))]).collect()
+            }
         };
         Section::new(words.heading, parts)
     }
@@ -73,7 +79,10 @@ impl Edition<'_> {
     fn one(&self, text: String, place: Option<String>, heading: Option<&str>) -> Todo {
         let words = &self.words().todo;
         let place = place.map(|place| (words.console, format!("{}#{place}", self.stack.console_url)));
-        let runbook = heading.map(|heading| fill(words.runbook, &[("heading", &heading)]));
+        let runbook = heading.map(|heading| {
+            let text = fill(words.runbook, &[("heading", &heading)]);
+            (text, self.stack.runbook_url.as_ref().map(|url| format!("{url}#{}", anchor(heading))))
+        });
         Todo { text, place, runbook }
     }
 
@@ -148,6 +157,16 @@ impl Edition<'_> {
         Some(self.one(text, Some("overview".to_owned()), Some(heading)))
     }
 
+    fn recipients_without_mail(&self) -> Vec<Todo> {
+        let words = &self.words().todo;
+        let suppressed = self.figures.suppressed.known().into_iter().flatten();
+        let told = suppressed.map(|one| {
+            let why = if one.complained { words.complained } else { words.bounced };
+            fill(words.suppressed, &[("address", &one.address), ("why", &why), ("day", &one.since)])
+        });
+        told.map(|text| self.one(text, None, Some(heading::RECIPIENT))).collect()
+    }
+
     fn days_without_report(&self) -> Option<Todo> {
         let days = &self.figures.days_without_report;
         let text = fill(self.words().todo.days_without_report, &[("days", &days.join(self.words().and))]);
@@ -165,6 +184,7 @@ impl Edition<'_> {
             (names.last_month.to_owned(), last_month.and_then(|last| why(&last.month))),
             (names.usage.to_owned(), why(&figures.usage)),
             (names.depths.to_owned(), why(&figures.dead_letters)),
+            (names.recipients.to_owned(), why(&figures.suppressed)),
             (words.followers.to_owned(), why(&figures.followers)),
         ];
         for day in &figures.days {
@@ -176,7 +196,11 @@ impl Edition<'_> {
         if let Some(sends) = &figures.mass_sends {
             missing.push((words.tasks.to_owned(), why(&sends.tasks)));
             missing.push((words.failures.to_owned(), why(&sends.failures)));
-            missing.push((names.reach.to_owned(), why(&sends.reach)));
+            missing.push((names.reach.to_owned(), sends.reach_missing.as_ref()));
+            let partly = |name: &str| fill(names.partly, &[("name", &name)]);
+            let tasks = sends.tasks.known().and_then(|tasks| tasks.incomplete.as_ref()?.why.as_ref());
+            let failures = sends.failures.known().and_then(|failures| failures.incomplete.as_ref()?.why.as_ref());
+            missing.extend([(partly(words.tasks), tasks), (partly(words.failures), failures)]);
         }
         missing.extend(figures.broadcasts.iter().map(|one| (one.request_id.clone(), why(&one.interaction))));
 
@@ -191,7 +215,7 @@ impl Edition<'_> {
             let names = names.join(words.and);
             fill(words.todo.missing, &[("names", &names), ("why", &self.why(why))])
         });
-        told.map(|text| self.one(text, None, None)).collect()
+        told.map(|text| self.one(text, None, Some(heading::MISSING))).collect()
     }
 }
 
@@ -200,6 +224,11 @@ fn why<T>(source: &Source<T>) -> Option<&Why> {
         Source::Known(_) => None,
         Source::Missing(why) => Some(why),
     }
+}
+
+/// The heading in the address of a page, as Git servers make it: of letters and spaces.
+fn anchor(heading: &str) -> String {
+    heading.to_lowercase().replace(' ', "-")
 }
 
 /// `09-07`: of a year nobody doubts which it is.
@@ -214,8 +243,15 @@ mod tests {
     #[test]
     fn every_heading_is_one_of_the_runbook() {
         let runbook = include_str!("../../../operations/README.md");
-        let all =
-            [heading::EXHAUSTED, heading::FAILED, heading::QUOTA, heading::QUOTA_USED_UP, heading::THE_MAIL_AGAIN];
+        let all = [
+            heading::EXHAUSTED,
+            heading::FAILED,
+            heading::QUOTA,
+            heading::QUOTA_USED_UP,
+            heading::THE_MAIL_AGAIN,
+            heading::RECIPIENT,
+            heading::MISSING,
+        ];
         let of_reasons = Reason::ALL.map(heading::of_reason);
         let queues = [Queue::PushRetry, Queue::Inbox, Queue::QuotaWarning, Queue::DailyReport];
         for named in all.into_iter().chain(of_reasons).chain(queues.map(heading::of_queue)) {

@@ -2,8 +2,8 @@
 
 use shared::delivery::state::Reason;
 
-use super::{TodoWords, Words, YesterdayWords};
-use crate::figures::Queue;
+use super::{TodoWords, WhyWords, Words, YesterdayWords};
+use crate::{figures::Queue, source::Partner};
 
 pub(super) const WORDS: Words = Words {
     subject: "LINE messages, daily report ",
@@ -38,11 +38,27 @@ pub(super) const WORDS: Words = Words {
     own_count: "our own count: {n}",
     few: "under 20 people",
     few_or_uncounted: "under 20 people, or not yet counted",
+    no_link: "no link in the messages",
+    no_link_cell: "no link",
     as_of: "as of {time}",
     time: "{time} ({zone})",
-    timed_out: "no answer in time",
-    of_that_day_only: "LINE only tells the current figures",
-    not_kept: "not kept",
+    why: WhyWords {
+        timed_out: "no answer in time",
+        of_that_day_only: "LINE only tells the current figures",
+        not_kept: "not kept",
+        not_told: "LINE has no figures for that day",
+        no_answer: "{partner} did not answer",
+        refused: "{partner} answered with error {code}",
+        unusable: "{partner} gave an answer that cannot be read",
+        secret: "the credential for {partner} is missing or wrong",
+        no_token: "no access token from {partner}",
+        shared_credential: "Sobot’s access token ended as soon as it was issued: another system uses the same appId and appKey",
+        aws: "AWS could not be read",
+        partner: |partner| match partner {
+            Partner::Line => "LINE",
+            Partner::Sobot => "Sobot",
+        },
+    },
     todo: TodoWords {
         heading: "To do",
         nothing: "Nothing needs attention.",
@@ -53,7 +69,11 @@ pub(super) const WORDS: Words = Words {
         failed: "Orders of {day}: {n} failed ({reason}): {ids}",
         dead_letters: "Dead letters, {queue}: {n}",
         missing: "Missing figures: {names} ({why})",
+        partly: "{name} (in part)",
         days_without_report: "Days without a report; each can be sent by its date: {days}",
+        suppressed: "{address} gets no mail: SES has sent nothing to it since {day} ({why}). Correct the address, or take it off SES’s suppression list.",
+        bounced: "a mail bounced",
+        complained: "its owner complained",
         runs_out: "At this pace the quota runs out on {day}. Upgrade the plan or raise the cap.",
         used_up: "This month's quota is used up: new messages will fail. Upgrade the plan or raise the cap.",
         set_a_limit: "No ceiling: set a target limit in LINE Official Account Manager; without one there is no \
@@ -67,6 +87,7 @@ pub(super) const WORDS: Words = Words {
         usage: "use of the quota",
         reach: "bulk messages delivered and read",
         depths: "dead-letter queues",
+        recipients: "state of the recipients",
     },
     yesterday: YesterdayWords {
         heading: "Yesterday's order messages",
@@ -102,10 +123,12 @@ pub(super) const WORDS: Words = Words {
     tasks: "Bulk messages",
     task_columns: ["estimated", "sent", "failed"],
     reach_columns: ["delivered", "read"],
+    goes_on: "still being sent",
+    error_code: "error code {code}",
     failures: "Failed records",
     more: "… and {n} more not listed",
-    only_read: "first {n} read",
-    only_read_of: "first {n} of {total} read",
+    only_read: "only {n} read",
+    only_read_of: "{n} of {total} read",
     broadcasts: "LINE broadcasts",
     not_available: "not available from LINE",
     source: "Source: LINE Messaging API (UTC+9 days, approximate) and our own records. Read at {time}",

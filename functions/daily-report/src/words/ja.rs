@@ -2,8 +2,8 @@
 
 use shared::delivery::state::Reason;
 
-use super::{TodoWords, Words, YesterdayWords};
-use crate::figures::Queue;
+use super::{TodoWords, WhyWords, Words, YesterdayWords};
+use crate::{figures::Queue, source::Partner};
 
 pub(super) const WORDS: Words = Words {
     subject: "LINE メッセージ日報 ",
@@ -25,11 +25,27 @@ pub(super) const WORDS: Words = Words {
     own_count: "自社集計 {n}",
     few: "20人未満",
     few_or_uncounted: "20人未満または未集計",
+    no_link: "リンクのないメッセージ",
+    no_link_cell: "リンクなし",
     as_of: "{time}時点",
     time: "{time}（{zone}）",
-    timed_out: "時間内に応答がありません",
-    of_that_day_only: "LINEが提供するのは現在の値のみです",
-    not_kept: "記録がありません",
+    why: WhyWords {
+        timed_out: "時間内に応答がありません",
+        of_that_day_only: "LINEが提供するのは現在の値のみです",
+        not_kept: "記録がありません",
+        not_told: "LINEはこの日の値を提供していません",
+        no_answer: "{partner}から応答がありません",
+        refused: "{partner}がエラー{code}を返しました",
+        unusable: "{partner}の応答を読み取れません",
+        secret: "{partner}の認証情報がないか、正しくありません",
+        no_token: "{partner}のアクセストークンを取得できません",
+        shared_credential: "Sobotのアクセストークンが発行直後に失効しました。同じappIdとappKeyをほかのシステムも使っています",
+        aws: "AWSから読み取れません",
+        partner: |partner| match partner {
+            Partner::Line => "LINE",
+            Partner::Sobot => "Sobot",
+        },
+    },
     todo: TodoWords {
         heading: "要対応",
         nothing: "対応が必要な事項はありません。",
@@ -40,7 +56,11 @@ pub(super) const WORDS: Words = Words {
         failed: "{day}の注文：{n}件が失敗しました（{reason}）：{ids}",
         dead_letters: "デッドレター「{queue}」：{n}件",
         missing: "取得できなかった数値：{names}（{why}）",
+        partly: "{name}（一部）",
         days_without_report: "日報を送信していない日（日付を指定して送信できます）：{days}",
+        suppressed: "{address}にはメールが届きません。{day}からSESが送信を停止しています（{why}）。アドレスを直すか、SESのサプレッションリストから外してください。",
+        bounced: "不達",
+        complained: "受信者からの苦情",
         runs_out: "このペースでは{day}にメッセージ通数の上限に達します。プランの変更か追加メッセージ上限の引き上げが必要です。",
         used_up: "今月のメッセージ通数を使い切りました。新しいメッセージは失敗します。プランの変更か追加メッセージ上限の引き上げが必要です。",
         set_a_limit: "上限がありません。LINE Official Account Managerで上限目安を設定してください。設定がないと残数も警告も出ません。",
@@ -53,6 +73,7 @@ pub(super) const WORDS: Words = Words {
         usage: "通数の内訳",
         reach: "一斉配信の到達と既読",
         depths: "デッドレターキュー",
+        recipients: "受信者の状態",
     },
     yesterday: YesterdayWords {
         heading: "昨日の注文メッセージ",
@@ -86,10 +107,12 @@ pub(super) const WORDS: Words = Words {
     tasks: "一斉配信",
     task_columns: ["予定", "成功", "失敗"],
     reach_columns: ["到達", "既読"],
+    goes_on: "送信中",
+    error_code: "エラーコード {code}",
     failures: "失敗の記録",
     more: "… ほか{n}件",
-    only_read: "先頭の{n}件のみ",
-    only_read_of: "全{total}件のうち先頭の{n}件のみ",
+    only_read: "{n}件のみ取得",
+    only_read_of: "全{total}件のうち{n}件のみ取得",
     broadcasts: "LINEブロードキャスト",
     not_available: "LINEからの提供なし",
     source: "出典：LINE Messaging API（UTC+9の日付、概数）と自社の記録。取得時刻 {time}",

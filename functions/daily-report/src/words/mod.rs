@@ -11,7 +11,7 @@ use std::fmt::Display;
 
 use shared::{delivery::state::Reason, language::Language};
 
-use crate::figures::Queue;
+use crate::{figures::Queue, source::Partner};
 
 /// The words of one language.
 #[derive(Debug)]
@@ -54,16 +54,16 @@ pub struct Words {
     pub few: &'static str,
     /// LINE tells nothing, and either may be why.
     pub few_or_uncounted: &'static str,
+    /// The messages had no link.
+    pub no_link: &'static str,
+    /// The same, in a table.
+    pub no_link_cell: &'static str,
     /// When a figure was read: `{time}`.
     pub as_of: &'static str,
     /// A time in the report's zone: `{time}`, `{zone}`.
     pub time: &'static str,
-    /// A source took too long.
-    pub timed_out: &'static str,
-    /// A source tells only what is now.
-    pub of_that_day_only: &'static str,
-    /// Nobody kept it.
-    pub not_kept: &'static str,
+    /// Why a figure is missing.
+    pub why: WhyWords,
     /// What is to be done.
     pub todo: TodoWords,
     /// Yesterday beside the days that it compares with.
@@ -104,11 +104,15 @@ pub struct Words {
     pub task_columns: [&'static str; 3],
     /// Their messages: delivered, read.
     pub reach_columns: [&'static str; 2],
+    /// A mass send that is not over.
+    pub goes_on: &'static str,
+    /// Sobot's code of a failure: `{code}`.
+    pub error_code: &'static str,
     /// Messages that failed, by task and code.
     pub failures: &'static str,
     /// Lines that are left out: `{n}`.
     pub more: &'static str,
-    /// A list that was not read to its end: `{n}`.
+    /// A list that was not all read: `{n}`.
     pub only_read: &'static str,
     /// The same, where its length is known: `{n}`, `{total}`.
     pub only_read_of: &'static str,
@@ -122,6 +126,35 @@ pub struct Words {
     pub reason: fn(Reason) -> &'static str,
     /// What a dead-letter queue keeps.
     pub queue: fn(Queue) -> &'static str,
+}
+
+/// The words for why a figure is missing.
+#[derive(Debug)]
+pub struct WhyWords {
+    /// It took too long.
+    pub timed_out: &'static str,
+    /// LINE tells only what is now.
+    pub of_that_day_only: &'static str,
+    /// Nobody kept it.
+    pub not_kept: &'static str,
+    /// LINE has no figure of that day.
+    pub not_told: &'static str,
+    /// No answer came: `{partner}`.
+    pub no_answer: &'static str,
+    /// An error: `{partner}`, `{code}`.
+    pub refused: &'static str,
+    /// An answer that is not as documented: `{partner}`.
+    pub unusable: &'static str,
+    /// The credential is missing or wrong: `{partner}`.
+    pub secret: &'static str,
+    /// No token: `{partner}`.
+    pub no_token: &'static str,
+    /// Sobot's credential is used twice.
+    pub shared_credential: &'static str,
+    /// One of AWS's services.
+    pub aws: &'static str,
+    /// Who gives figures out.
+    pub partner: fn(Partner) -> &'static str,
 }
 
 /// The words of the block that says what is to be done.
@@ -145,8 +178,16 @@ pub struct TodoWords {
     pub dead_letters: &'static str,
     /// Figures that could not be read: `{names}`, `{why}`.
     pub missing: &'static str,
+    /// A figure of which a part could be read: `{name}`.
+    pub partly: &'static str,
     /// Days without a report: `{days}`.
     pub days_without_report: &'static str,
+    /// A recipient to whom SES sends nothing any more: `{address}`, `{why}`, `{day}`.
+    pub suppressed: &'static str,
+    /// Because a mail bounced.
+    pub bounced: &'static str,
+    /// Because its owner complained.
+    pub complained: &'static str,
     /// The quota ends before the month does: `{day}`.
     pub runs_out: &'static str,
     /// Nothing is left of it.
@@ -171,6 +212,8 @@ pub struct TodoWords {
     pub reach: &'static str,
     /// The depth of the dead-letter queues.
     pub depths: &'static str,
+    /// Which recipients get no mail.
+    pub recipients: &'static str,
 }
 
 /// The words of yesterday's figures.

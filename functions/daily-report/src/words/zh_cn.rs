@@ -2,8 +2,8 @@
 
 use shared::delivery::state::Reason;
 
-use super::{TodoWords, Words, YesterdayWords};
-use crate::figures::Queue;
+use super::{TodoWords, WhyWords, Words, YesterdayWords};
+use crate::{figures::Queue, source::Partner};
 
 pub(super) const WORDS: Words = Words {
     subject: "LINE 消息日报 ",
@@ -25,11 +25,27 @@ pub(super) const WORDS: Words = Words {
     own_count: "本系统统计 {n}",
     few: "少于 20 人",
     few_or_uncounted: "少于 20 人或尚未统计",
+    no_link: "消息没有链接",
+    no_link_cell: "无链接",
     as_of: "截至 {time}",
     time: "{time}（{zone}）",
-    timed_out: "限定时间内没有答复",
-    of_that_day_only: "LINE 只提供当前的数据",
-    not_kept: "没有留存",
+    why: WhyWords {
+        timed_out: "限定时间内没有答复",
+        of_that_day_only: "LINE 只提供当前的数据",
+        not_kept: "没有留存",
+        not_told: "LINE 不提供这一天的数据",
+        no_answer: "{partner}没有应答",
+        refused: "{partner}返回错误 {code}",
+        unusable: "{partner}的应答无法识别",
+        secret: "{partner}的凭据缺失或有误",
+        no_token: "{partner}没有给出访问令牌",
+        shared_credential: "智齿的访问令牌刚签发就已失效：另有系统在使用同一组 appId 和 appKey",
+        aws: "AWS 暂时无法读取",
+        partner: |partner| match partner {
+            Partner::Line => "LINE ",
+            Partner::Sobot => "智齿",
+        },
+    },
     todo: TodoWords {
         heading: "待处理",
         nothing: "没有需要处理的事项。",
@@ -40,7 +56,11 @@ pub(super) const WORDS: Words = Words {
         failed: "{day} 的订单，{n} 笔失败（{reason}）：{ids}",
         dead_letters: "死信队列“{queue}”：{n} 条",
         missing: "缺少数据：{names}（{why}）",
+        partly: "{name}（部分）",
         days_without_report: "以下日期没有发出日报，可按日期补发：{days}",
+        suppressed: "收件人 {address} 收不到邮件：自 {day} 起 SES 不再向其发送（{why}）。请更正地址，或将其移出 SES 的抑制列表。",
+        bounced: "邮件被退回",
+        complained: "收件人投诉",
         runs_out: "按本月速度，消息额度将在 {day} 用尽。请升级套餐或提高附加消息上限。",
         used_up: "本月消息额度已用尽：新的消息会失败。请升级套餐或提高附加消息上限。",
         set_a_limit: "未设上限：请在 LINE Official Account Manager 设定目标限制，否则没有余额，也没有预警。",
@@ -53,6 +73,7 @@ pub(super) const WORDS: Words = Words {
         usage: "额度用量",
         reach: "群发的送达与已读",
         depths: "死信队列",
+        recipients: "收件人状态",
     },
     yesterday: YesterdayWords {
         heading: "昨日订单消息",
@@ -86,10 +107,12 @@ pub(super) const WORDS: Words = Words {
     tasks: "群发任务",
     task_columns: ["预计", "成功", "失败"],
     reach_columns: ["送达", "已读"],
+    goes_on: "仍在发送",
+    error_code: "错误码 {code}",
     failures: "失败记录",
     more: "… 另有 {n} 项未列出",
-    only_read: "仅读取前 {n} 条",
-    only_read_of: "仅读取前 {n} 条，共 {total} 条",
+    only_read: "只读取到 {n} 条",
+    only_read_of: "只读取到 {total} 条中的 {n} 条",
     broadcasts: "LINE 广播统计",
     not_available: "LINE 未提供",
     source: "数据来源：LINE Messaging API（按 UTC+9 的自然日，近似值）与本系统记录。读取时间 {time}",

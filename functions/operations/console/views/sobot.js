@@ -10,14 +10,25 @@ async function probeSobot() {
   }
 }
 
-const totalOf = (first) => (first.total === undefined ? [] : note(t("total", { n: number(first.total) })));
+/** How many there are; at the end of the list also that some are missing, because they are not as documented. */
+function totalOf({ first, all, next }) {
+  const total = first.total;
+  if (total === undefined) {
+    return [];
+  }
+  const some = next === undefined && all.length < total;
+  return note(
+    some ? t("total.some", { n: number(all.length), total: number(total) }) : t("total", { n: number(total) }),
+  );
+}
 
 const tasksPart = pagedPart("tasks", {
   idle: "tasks.idle",
   path: () => "/sobot/tasks",
   items: "tasks",
   none: () => t("tasks.none"),
-  draw({ first, all }) {
+  draw(value) {
+    const all = value.all;
     const heads = [
       column(t("task.name"), "long"),
       column(t("task.id")),
@@ -42,7 +53,7 @@ const tasksPart = pagedPart("tasks", {
       one.startedAt ? time(one.startedAt) : "—",
       one.endedAt ? time(one.endedAt) : "—",
     ]);
-    return all.length > 0 ? [totalOf(first), marked(table(t("tasks.caption"), heads, rows))] : [];
+    return all.length > 0 ? [totalOf(value), marked(table(t("tasks.caption"), heads, rows))] : [];
   },
 });
 
@@ -51,12 +62,14 @@ const recordsPart = pagedPart("records", {
   path: () => "/sobot/records",
   items: "records",
   none: () => t("records.none"),
-  draw({ first, all }) {
+  draw(value) {
+    const all = value.all;
     const heads = [
       column(t("recipient")),
       column(t("record.status")),
       column(t("task.name"), "long"),
       column(t("record.sender")),
+      column(t("record.agent"), "long"),
       column(t("record.at", { zone: zone() })),
       column(t("message.id"), "long"),
     ];
@@ -67,12 +80,28 @@ const recordsPart = pagedPart("records", {
       one.sent ? t("record.sent") : t("record.failed.code", { code: one.errorCode }),
       one.taskName,
       one.sender,
+      one.agentId,
       one.sentAt ? time(one.sentAt) : "—",
       one.messageIds.join(", "),
     ]);
-    return all.length > 0 ? [totalOf(first), marked(table(t("records.caption"), heads, rows))] : [];
+    return all.length > 0 ? [totalOf(value), marked(table(t("records.caption"), heads, rows))] : [];
   },
 });
+
+// A record does not tell how far its message came: Sobot only finds by it, and counts what it found.
+const reachPart = part("reach", { draw: (counts) => note(t("reach", counts)) });
+
+function loadReach(filter) {
+  const count = async (status) => {
+    const { total, records, next } = await get("/sobot/records", { ...filter, status });
+    return total ?? (next === undefined ? records.length : undefined);
+  };
+  reachPart.load(async () => {
+    const [unread, read, failed] = await Promise.all(["delivered", "read", "failed"].map(count));
+    const written = (n) => (n === undefined || Number.isNaN(n) ? "?" : number(n));
+    return { delivered: written(unread + read), read: written(read), failed: written(failed) };
+  });
+}
 
 const bothOrNeither = (from, to) => ($(from).value === "") === ($(to).value === "");
 
@@ -81,7 +110,12 @@ function loadTasks() {
     tasksPart.fail(new Trouble(0, () => t("error.dates")));
     return;
   }
-  tasksPart.open({ from: $("tasks-from").value, to: $("tasks-to").value, taskName: $("tasks-name").value.trim() });
+  tasksPart.open({
+    from: $("tasks-from").value,
+    to: $("tasks-to").value,
+    taskName: $("tasks-name").value.trim(),
+    sender: $("tasks-sender").value.trim(),
+  });
 }
 
 function loadRecords() {
@@ -89,14 +123,22 @@ function loadRecords() {
     recordsPart.fail(new Trouble(0, () => t("error.dates")));
     return;
   }
-  recordsPart.open({
+  const filter = {
     from: $("records-from").value,
     to: $("records-to").value,
-    status: $("records-status").value,
     taskId: $("records-task").value.trim(),
     taskName: $("records-name").value.trim(),
+    messageId: $("records-message").value.trim(),
+    agentId: $("records-agent").value.trim(),
+    sender: $("records-sender").value.trim(),
     recipient: $("records-recipient").value.trim(),
-  });
+  };
+  recordsPart.open({ ...filter, status: $("records-status").value });
+  if (filter.taskId === "") {
+    reachPart.forget();
+  } else {
+    loadReach(filter);
+  }
 }
 
 function showRecords(task) {

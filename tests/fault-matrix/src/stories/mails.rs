@@ -105,10 +105,8 @@ async fn prepare(case: &Case<'_>) -> anyhow::Result<Date> {
     let followers = json!({ "status": "ready", "followers": 7620, "targetedReaches": 5848, "blocks": 237 });
     line.set_statistics(Endpoint::Followers, &day, followers);
     let start = yesterday.midnight().assume_offset(offset!(+8));
-    let (task_id, task_name) = ("1".to_owned(), "群发".to_owned());
-    case.stand.sobot.set_tasks([Task { id: task_id.clone(), name: task_name.clone(), start, counts: [7, 1, 6] }]);
-    let record = SendRecord { task_id, task_name, time: start, status: "9", error_code: "999999" };
-    case.stand.sobot.set_records([record]);
+    case.stand.sobot.set_tasks([Task::new("群发", start, [7, 1, 6])]);
+    case.stand.sobot.set_records([SendRecord::new("群发", start, "9")]);
     for item in items(case).await? {
         let delete = case.stand.dynamodb.delete_item().table_name(case.stand.aws.output("ReportsTableName"));
         delete.key("id", AttributeValue::S(item)).send().await?;

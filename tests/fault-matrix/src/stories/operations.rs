@@ -24,10 +24,8 @@ pub async fn a_morning(case: &Case<'_>) -> anyhow::Result<()> {
     let id = order.id();
     case.stand.line.set_quota(Some(200_000));
     let start = OffsetDateTime::now_utc();
-    let (task_id, task_name) = ("1".to_owned(), "群发".to_owned());
-    case.stand.sobot.set_tasks([Task { id: task_id.clone(), name: task_name.clone(), start, counts: [7, 1, 6] }]);
-    let record = SendRecord { task_id, task_name, time: start, status: "9", error_code: "999999" };
-    case.stand.sobot.set_records([record]);
+    case.stand.sobot.set_tasks([Task::new("群发", start, [7, 1, 6])]);
+    case.stand.sobot.set_records([SendRecord::new("群发", start, "9")]);
     let queue = case.stand.aws.output("InboxDeadLetterQueueUrl");
     case.stand.sqs.send_message().queue_url(queue).message_body("not a message of ours").send().await?;
     case.begin().await?;

@@ -260,12 +260,17 @@ def correct_secret(secret, generate, secretsmanager):
         )
 
 
-def permissions(template, ids):
+def permissions(template, ids, parameters):
     """What each function's own policies allow, by binary; resources as their physical ids."""
 
     def resource(wanted):
         if not isinstance(wanted, dict):
             return wanted
+        if "Fn::If" in wanted:
+            # Of a parameter that may be empty: a table of another stack, by its name.
+            _, then, _ = wanted["Fn::If"]
+            name = re.search(r":table/\$\{(\w+)\}$", then["Fn::Sub"])[1]
+            return parameters.get(name) or None
         name = wanted.get("Ref") or wanted.get("Fn::GetAtt") or wanted["Fn::Sub"]
         name = name[0] if isinstance(name, list) else name
         return ids.get(name) or re.sub(r"\$\{(\w+)\.Arn\}", lambda found: ids[found[1]], name)
@@ -279,7 +284,7 @@ def permissions(template, ids):
             statements = allowed.setdefault(function["Metadata"]["BuildProperties"]["Binary"], [])
             for policy in function["Properties"].get("Policies", []):
                 for statement in policy["Statement"]:
-                    resources = [resource(one) for one in as_list(statement["Resource"])]
+                    resources = [found for found in map(resource, as_list(statement["Resource"])) if found]
                     statements.append({"actions": as_list(statement["Action"]), "resources": resources})
     return allowed
 
@@ -340,7 +345,7 @@ def bring_up(order, work_dir, emulator):
         # The API's own host name does not resolve everywhere; this path does the same.
         "api_url": api_id and f"{endpoint}/_aws/execute-api/{api_id}/$default",
         "routes": routes(api_id, clients["apigatewayv2"]),
-        "permissions": permissions(template, ids),
+        "permissions": permissions(template, ids, order["parameters"]),
         "environments": environments(template, ids, clients["lambda"]),
     }
 

@@ -14,6 +14,9 @@ pub struct Statement {
     pub resources: Vec<String>,
 }
 
+/// SES's suppression list: an address is in its place behind it.
+pub const SUPPRESSION_LIST: &str = "GET /v2/email/suppression/addresses/";
+
 /// The statements of each function, by binary.
 pub type Permissions = BTreeMap<String, Vec<Statement>>;
 
@@ -103,6 +106,9 @@ fn needed(operation: &str, body: &Value) -> Vec<(String, String)> {
         }
         Some("secretsmanager") => vec![(action, text(body, "SecretId"))],
         _ if operation == "POST /v2/email/outbound-emails" => vec![("ses:SendEmail".to_owned(), "identity".to_owned())],
+        _ if operation.starts_with(SUPPRESSION_LIST) => {
+            vec![("ses:GetSuppressedDestination".to_owned(), "*".to_owned())]
+        }
         _ => vec![(operation.to_owned(), "an operation that no policy here knows".to_owned())],
     }
 }

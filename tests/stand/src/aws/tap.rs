@@ -1,7 +1,8 @@
 //! A proxy between the functions and the emulated AWS: a [`Wire`], and the policies that AWS would hold each call
 //! against.
 //!
-//! The functions get it as `AWS_ENDPOINT_URL`. What it passes on, it passes on unchanged, both ways.
+//! The functions get it as `AWS_ENDPOINT_URL`. What it passes on, it passes on unchanged, both ways. SES's suppression
+//! list is here, because the emulator has none.
 
 use std::{
     collections::BTreeSet,
@@ -15,12 +16,13 @@ use hyper::{
     HeaderMap, Request, Response,
     header::{CONNECTION, TRANSFER_ENCODING, USER_AGENT},
 };
-use serde_json::Value;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
 
 pub use crate::wire::{ALWAYS, Fault};
 use crate::{
     api::http_server::{Answer, HangUp, HttpServer},
-    aws::policy::{Permissions, denied, unused},
+    aws::policy::{Permissions, SUPPRESSION_LIST, denied, unused},
     wire::{Call, Caller, Wire, aws_error},
 };
 
@@ -30,6 +32,7 @@ pub struct AwsTap {
     server: HttpServer,
     wire: Wire,
     policies: Arc<Mutex<Policies>>,
+    suppressed: Arc<Mutex<BTreeSet<String>>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,10 +59,11 @@ impl AwsTap {
             .context("no HTTP client for the tap")?;
         let upstream = Arc::new(upstream);
         let (wire, policies) = (Wire::default(), Arc::new(Mutex::new(Policies::default())));
-        let (passing, holding) = (wire.clone(), Arc::clone(&policies));
+        let suppressed = Arc::<Mutex<BTreeSet<String>>>::default();
+        let (passing, holding, listed) = (wire.clone(), Arc::clone(&policies), Arc::clone(&suppressed));
         let server = HttpServer::start(move |request| {
             let (client, upstream) = (client.clone(), Arc::clone(&upstream));
-            let (wire, policies) = (passing.clone(), Arc::clone(&holding));
+            let (wire, policies, suppressed) = (passing.clone(), Arc::clone(&holding), Arc::clone(&listed));
             async move {
                 let (call, repeated) = (aws_call(&request), is_repeated(&request));
                 let is_denied = lock(&policies).deny(&call);
@@ -67,13 +71,21 @@ impl AwsTap {
                     if is_denied {
                         return Ok(aws_error(400, "AccessDeniedException"));
                     }
-                    forward(&client, &upstream, request).await
+                    match operation(&request).strip_prefix(SUPPRESSION_LIST) {
+                        Some(address) => Ok(suppression(&suppressed, address)),
+                        None => forward(&client, &upstream, request).await,
+                    }
                 };
                 wire.pass(call, repeated, execute).await
             }
         })
         .await?;
-        Ok(Self { server, wire, policies })
+        Ok(Self { server, wire, policies, suppressed })
+    }
+
+    /// From now on SES sends nothing to this address: a mail to it bounced.
+    pub fn suppress(&self, address: &str) {
+        lock(&self.suppressed).insert(address.to_owned());
     }
 
     /// What the functions get as `AWS_ENDPOINT_URL`.
@@ -119,8 +131,18 @@ impl Policies {
     }
 }
 
-fn lock(policies: &Mutex<Policies>) -> MutexGuard<'_, Policies> {
-    policies.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What SES answers of an address (SES API v2, "GetSuppressedDestination").
+fn suppression(suppressed: &Mutex<BTreeSet<String>>, address: &str) -> Response<Bytes> {
+    let address = percent_decode_str(address).decode_utf8_lossy();
+    if !lock(suppressed).contains(&*address) {
+        return aws_error(404, "NotFoundException");
+    }
+    let found = json!({ "EmailAddress": address, "Reason": "BOUNCE", "LastUpdateTime": 1_788_246_000.25 });
+    Response::new(Bytes::from(json!({ "SuppressedDestination": found }).to_string()))
 }
 
 /// A call to AWS as the SDK makes it.

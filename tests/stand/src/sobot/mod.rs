@@ -58,6 +58,8 @@ impl List {
 /// What happens to a valid request for a list.
 #[derive(Clone, Debug)]
 pub enum ListBehaviour {
+    /// It is answered.
+    Answered,
     /// This body.
     Answer(String),
     /// No answer: the connection is closed.
@@ -71,10 +73,14 @@ pub struct Task {
     pub id: String,
     /// `task_name`.
     pub name: String,
-    /// Its beginning; it takes a minute.
+    /// Its beginning.
     pub start: OffsetDateTime,
+    /// Its end; none while it is being sent.
+    pub end: Option<OffsetDateTime>,
     /// To be sent, sent, failed.
     pub counts: [u64; 3],
+    /// The official account that sends it, which can be asked for and is not told.
+    pub sender: &'static str,
 }
 
 /// One recipient's message.
@@ -90,6 +96,39 @@ pub struct SendRecord {
     pub status: &'static str,
     /// `000000` or `999999`.
     pub error_code: &'static str,
+    /// `sender`: the official account.
+    pub sender: &'static str,
+}
+
+/// The official account of what is sent, unless another is said.
+pub const SENDER: &str = "2005652357";
+/// Who gets every message.
+const RECIPIENT: &str = "131231";
+/// Who sends every message.
+const AGENT: &str = "67bb2e6ec79b4a43a2e235d6c7256fb0";
+/// LINE's ids of every message that was sent.
+const MESSAGE_IDS: [&str; 2] = ["515320261680824337", "515320261478973734"];
+
+/// Sobot's id of the task of a name: 32 hexadecimal digits.
+pub fn task_id(name: &str) -> String {
+    md5(name)
+}
+
+impl Task {
+    /// A task that takes a minute.
+    pub fn new(name: &str, start: OffsetDateTime, counts: [u64; 3]) -> Self {
+        let end = Some(start + time::Duration::MINUTE);
+        Self { id: task_id(name), name: name.to_owned(), start, end, counts, sender: SENDER }
+    }
+}
+
+impl SendRecord {
+    /// A message of the task of this name, which was sent unless its status is `9`.
+    pub fn new(task_name: &str, time: OffsetDateTime, status: &'static str) -> Self {
+        let error_code = if status == "9" { "999999" } else { "000000" };
+        let (task_id, task_name) = (task_id(task_name), task_name.to_owned());
+        Self { task_id, task_name, time, status, error_code, sender: SENDER }
+    }
 }
 
 /// The filters that are asked with, all documented and no other.
@@ -107,6 +146,9 @@ struct ListQuery {
     message_status: Option<String>,
     taskid: Option<String>,
     task_name: Option<String>,
+    messageid: Option<String>,
+    send_agentid: Option<String>,
+    sender: Option<String>,
     recipient: Option<String>,
 }
 
@@ -130,6 +172,7 @@ struct State {
     app_id: String,
     app_key: String,
     webhook_key: String,
+    /// LINE's id of the channel, or Sobot's own where it has one.
     channel_id: String,
     /// The one that is valid.
     token: Option<String>,
@@ -192,6 +235,11 @@ impl SobotStandIn {
     pub fn secret(&self) -> Value {
         let state = self.lock();
         json!({ "appId": state.app_id, "appKey": state.app_key, "webhookKeys": { "current": state.webhook_key } })
+    }
+
+    /// Sobot's own id of the LINE channel from now on, in place of LINE's.
+    pub fn set_channel_id(&self, id: &str) {
+        self.lock().channel_id = id.to_owned();
     }
 
     /// The key in the address that Sobot forwards to.
@@ -328,11 +376,19 @@ impl State {
         match self.list_behaviours.get_mut(&list).and_then(VecDeque::pop_front) {
             Some(ListBehaviour::Answer(scripted)) => return Ok(scripted),
             Some(ListBehaviour::HangUp) => return Err(HangUp),
-            None => {}
+            Some(ListBehaviour::Answered) | None => {}
         }
         let is_json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
         let other_lists_names: &[&str] = match list {
-            List::Tasks => &["send_start_time", "send_end_time", "message_status", "taskid", "recipient"],
+            List::Tasks => &[
+                "send_start_time",
+                "send_end_time",
+                "message_status",
+                "taskid",
+                "messageid",
+                "send_agentid",
+                "recipient",
+            ],
             List::Records => &["task_start_time", "task_end_time"],
         };
         let Ok(query) = serde_json::from_value::<ListQuery>(body.clone()) else { return Ok(bad_parameters()) };
@@ -354,8 +410,14 @@ impl State {
         let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
         let items: Vec<Value> = match list {
             List::Tasks => {
-                let tasks = self.tasks.iter();
-                tasks.filter(|task| in_time(task.start) && is(&query.task_name, &task.name)).map(Task::item).collect()
+                let wanted = |task: &&Task| {
+                    // `task_end_time` may bound the beginning or the end of a task, Sobot does not say: both are.
+                    in_time(task.start)
+                        && (query.task_end_time.is_none() || task.end.is_some_and(in_time))
+                        && is(&query.task_name, &task.name)
+                        && is(&query.sender, task.sender)
+                };
+                self.tasks.iter().filter(wanted).enumerate().map(|(place, task)| task.item(place)).collect()
             }
             List::Records => {
                 let wanted = |record: &&SendRecord| {
@@ -363,9 +425,12 @@ impl State {
                         && is(&query.message_status, record.status)
                         && is(&query.taskid, &record.task_id)
                         && is(&query.task_name, &record.task_name)
+                        && is(&query.send_agentid, AGENT)
+                        && is(&query.sender, record.sender)
                         && is(&query.recipient, RECIPIENT)
+                        && query.messageid.as_deref().is_none_or(|id| record.was_sent() && MESSAGE_IDS.contains(&id))
                 };
-                self.records.iter().filter(wanted).map(SendRecord::item).collect()
+                self.records.iter().filter(wanted).enumerate().map(|(place, record)| record.item(place)).collect()
             }
         };
         let on_page = items.iter().skip((query.page_no - 1) * query.page_size).take(query.page_size);
@@ -383,19 +448,28 @@ impl State {
 }
 
 impl Task {
-    fn item(&self) -> Value {
+    /// In one of the shapes of Sobot's page, by its place in the list: numbers are numbers, or text as in the token's
+    /// answer; what is not known yet is null, or empty.
+    fn item(&self, place: usize) -> Value {
         let text = |time: OffsetDateTime| {
             let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
             time.to_offset(offset!(+8)).format(&format).expect("a time that can be written")
         };
-        let [estimated, sent, failed] = self.counts;
+        let is_odd = place % 2 == 1;
+        let [estimated, sent, failed] =
+            self.counts.map(|count| if is_odd { json!(count.to_string()) } else { json!(count) });
+        let end = match self.end {
+            Some(end) => json!(text(end)),
+            None if is_odd => json!(""),
+            None => Value::Null,
+        };
         json!({
             "task_name": self.name,
             "send_error_num": failed,
             "estimate_send_num": estimated,
             "task_source": 1,
             "timezone": "GMT+08:00",
-            "task_end_time": text(self.start + time::Duration::MINUTE),
+            "task_end_time": end,
             "send_success_num": sent,
             "send_time_type": 1,
             "taskid": self.id,
@@ -405,25 +479,35 @@ impl Task {
 }
 
 impl SendRecord {
-    fn item(&self) -> Value {
+    fn was_sent(&self) -> bool {
+        self.error_code == "000000"
+    }
+
+    /// In one of the shapes of Sobot's page, by its place in the list: times are numbers, or text as in its request;
+    /// a message that was not sent has no id, or an empty one.
+    fn item(&self, place: usize) -> Value {
+        let is_odd = place % 2 == 1;
         let time = self.time.unix_timestamp() * 1000;
+        let time = if is_odd { json!(time.to_string()) } else { json!(time) };
+        let message_ids = match self.was_sent() {
+            true => json!(MESSAGE_IDS.join(",")),
+            false if is_odd => Value::Null,
+            false => json!(""),
+        };
         json!({
             "task_name": self.task_name,
             "send_time": time,
-            "sender": "2005652357",
+            "sender": self.sender,
             "timezone": "GMT+08:00",
-            "messageid": if self.error_code == "000000" { "515320261680824337,515320261478973734" } else { "" },
+            "messageid": message_ids,
             "error_code": self.error_code,
-            "send_agentid": "67bb2e6ec79b4a43a2e235d6c7256fb0",
+            "send_agentid": AGENT,
             "taskid": self.task_id,
             "recipient_id": RECIPIENT,
             "status_update_time": time,
         })
     }
 }
-
-/// Who gets every message.
-const RECIPIENT: &str = "131231";
 
 fn bad_parameters() -> String {
     error("999994", "参数异常，请检查")
@@ -498,23 +582,22 @@ mod tests {
             serde_json::from_str(&answer.text().await.unwrap()).unwrap()
         };
         let start = OffsetDateTime::UNIX_EPOCH;
-        let task = |number: i64| Task {
-            id: number.to_string(),
-            name: "n".to_owned(),
-            start: start + time::Duration::seconds(number),
-            counts: [7, 1, 6],
-        };
+        let task = |number: i64| Task::new(&number.to_string(), start + time::Duration::seconds(number), [7, 1, 6]);
         sobot.set_tasks((0..31).map(task));
         let third = ask("query_task_list", json!({ "page_no": 3 })).await;
         let numbers = ["page_count", "page_no", "page_size", "total_count"].map(|name| third[name].as_u64().unwrap());
         assert_eq!((numbers, third["items"].as_array().unwrap().len()), ([3, 3, 15, 31], 1));
         assert_eq!(third["items"][0]["task_start_time"], "1970-01-01 08:00:30");
-        let query = json!({ "task_start_time": 1000, "task_end_time": 2000, "page_size": 100 });
-        assert_eq!(ask("query_task_list", query).await["total_count"], 2);
+        let query = json!({ "task_start_time": 1000, "task_end_time": 62_000, "page_size": 100 });
+        let two = ask("query_task_list", query).await;
+        assert_eq!(two["total_count"], 2, "those that began and ended in that time");
+        assert_eq!([&two["items"][0]["send_error_num"], &two["items"][1]["send_error_num"]], [&json!(6), &json!("6")]);
+        assert_eq!(two["items"][0]["taskid"], "c4ca4238a0b923820dcc509a6f75849b", "as long as Sobot's own");
         for (list, wrong) in [
             ("query_task_list", json!({ "page_size": 101 })),
             ("query_task_list", json!({ "page_no": 0 })),
             ("query_task_list", json!({ "send_start_time": 1 })),
+            ("query_task_list", json!({ "messageid": "1" })),
             ("query_task_list", json!({ "pageNo": 1 })),
             ("send_record_list", json!({ "task_start_time": 1 })),
             ("send_record_list", json!({ "message_status": "3" })),
@@ -522,6 +605,6 @@ mod tests {
         ] {
             assert_eq!(ask(list, wrong.clone()).await["ret_code"], "999994", "{wrong}");
         }
-        assert_eq!(sobot.list_asked(List::Tasks).len(), 6);
+        assert_eq!(sobot.list_asked(List::Tasks).len(), 7, "with those that were refused");
     }
 }

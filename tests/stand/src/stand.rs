@@ -490,8 +490,17 @@ impl Stand {
 
     /// Turns the mapping between the retry queue and its function off or on.
     pub async fn map_the_retry_queue(&self, enabled: bool) -> anyhow::Result<()> {
+        self.map_the_queue_of("PushRetryFunctionName", enabled).await
+    }
+
+    /// Turns the mapping between the inbox's queue and its function off or on.
+    pub async fn map_the_inbox(&self, enabled: bool) -> anyhow::Result<()> {
+        self.map_the_queue_of("InboxFunctionName", enabled).await
+    }
+
+    async fn map_the_queue_of(&self, output: &str, enabled: bool) -> anyhow::Result<()> {
         let mappings = format!("{}/2015-03-31/event-source-mappings", self.aws.endpoint());
-        let function = self.aws.output("PushRetryFunctionName");
+        let function = self.aws.output(output);
         let all: Value = self.http.get(format!("{mappings}?FunctionName={function}")).send().await?.json().await?;
         let [mapping] = all["EventSourceMappings"].as_array().map(Vec::as_slice).unwrap_or_default() else {
             anyhow::bail!("one mapping of {function}, not {all}")

@@ -139,7 +139,7 @@ async fn use_everything(stand: &Stand) {
     let unsend = event("unsend", &person, now_ms(), json!({ "unsend": { "messageId": text["message"]["id"] } }));
     let unfollow = event("unfollow", &person, now_ms(), json!({}));
     for event in [&text, &picture, &unsend, &unfollow] {
-        assert_eq!(WebhookSender::line(stand).deliver(&[event.clone()]).await.status, 200);
+        assert_eq!(WebhookSender::line(stand).deliver(std::slice::from_ref(event)).await.status, 200);
         stand.wait_for_an_empty_inbox().await;
     }
     assert_eq!(WebhookSender::sobot(stand).deliver(&[picture]).await.status, 200);

@@ -109,7 +109,7 @@ impl DailyReport {
             Report::Sent(Some(id)) => Ok(json!({ "date": date, "report": "sent", "messageId": id })),
             Report::Sent(None) => Ok(json!({ "date": date, "report": "not_known" })),
             Report::AlreadySent => Ok(json!({ "date": date, "report": "already_sent" })),
-            Report::InProgress => Err("another run is at this report".into()),
+            Report::InProgress => Err("another run is sending this report".into()),
         }
     }
 

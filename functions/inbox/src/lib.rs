@@ -64,7 +64,7 @@ async fn take(inbox: Arc<Inbox>, envelope: Arc<Envelope>, number: usize) -> Mess
     let error = match timeout(MAX_TIME, inbox.take(&envelope, &envelope.events[number])).await {
         Ok(Ok(())) => return MessageFate::Delete,
         Ok(Err(error)) => error.to_string(),
-        Err(_) => "it took too long".to_owned(),
+        Err(_) => "timed out".to_owned(),
     };
     tracing::error!(error, "an event could not be taken, the queue keeps it");
     MessageFate::Keep

@@ -37,7 +37,9 @@ function problemLink(problem) {
     : problem.orderId
     ? [`#order=${encodeURIComponent(problem.orderId)}`, t("dead.look", { id: problem.orderId })]
     : [];
-  return hash && hash !== location.hash ? el("p", {}, el("a", { href: hash }, word)) : null;
+  // The place is behind the dialog that asked.
+  const leave = (event) => event.target.closest("dialog")?.close();
+  return hash && hash !== location.hash ? el("p", {}, el("a", { href: hash, click: leave }, word)) : null;
 }
 
 function troubleNodes(trouble) {

@@ -16,7 +16,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use crate::ids::MemberId;
+use crate::{foreign_json, ids::MemberId};
 
 /// A token may be valid for this long at most.
 pub const MAX_LIFE: time::Duration = time::Duration::minutes(10);
@@ -110,7 +110,8 @@ impl LinkTokenKeys {
             Some(_) => return Err(LinkTokenError::Algorithm),
             None => return Err(LinkTokenError::NotAToken),
         }
-        // What the token says of itself is believed in nothing. Times are checked below, against the clock that is given.
+        // What the token says of itself is believed in nothing. Times are checked below,
+        // against the clock that is given.
         let mut validation = Validation::new(Algorithm::HS256);
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
@@ -133,7 +134,7 @@ fn algorithm(token: &str) -> Option<String> {
         return None;
     }
     let header = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
-    let header: Value = serde_json::from_slice(&header).ok()?;
+    let header: Value = serde_json::from_str(foreign_json::utf8(&header).ok()?).ok()?;
     header["alg"].as_str().map(str::to_owned)
 }
 

@@ -67,7 +67,7 @@ pub enum InboxError {
     #[error(transparent)]
     Table(#[from] AwsError),
     /// LINE does not say whether the user is a friend.
-    #[error("LINE was asked in vain: {0}")]
+    #[error("LINE did not answer: {0}")]
     Line(#[from] AnswerError),
     /// The channel that Sobot is asked about is not known.
     #[error(transparent)]

@@ -77,7 +77,7 @@ pub enum WarningError {
     #[error(transparent)]
     Table(#[from] AwsError),
     /// Its lease ends, and whoever looks then finds out.
-    #[error("another run is at this warning")]
+    #[error("another run is sending this warning")]
     Busy,
     /// The mail.
     #[error(transparent)]

@@ -139,7 +139,7 @@ async fn show_a_customer(stand: &Stand, shown: &mut HashSet<String>) -> anyhow::
     Ok(())
 }
 
-/// The mail at nine, with figures for yesterday, in the terminal and as a file for the browser.
+/// The daily report, with figures for yesterday, in the terminal and as a file for the browser.
 async fn show_the_report(stand: &Stand) -> anyhow::Result<()> {
     heading("At nine the operators get a mail");
     let now = time::OffsetDateTime::now_utc();

@@ -194,6 +194,35 @@ fn an_operator_turns_the_switch_and_sends_a_failed_order_again_by_clicks() {
 }
 
 #[test]
+fn a_problem_says_what_it_is_and_leads_there() {
+    let Some(installed) = installed("a_problem_says_what_it_is_and_leads_there") else { return };
+    story_alone(&[("RetryDelaySeconds", "600")], async |stand| {
+        let order = order_with(json!({}));
+        let refusal = json!({ "message": "Failed to send messages" }).to_string();
+        stand.line.script(user(&order), [Behaviour::answer(400, refusal), Behaviour::answer(500, "")]);
+        assert_eq!(stand.post(&order).await.body["delivery"], "failed");
+        let tour = async {
+            let browser = Browser::start_on(&installed, "en-US", Screen::DESK).await?;
+            open(&stand, &browser, "#deliveries").await?;
+            unlock(&browser, &stand.operator_key).await?;
+            browser.press("button", &format!("Send again… {}", id(&order))).await?;
+            // Somebody else is faster.
+            let path = format!("/orders/{}/resend", id(&order));
+            assert_eq!(stand.operate("POST", &path, Some(json!({ "reason": "faster" }))).await.status, 202);
+            browser.write("Why?", "the customer asked").await?;
+            browser.press("button", "Send again").await?;
+            browser.wait_for_text("#dialog-error", "This order is still being delivered.").await?;
+            browser.click("#dialog-error a").await?;
+            browser.wait_until("!document.querySelector('dialog').open").await?;
+            browser.wait_for_text("#order-name", id(&order)).await?;
+            complains_of_nothing(&browser).await
+        };
+        tour.await.expect("the operator gets through");
+        assert!(stand.line.received_by(user(&order)).is_empty());
+    });
+}
+
+#[test]
 fn an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks() {
     const EMPTY: &str = "\u{E009}a\u{E000}\u{E003}"; // all of it, deleted
     let Some(installed) = installed("an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks") else {

@@ -40,6 +40,8 @@ pub enum AuditKind {
     Read,
     /// A customer was forgotten.
     Erase,
+    /// The report's mail was sent to somebody as a test.
+    TestMail,
 }
 
 impl AuditKind {
@@ -54,6 +56,7 @@ impl AuditKind {
             Self::Link => "link",
             Self::Read => "read",
             Self::Erase => "erase",
+            Self::TestMail => "test_mail",
         }
     }
 }

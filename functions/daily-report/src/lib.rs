@@ -25,6 +25,7 @@ use shared::{
     language::Language,
     metric,
     report::{
+        latest::LatestMail,
         mail::{Mail, Mailer},
         reports::{Begun, Claim, Kept, LEASE, Reports},
         stack::Stack,
@@ -205,7 +206,11 @@ impl DailyReport {
             zone: &self.zone,
             may_be_a_repeat: claim.may_be_a_repeat(),
         };
-        Ok(edition.mail())
+        let mail = edition.mail();
+        if is_today {
+            LatestMail { date, mail: mail.clone() }.keep(&self.reports).await;
+        }
+        Ok(mail)
     }
 
     /// What is kept of the reports of the days whose figures the mail has, the earliest first.

@@ -39,9 +39,8 @@ pub struct MassSends {
     pub tasks: Source<Tasks>,
     /// The messages that failed yesterday.
     pub failures: Source<Failures>,
-    /// Why it is not known of each task how many of its messages were delivered and read.
-    #[serde(default)]
-    pub reach_missing: Option<Why>,
+    /// How far the messages came of those tasks that were asked for.
+    pub reach: Source<Reach>,
 }
 
 /// Messages of a mass send, as Sobot counts them.
@@ -51,6 +50,13 @@ pub struct Reach {
     pub delivered: u64,
     /// Read.
     pub read: u64,
+}
+
+impl Reach {
+    fn add(&mut self, other: Self) {
+        self.delivered = self.delivered.saturating_add(other.delivered);
+        self.read = self.read.saturating_add(other.read);
+    }
 }
 
 /// Mass sends.
@@ -212,27 +218,32 @@ pub async fn read(
         Ok::<_, ReadError>(kinds.into_failures(read, incomplete))
     })
     .await;
-    let reach_missing = match &mut tasks {
+    let reach = match &mut tasks {
         Source::Known(tasks) => read_reaches(sobot, &mut tasks.named, deadline).await,
-        Source::Missing(_) => None,
+        Source::Missing(why) => Source::Missing(why.clone()),
     };
-    Some(MassSends { tasks, failures, reach_missing })
+    Some(MassSends { tasks, failures, reach })
 }
 
-/// How far the messages of each task came, until Sobot fails: why the others' reach is not known.
-async fn read_reaches(sobot: &SobotAccount, tasks: &mut [Task], deadline: Instant) -> Option<Why> {
-    for task in tasks.iter_mut().take(MAX_REACHES).filter(|task| task.reach.is_none() && !task.id.is_empty()) {
+/// How far the messages of each task came, until Sobot fails, and of all together.
+async fn read_reaches(sobot: &SobotAccount, tasks: &mut [Task], deadline: Instant) -> Source<Reach> {
+    let mut all = Reach::default();
+    for task in tasks.iter_mut().take(MAX_REACHES).filter(|task| !task.id.is_empty()) {
         let reading = async {
             let unread = count(sobot, &task.id, MessageStatus::Delivered).await?;
             let read = count(sobot, &task.id, MessageStatus::Read).await?;
             Ok::<_, ReadError>(Reach { delivered: unread.saturating_add(read), read })
         };
-        match Source::or_read(None, deadline, reading).await {
-            Source::Known(reach) => task.reach = Some(reach),
-            Source::Missing(why) => return Some(why),
+        let earlier = task.reach.map(Source::Known);
+        match Source::or_read(earlier.as_ref(), deadline, reading).await {
+            Source::Known(reach) => {
+                task.reach = Some(reach);
+                all.add(reach);
+            }
+            Source::Missing(why) => return Source::Missing(why),
         }
     }
-    None
+    Source::Known(all)
 }
 
 /// How many messages of a task are in a state: what Sobot says of the list, of which one page is read.
@@ -299,14 +310,11 @@ impl Tasks {
 
     /// How far all messages came; none where it is not known of each task.
     pub fn reach(&self) -> Option<Reach> {
-        let all = self.named.iter().try_fold(Reach::default(), |all, task| {
-            let one = task.reach?;
-            Some(Reach {
-                delivered: all.delivered.saturating_add(one.delivered),
-                read: all.read.saturating_add(one.read),
-            })
-        });
-        all.filter(|_| self.named.len() as u64 == self.read)
+        let mut all = Reach::default();
+        for task in &self.named {
+            all.add(task.reach?);
+        }
+        (self.named.len() as u64 == self.read).then_some(all)
     }
 }
 

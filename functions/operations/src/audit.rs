@@ -13,7 +13,7 @@ use crate::{
     rfc3339, unavailable, without_nulls,
 };
 
-const KINDS: [AuditKind; 8] = [
+const KINDS: [AuditKind; 9] = [
     AuditKind::Switch,
     AuditKind::Resend,
     AuditKind::Redrive,
@@ -22,6 +22,7 @@ const KINDS: [AuditKind; 8] = [
     AuditKind::Link,
     AuditKind::Read,
     AuditKind::Erase,
+    AuditKind::TestMail,
 ];
 
 impl Operations {

@@ -50,6 +50,7 @@ script! {
     "views/order.js"
     "views/deliveries.js"
     "views/dead_letters.js"
+    "views/report.js"
     "views/sobot.js"
     "views/audit.js"
     "gate.js"

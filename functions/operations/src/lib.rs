@@ -16,6 +16,7 @@ pub mod messages;
 pub mod orders;
 pub mod people;
 pub mod quota;
+pub mod reports;
 pub mod sobot;
 pub mod switches;
 
@@ -35,9 +36,10 @@ use shared::{
         http_api::{Problem, bearer, refused, source_ip},
         problem_code::ProblemCode,
     },
+    language::Language,
     line::{channel::LineChannel, client::LineClient, login::LoginClient},
     order::detail_hosts::DetailHosts,
-    report::quota_warning::Thresholds,
+    report::{mail::Mailer, quota_warning::Thresholds, reports::Reports},
     sobot::account::SobotAccount,
 };
 
@@ -83,6 +85,14 @@ pub struct Operations {
     pub thresholds: Thresholds,
     /// Sobot.
     pub sobot: SobotAccount,
+    /// The daily report.
+    pub reports: Reports,
+    /// Whom it is mailed to.
+    pub mailer: Mailer,
+    /// The language of the mails.
+    pub report_language: Language,
+    /// The stack's name.
+    pub stack: String,
     /// Which hosts a button may open.
     pub detail_hosts: DetailHosts,
     /// The operators' page.
@@ -202,6 +212,8 @@ impl Operations {
             "GET /links/{memberId}" => self.show_link(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /quota" => self.read_quota(request).await,
+            "GET /reports/preview" => self.preview_report(request).await,
+            "POST /reports/test-mail" => self.send_test_mail(request, caller).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,
             "GET /sobot/records" => self.list_records(request, caller).await,
             _ => Err(Problem::new(ProblemCode::NoSuchOperation, NO_SUCH_OPERATION)),

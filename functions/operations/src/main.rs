@@ -27,6 +27,7 @@ use shared::{
     line::{channel::LineChannel, client::LineClient, login::LoginClient},
     order::detail_hosts::DetailHosts,
     outbound::Outbound,
+    report::{mail::Mailer, reports::Reports},
     sobot::account::SobotAccount,
 };
 
@@ -71,6 +72,10 @@ async fn main() -> Result<(), Error> {
         dead_letters: DeadLetterQueues::new(sqs, dead_letters),
         messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
         friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),
+        reports: Reports::new(dynamodb.clone(), required("REPORTS_TABLE")?, clock),
+        mailer: Mailer::from_env(&outbound.aws)?,
+        report_language: parsed("REPORT_LANGUAGE")?,
+        stack: required("STACK_NAME")?,
         links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
         login: LoginClient::new(&outbound.http, &required("LINE_API_BASE")?),
         login_secret: Secret::new(secrets, required("LOGIN_SECRET_ID")?, clock),

@@ -1,10 +1,11 @@
 //! Mail through SES, and what its refusals mean for an operator.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sesv2::{
     Client,
+    config::StalledStreamProtectionConfig,
     error::{ProvideErrorMetadata as _, SdkError},
     operation::send_email::SendEmailError,
     primitives::Blob,
@@ -14,7 +15,7 @@ use aws_sdk_sesv2::{
     },
 };
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::{Date, OffsetDateTime};
 
 use crate::{
@@ -60,7 +61,7 @@ pub fn address(text: &str) -> Result<&str, Invalid> {
 }
 
 /// A mail in both forms.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
     /// Who the sender's address belongs to, as mail programs show it.
     pub from: String,
@@ -75,12 +76,31 @@ pub struct Mail {
 }
 
 /// A picture inside a mail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
     /// Its name in the mail.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The picture, as PNG.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub png: Vec<u8>,
+}
+
+fn to_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    BASE64_STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+impl Mail {
+    /// The HTML with its pictures in it, for who has no other part of the mail.
+    pub fn html_alone(&self) -> String {
+        self.pictures.iter().fold(self.html.clone(), |html, picture| {
+            let data = format!("data:image/png;base64,{}", BASE64_STANDARD.encode(&picture.png));
+            html.replace(&format!("cid:{}", picture.name), &data)
+        })
+    }
 }
 
 /// As HTML shows it: names, reasons and ids come from elsewhere.
@@ -140,8 +160,11 @@ impl Mailer {
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(CALL_TIMEOUT)
             .operation_timeout(CALL_TIMEOUT);
+        // The SDK gives up, too, after five seconds in which it sees no byte of a request go out; it sees none, because
+        // our connector takes a body whole.
         let once = aws_sdk_sesv2::config::Builder::from(aws)
             .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(timeouts.build());
         let client = Client::from_conf(once.build());
         Ok(Self {
@@ -179,6 +202,17 @@ impl Mailer {
     /// Sends a mail; `Ok` has SES's message id. No text of ours can add a header: SES writes them itself, and the name
     /// before the sender's address is encoded.
     pub async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+        self.send_to(mail, &self.recipients).await
+    }
+
+    /// The list with this one recipient alone; nobody else can be written to.
+    pub fn only(&self, address: &str) -> Result<Recipients, Invalid> {
+        let one = self.recipients.0.iter().find(|one| *one == address);
+        one.map(|one| Recipients(vec![one.clone()])).ok_or_else(|| "must be one of ReportRecipients".into())
+    }
+
+    /// [`Self::send`], to a part of the list.
+    pub async fn send_to(&self, mail: &Mail, recipients: &Recipients) -> Result<String, MailError> {
         let content = |data: &str| Content::builder().data(data).charset("UTF-8").build();
         let result = async {
             let body = Body::builder().text(content(&mail.text)?).html(content(&mail.html)?).build();
@@ -191,7 +225,7 @@ impl Mailer {
                     .content_type("image/png")
                     .content_disposition(AttachmentContentDisposition::Inline)
                     .content_transfer_encoding(AttachmentContentTransferEncoding::Base64)
-                    .content_id(picture.name)
+                    .content_id(&*picture.name)
                     .file_name(format!("{}.png", picture.name));
                 attachment.build()
             });
@@ -204,7 +238,7 @@ impl Mailer {
             what: error.into(),
             may_be_sent: false,
         })?;
-        let destination = Destination::builder().set_to_addresses(Some(self.recipients.0.clone())).build();
+        let destination = Destination::builder().set_to_addresses(Some(recipients.0.clone())).build();
         let from = format!("{} <{}>", encoded_words(&mail.from), self.sender);
         let sending =
             self.client.send_email().set_configuration_set_name(self.configuration_set.clone()).content(content);
@@ -324,7 +358,7 @@ mod tests {
             recipients: "a@example.com".parse().unwrap(),
             configuration_set: None,
         };
-        let picture = Picture { name: "days", png: Vec::new() };
+        let picture = Picture { name: "days".into(), png: Vec::new() };
         let [from, subject, text, html] = ["A", "B", "C", "D"].map(str::to_owned);
         let error = mailer.send(&Mail { from, subject, text, html, pictures: vec![picture] }).await.unwrap_err();
         assert!(!error.may_be_sent, "{error}");

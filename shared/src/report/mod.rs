@@ -1,5 +1,6 @@
 //! What operators get by mail.
 //!
+//! * [`latest`] - the latest mail, to look at and to send as a test
 //! * [`last_look`] - how a month's figures stood when they were last looked at
 //! * [`mail`] - mail through SES
 //! * [`reports`] - what is done once although it is started at least once: the mail of a day, a warning of a month
@@ -7,6 +8,7 @@
 //! * [`stack`] - whose mail it is
 
 pub mod last_look;
+pub mod latest;
 pub mod mail;
 pub mod quota_warning;
 pub mod reports;

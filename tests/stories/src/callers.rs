@@ -353,7 +353,7 @@ fn every_refusal_of_a_credential_costs_the_same_and_says_the_same() {
 }
 
 /// Every call of the operators' API, and the scopes that it needs.
-const CALLS: [(&str, &str, &[&str]); 25] = [
+const CALLS: [(&str, &str, &[&str]); 27] = [
     ("GET", "/switches", &["read"]),
     ("PUT", "/switches/finish", &["operate"]),
     ("GET", "/audit?kind=switch", &["read"]),
@@ -376,6 +376,8 @@ const CALLS: [(&str, &str, &[&str]); 25] = [
     ("GET", "/links/M-1", &["links"]),
     ("DELETE", "/links/M-1", &["unlink"]),
     ("GET", "/quota", &["read"]),
+    ("GET", "/reports/preview", &["read"]),
+    ("POST", "/reports/test-mail", &["operate"]),
     ("GET", "/sobot/tasks", &["read"]),
     ("GET", "/sobot/records", &["read"]),
     ("GET", "/console", &[]),

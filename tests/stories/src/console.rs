@@ -20,7 +20,7 @@ use crate::{an_hour_ago, id, story, story_alone, user};
 /// What a customer or a shop may write.
 const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>";
 /// Every page of it.
-const VIEWS: [&str; 7] = ["overview", "deliveries", "order", "dead-letters", "customer", "sobot", "audit"];
+const VIEWS: [&str; 8] = ["overview", "deliveries", "order", "dead-letters", "customer", "report", "sobot", "audit"];
 
 fn installed(test: &str) -> Option<(PathBuf, PathBuf)> {
     let installed = browser::installed();

@@ -438,6 +438,20 @@ fn a_mail_whose_sending_was_not_answered_is_sent_once_more_and_says_so() {
 }
 
 #[test]
+fn a_slow_ses_has_its_time_and_sends_one_mail() {
+    story_alone(&[], async |stand| {
+        // Longer than any other call of a function may take.
+        let slow = Fault::Delay(std::time::Duration::from_secs(6));
+        let slow = stand.aws.tap().inject(slow, "POST /v2/email/outbound-emails", "", 1);
+        let event = json!({ "scheduledTime": "2026-09-08T01:00:00Z" });
+        assert_eq!(report(&stand, event.clone()).await["report"], "sent");
+        assert_eq!(report(&stand, event).await["report"], "already_sent");
+        let [mail] = &reports(&stand).await[..] else { panic!("one mail") };
+        assert!(!mail.text.contains(MAY_BE_A_REPEAT) && slow.hits() == 1, "{}", mail.text);
+    });
+}
+
+#[test]
 fn a_mail_that_is_never_answered_goes_out_twice_at_most() {
     story_alone(&[], async |stand| {
         let event = json!({ "scheduledTime": "2026-09-08T01:00:00Z" });
@@ -834,8 +848,7 @@ fn a_credential_of_sobots_that_is_used_twice_is_named() {
         assert!(detail.contains("another stack") && detail.contains("Several stacks"), "{detail}");
         assert_eq!(report(&stand, json!({ "date": today().to_string() })).await["report"], "sent");
         let mail = reports(&stand).await.pop().expect("a mail");
-        let todo =
-            "- 缺少数据：群发任务、失败记录（智齿的访问令牌刚签发就已失效：另有系统在使用同一组 appId 和 appKey）";
+        let todo = "- 缺少数据：群发任务、失败记录、群发的送达与已读（智齿的访问令牌刚签发就已失效：另有系统在使用同一组 appId 和 appKey）";
         assert!(mail.text.lines().any(|line| line == todo), "{}", mail.text);
         assert_eq!(stand.sobot.tokens_issued(), 0, "no storm of tokens");
     });
@@ -859,7 +872,7 @@ fn a_stack_without_sobot_does_not_look_broken() {
         assert_eq!(report(&stand, json!({ "date": date.to_string() })).await["report"], "sent");
         let mail = reports(&stand).await.pop().expect("a mail");
         assert_eq!(mass_sends(&mail), ["群发任务：暂缺", "失败记录：暂缺"]);
-        let told = "- 缺少数据：群发任务、失败记录（智齿的凭据缺失或有误）";
+        let told = "- 缺少数据：群发任务、失败记录、群发的送达与已读（智齿的凭据缺失或有误）";
         assert!(mail.text.lines().any(|line| line == told), "{}", mail.text);
         assert!(stand.aws.logs("daily-report").contains("field appKey is missing"), "the log says which");
     });

@@ -12,6 +12,7 @@
 //! * [`crashes`] - processes killed, AWS failing at each step
 //! * [`writes`] - what may come between a store and its table: a lost answer, a transaction, an error
 //! * [`daily_report`] - the mail at nine, and the warning before the quota is gone
+//! * [`report_preview`] - the latest mail in the console, and as a test
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`login_browser`] - what the customer sees of it in a real browser
@@ -77,6 +78,7 @@ mod people;
 mod permissions;
 mod problems;
 mod recipients;
+mod report_preview;
 mod resends;
 mod retries;
 mod routes;

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{an_hour_ago, id, now_ms, story, story_alone, user};
 
 /// Every call that needs an operator's key, each in a form that would be answered otherwise.
-const CALLS: [(&str, &str); 16] = [
+const CALLS: [(&str, &str); 18] = [
     ("GET", "/switches"),
     ("PUT", "/switches/finish"),
     ("GET", "/audit?kind=switch"),
@@ -36,6 +36,8 @@ const CALLS: [(&str, &str); 16] = [
     ("GET", "/users/U0123456789abcdef0123456789abcdef/messages/1/content"),
     ("DELETE", "/links/m1?reason=x"),
     ("GET", "/quota"),
+    ("GET", "/reports/preview"),
+    ("POST", "/reports/test-mail"),
     ("GET", "/sobot/tasks"),
     ("GET", "/sobot/records"),
 ];
@@ -694,7 +696,7 @@ fn a_picture_that_line_has_is_opened_and_who_opened_it_is_noted() {
             stand.operate("GET", &path(&customer, id), None).await.assert_problem(code);
         }
         assert_eq!(stand.operate("GET", &path(&other, picture), None).await.status, 404, "it is somebody else's");
-        assert_eq!(wrong_fields(&stand.operate("GET", &path(&customer, "x"), None).await), ["messageId"]);
+        assert_eq!(wrong_fields(&stand.operate("GET", &path(&customer, "x.jpg"), None).await), ["messageId"]);
 
         let listed = get(&stand, &format!("/users/{customer}/messages")).await;
         let with_error = |one: &&Value| one["mediaError"] == "gone_from_line";

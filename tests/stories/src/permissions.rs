@@ -191,6 +191,8 @@ async fn drive_operations(stand: &Stand) {
     };
     call(200, "GET", "/quota", None).await;
     call(200, "GET", "/sobot/tasks", None).await;
+    call(200, "GET", "/reports/preview", None).await;
+    call(200, "POST", "/reports/test-mail", why(json!({ "to": "operator@example.com" }))).await;
     call(200, "GET", "/days/today", None).await;
     call(200, "PUT", "/switches/all", why(json!({ "enabled": true }))).await;
     call(200, "GET", "/audit?kind=switch", None).await;

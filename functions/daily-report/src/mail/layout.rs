@@ -120,13 +120,31 @@ pub(super) fn as_html(subject: &str, headline: &[String], sections: &[Section], 
     html
 }
 
+/// As HTML, where an order's id or a date is not broken at its hyphens: on a phone it must be read, and copied, whole.
+fn unbroken(text: &str) -> String {
+    // Longer ones would be wider than a phone.
+    const MAX_LENGTH: usize = 28;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let mut html = String::new();
+    for piece in text.split_inclusive(|c| !is_part(c)) {
+        let name = piece.trim_end_matches(|c| !is_part(c));
+        let is_name = name.contains('-') && name.contains(|c: char| c.is_ascii_digit()) && name.len() <= MAX_LENGTH;
+        let _ = match is_name {
+            true => write!(html, "<span style=\"white-space:nowrap\">{name}</span>"),
+            false => write!(html, "{}", escaped(name)),
+        };
+        html += &escaped(&piece[name.len()..]);
+    }
+    html
+}
+
 fn write_html(html: &mut String, part: &Part) {
     match part {
         Part::Line(line) => {
-            let _ = writeln!(html, "<p>{}</p>", escaped(line));
+            let _ = writeln!(html, "<p>{}</p>", unbroken(line));
         }
         Part::Note(line) => {
-            let _ = writeln!(html, "<p class=\"note\">{}</p>", escaped(line));
+            let _ = writeln!(html, "<p class=\"note\">{}</p>", unbroken(line));
         }
         Part::Picture { name, instead } => {
             let _ = writeln!(
@@ -145,7 +163,7 @@ fn write_html(html: &mut String, part: &Part) {
             });
             let under = place.chain(runbook);
             let under = under.collect::<Vec<_>>().join(" · ");
-            let text = escaped(&todo.text);
+            let text = unbroken(&todo.text);
             let _ = match under.is_empty() {
                 true => writeln!(html, "<li>{text}</li>"),
                 false => writeln!(html, "<li>{text}<br/><span class=\"note\">{under}</span></li>"),

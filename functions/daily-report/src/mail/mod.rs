@@ -66,7 +66,7 @@ impl Edition<'_> {
             .chain([Section { heading: None, parts: vec![source] }])
             .collect();
         let text = as_text(&headline, &sections);
-        let pictures = self.chart().into_iter().map(|png| Picture { name: CHART, png }).collect();
+        let pictures = self.chart().into_iter().map(|png| Picture { name: CHART.into(), png }).collect();
         let html = as_html(&subject, &headline, &sections, self.language);
         Mail { from: self.title(), subject, text, html, pictures }
     }

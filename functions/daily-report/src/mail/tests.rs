@@ -81,7 +81,7 @@ fn ordinary(date: Date) -> Figures {
                 kinds: 1,
                 named: vec![Failure { task: "秋季活动".to_owned(), error_code: "999999".to_owned(), count: 20 }],
             }),
-            reach_missing: None,
+            reach: Source::Known(Reach { delivered: 1_150, read: 803 }),
         }),
         broadcasts: Vec::new(),
         days_without_report: Vec::new(),
@@ -134,7 +134,7 @@ fn everything_wrong(date: Date) -> Figures {
             kinds: 21,
             named: vec![Failure { task: "<走查>".to_owned(), error_code: "999999".to_owned(), count: 2 }],
         }),
-        reach_missing: None,
+        reach: Source::Missing(Why::SharedCredential),
     });
     figures.usage = Source::Known(None);
     let suppressed = |address: &str, complained| {
@@ -272,7 +272,7 @@ fn a_balance_is_never_negative_and_may_be_unlimited() {
 fn each_list_of_sobot_may_fail_alone() {
     let stack = stack();
     let text = |tasks, failures| {
-        let mass_sends = Some(MassSends { tasks, failures, reach_missing: None });
+        let mass_sends = Some(MassSends { tasks, failures, reach: Source::Known(Reach::default()) });
         let figures = Figures { mass_sends, ..ordinary(DATE) };
         Edition { language: Language::En, ..edition(&figures, None, DATE, &stack) }.mail().text
     };

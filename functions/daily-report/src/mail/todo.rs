@@ -196,7 +196,7 @@ impl Edition<'_> {
         if let Some(sends) = &figures.mass_sends {
             missing.push((words.tasks.to_owned(), why(&sends.tasks)));
             missing.push((words.failures.to_owned(), why(&sends.failures)));
-            missing.push((names.reach.to_owned(), sends.reach_missing.as_ref()));
+            missing.push((names.reach.to_owned(), why(&sends.reach)));
             let partly = |name: &str| fill(names.partly, &[("name", &name)]);
             let tasks = sends.tasks.known().and_then(|tasks| tasks.incomplete.as_ref()?.why.as_ref());
             let failures = sends.failures.known().and_then(|failures| failures.incomplete.as_ref()?.why.as_ref());

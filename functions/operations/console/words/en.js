@@ -340,8 +340,19 @@ const EN = {
   "grant.token_expired":
     "Member {id} is unlinked. The login is more than 90 days old: only the user can end the grant, in LINE.",
 
+  "report": "Daily report",
+  "report.text": "The latest mail as it was made, whether or not it went out; LINE and Sobot are not asked again.",
+  "report.mail": "The latest mail",
+  "report.none": "No report has been made yet.",
+  "report.to": "Send to",
+  "report.test": "Send a test mail",
+  "report.do": "Send",
+  "report.ask": "Send the latest mail to {to} as a test?",
+  "report.ask.text": "Its subject says that it is a test. It goes to this one recipient, and no report is begun.",
+  "report.sent": "A test mail is on its way to {to}.",
+
   "sobot.title": "Mass sends of Sobot",
-  "sobot.text": "Sobot's figures of this moment; its days are GMT+8.",
+  "sobot.text": "Sobot's figures of this moment; its days are those of UTC+8.",
   "tasks": "Tasks",
   "tasks.idle": "Choose dates, or none for the range that Sobot takes by default.",
   "tasks.none": "There is no mass send.",
@@ -384,6 +395,7 @@ const EN = {
   "kind.link": "Linked by a login",
   "kind.read": "Looked at",
   "kind.erase": "Forgot",
+  "kind.test_mail": "Test mail",
   "audit.at": "When ({zone})",
   "audit.by": "Who",
   "audit.subject": "What",

@@ -32,7 +32,9 @@ function detailOf({ kind, detail }) {
   }
   const entries = Object.entries(detail ?? {});
   return entries.length > 0
-    ? entries.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ")
+    ? entries.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(
+      t("comma"),
+    )
     : "—";
 }
 

@@ -38,10 +38,13 @@ function detailOf({ kind, detail }) {
     : "—";
 }
 
-function openAudit() {
+function openAudit(kind) {
+  if ([...$("kind").options].some(({ value }) => value === kind)) {
+    $("kind").value = kind;
+  }
   auditPart.open({ kind: $("kind").value });
 }
 
 VIEWS["audit"] = { word: "audit", open: openAudit };
 
-$("kind").addEventListener("change", openAudit);
+$("kind").addEventListener("change", () => go(`#audit=${$("kind").value}`));

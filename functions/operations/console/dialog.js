@@ -23,7 +23,7 @@ const dialog = {
   },
 
   draw() {
-    const { confirm, doing, forced, danger } = this.wanted;
+    const { confirm, doing = "loading", forced, danger } = this.wanted;
     $("dialog-twice").hidden = !this.twice;
     $("dialog-confirm").textContent = t(this.busy ? doing : this.twice ? forced : confirm);
     $("dialog-confirm").className = danger || this.twice ? "danger-main" : "main";

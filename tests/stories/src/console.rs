@@ -573,8 +573,11 @@ fn an_operator_opens_a_picture_saves_all_that_is_kept_and_forgets_the_customer()
             assert_eq!(browser.run("return document.querySelectorAll('#messages li button').length").await?, 1);
             show(&browser, "media").await?;
 
+            browser.press("button", "See the orders").await?;
+            browser.wait_for_text("#user-orders", "No orders.").await?;
+
             // Who asks gets all of it in one file, and is forgotten after a second thought.
-            browser.click("#messages section .foot button").await?;
+            browser.click("#messages section .foot button:nth-of-type(2)").await?;
             browser.wait_for_text("#status", "Saved as a file: 0 orders and 2 events.").await?;
             assert_eq!(browser.run("return window.saved[1][0]").await?, "application/json");
             browser.click("#messages section .foot .danger").await?;
@@ -591,7 +594,7 @@ fn an_operator_opens_a_picture_saves_all_that_is_kept_and_forgets_the_customer()
             browser.run("document.querySelector('#member-id').value = ''").await?;
             browser.write("Member ID", "M-nobody").await?;
             browser.click("#member-form button").await?;
-            browser.wait_for_text("#member-found", "No orders of this member.").await?;
+            browser.wait_for_text("#member-found", "No orders.").await?;
             browser.click("#member-found .foot button").await?;
             browser.wait_for_text("#status", "Saved as a file: 0 orders and 0 events.").await?;
             keeps_no_key(&browser, &stand.operator_key).await?;

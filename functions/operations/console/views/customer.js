@@ -26,6 +26,11 @@ const messagesPart = pagedPart("messages", {
         { class: "foot" },
         el("button", {
           type: "button",
+          click: () => userOrdersPart.open({ path: `/users/${first.lineUserId}/orders` }),
+        }, t("orders.show")),
+        " ",
+        el("button", {
+          type: "button",
           click: (event) => whileBusy(event.currentTarget, "saving", savePerson(`/users/${first.lineUserId}`)),
         }, t("person.save")),
         " ",
@@ -154,17 +159,30 @@ function loadUser(user) {
     messagesPart.fail(new Trouble(0, () => t("user.wrong")));
     return;
   }
+  userOrdersPart.forget();
   messagesPart.open({ path: `/users/${user}/messages` });
 }
+
+/** A person's orders. */
+function ordersTable(all) {
+  const heads = [column(t("order.id")), column(t("state")), column(t("arrived", { zone: zone() }))];
+  const rows = all.map((one) => [orderLink(one.orderId), stateOf(one), time(one.createdAt)]);
+  return rows.length > 0 ? marked(table(t("orders.caption"), heads, rows)) : [];
+}
+
+const userOrdersPart = pagedPart("user-orders", {
+  path: ({ path }) => path,
+  items: "orders",
+  none: () => t("orders.none"),
+  draw: ({ all }) => ordersTable(all),
+});
 
 const memberPart = pagedPart("member-found", {
   idle: "member.idle",
   path: ({ path }) => path,
   items: "orders",
-  none: () => t("member.no.orders"),
+  none: () => t("orders.none"),
   draw({ first, all }) {
-    const heads = [column(t("order.id")), column(t("state")), column(t("arrived", { zone: zone() }))];
-    const rows = all.map((one) => [orderLink(one.orderId), stateOf(one), time(one.createdAt)]);
     const path = `/members/${encodeURIComponent(first.memberId)}`;
     const button = (word, click, name) => el("button", { type: "button", class: name, click }, t(word));
     return [
@@ -190,7 +208,7 @@ const memberPart = pagedPart("member-found", {
         button("person.save", (event) => whileBusy(event.currentTarget, "saving", savePerson(path))),
         button("forget.ask", () => askForget(path, first.memberId), "danger"),
       ),
-      rows.length > 0 ? marked(table(t("member.orders"), heads, rows)) : [],
+      ordersTable(all),
     ];
   },
 });
@@ -286,6 +304,7 @@ function askForget(path, id) {
       const done = t("forget.done", { deliveries: number(count.deliveries), events: number(count.events) });
       say(value.grant ? `${done} ${t(`grant.${value.grant}`, { id: value.memberId })}` : done);
       messagesPart.forget();
+      userOrdersPart.forget();
       memberPart.forget();
       $("user-id").value = "";
       $("member-id").value = "";

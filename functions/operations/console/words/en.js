@@ -336,6 +336,9 @@ const EN = {
   "linked.member": "Linked member",
   "events.none": "No record of this user: nothing was received, or it is past retention.",
   "events.list": "Messages and actions, latest first",
+  "orders.show": "See the orders",
+  "orders.caption": "Orders, latest first",
+  "orders.none": "No orders.",
   "event.unsent": "Unsent by the user, {time}; the content has been deleted.",
   "event.verified": "signed by LINE",
   "event.unverified": "without LINE's signature",
@@ -367,8 +370,6 @@ const EN = {
   "member.idle": "Enter a member ID to see the link and the orders. Looking is logged under your name.",
   "member.unlinked": "not linked",
   "member.since": "Linked since",
-  "member.orders": "This member's orders, latest first",
-  "member.no.orders": "No orders of this member.",
   "unlink.text":
     "Revokes the LINE Login permission, then removes the link. The member's orders are not notified until they log in again.",
   "unlink.ask": "Unlink…",

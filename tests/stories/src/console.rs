@@ -326,6 +326,9 @@ fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
         let is_exhausted = |record: &DeliveryRecord| record.progress.is_exhausted();
         stand.wait_for_record(id(&exhausted), "exhausted", is_exhausted).await;
         wait_for_letter(&stand, "push-retry", id(&exhausted)).await;
+        let queue = stand.aws.output("DailyReportDeadLetterQueueUrl");
+        let report = json!({ "scheduledTime": "2026-09-08T01:00:00Z" }).to_string();
+        stand.sqs.send_message().queue_url(queue).message_body(report).send().await.expect("put");
         let rows = |count: usize| format!("document.querySelectorAll('#list tbody tr').length === {count}");
         let tour = async {
             let browser = Browser::start_on(&installed, "en-US", Screen::DESK).await?;
@@ -333,6 +336,7 @@ fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
             unlock(&browser, &stand.operator_key).await?;
             for need in [
                 "Dead letters, Message retries: 1",
+                "Dead letters, Daily reports: 1",
                 "Last 14 days: every retry failed for 1",
                 "Last 14 days: for 1 it is not known",
                 "Today and yesterday: 3 failed (Refused by LINE)",
@@ -340,8 +344,8 @@ fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
             ] {
                 browser.wait_for_text("#needs", need).await?;
             }
-            browser.wait_for_text("#tally-overview", "5").await?;
-            browser.wait_for_text("#tally-dead", "1").await?;
+            browser.wait_for_text("#tally-overview", "6").await?;
+            browser.wait_for_text("#tally-dead", "2").await?;
             browser.wait_for_text("#where", "An account · ").await?;
             browser.wait_for_text("#where", " · Taiwan").await?;
             browser.press("link", "Today and yesterday: 3 failed (Refused by LINE)").await?;
@@ -349,9 +353,9 @@ fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
             show(&browser, "needs-list").await?;
 
             // The failed ones are those that are counted, expired and all; the runbook is at hand.
-            browser.press("link", "Overview (5 to do)").await?;
-            browser.click("#needs li:nth-child(2) summary").await?;
-            browser.wait_for_text("#needs li:nth-child(2) .runbook", "POST /dead-letters/redrive").await?;
+            browser.press("link", "Overview (6 to do)").await?;
+            browser.click("#needs li:nth-child(3) summary").await?;
+            browser.wait_for_text("#needs li:nth-child(3) .runbook", "POST /dead-letters/redrive").await?;
             show(&browser, "needs").await?;
             browser.click("#today .tile.failed .count a").await?;
             browser.wait_until(&rows(5)).await?;
@@ -396,6 +400,14 @@ fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
             unlock(&browser, &stand.operator_key).await?;
             browser.wait_until(&rows(5)).await?;
             assert_eq!(browser.run("return document.querySelector('#count').value").await?, "failed");
+
+            // A report's letter says how the report is run again: where it lies, with its date filled in.
+            browser.run("location.hash = '#dead-letters=daily-report'").await?;
+            browser.click("#dead td details + details summary").await?;
+            browser.wait_for_text("#dead td details + details", r#"--payload '{"date": "2026-09-08"}'"#).await?;
+            show(&browser, "report-letter").await?;
+            browser.run("history.back()").await?;
+            browser.wait_until(&rows(5)).await?;
 
             // An order of a member without a LINE user leads to the member.
             browser.press("link", id(&unlinked)).await?;

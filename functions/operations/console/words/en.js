@@ -327,7 +327,6 @@ const EN = {
   "discard.done": "The dead letter has been discarded.",
   "discard.done.order": "The dead letter has been discarded. Order {id} is now: {state}.",
 
-  "customer.title": "LINE user",
   "customer.idle": "Enter a LINE user ID to see the user's messages and actions.",
   "user.id": "LINE user ID",
   "user.wrong": "A LINE user ID is U and 32 lower-case hexadecimal digits; a group's begins with C, a room's with R.",

@@ -326,7 +326,6 @@ const JA = {
   "discard.done": "デッドレターを破棄しました。",
   "discard.done.order": "デッドレターを破棄しました。注文{id}の現在の状態：{state}。",
 
-  "customer.title": "LINEユーザー",
   "customer.idle": "LINEユーザーIDを入力すると、そのユーザーのメッセージと操作を確認できます。",
   "user.id": "LINEユーザーID",
   "user.wrong": "LINEユーザーIDはUと小文字16進数32文字です。グループはC、トークルームはRで始まります。",

@@ -311,7 +311,6 @@ const ZH_CN = {
   "discard.done": "死信已删除。",
   "discard.done.order": "死信已删除。订单 {id} 现在的状态：{state}。",
 
-  "customer.title": "LINE 用户",
   "customer.idle": "输入 LINE 用户 ID，查看该用户的消息与操作。",
   "user.id": "LINE 用户 ID",
   "user.wrong": "LINE 用户 ID 是 U 加 32 个小写十六进制字符；群组以 C 开头，聊天室以 R 开头。",

@@ -1,8 +1,17 @@
 // The operations API, at the origin of the page.
 
 const TIMEOUT = 30_000;
+const A_LITTLE = 1500;
 // The page is at {base}/console, whatever the base is.
 const BASE = location.pathname.replace(/\/console\/?$/, "");
+
+let calls = 0;
+
+/** Something moves while calls are under way: the style waits a moment before it shows it. */
+function count(more) {
+  calls += more;
+  document.documentElement.toggleAttribute("data-busy", calls > 0);
+}
 
 /** Calls; a file is handed over as it is, everything else is JSON. */
 async function call(path, { method = "GET", query = {}, body, file = false } = {}) {
@@ -24,6 +33,7 @@ async function call(path, { method = "GET", query = {}, body, file = false } = {
   let status = 0;
   let text = "";
   let received;
+  count(1);
   try {
     const answer = await fetch(url, {
       method,
@@ -48,6 +58,7 @@ async function call(path, { method = "GET", query = {}, body, file = false } = {
     const why = limit.signal.aborted ? "error.timeout" : "error.network";
     throw new Trouble(0, () => (method === "GET" ? t(why) : `${t(why)} ${t("error.unsure")}`));
   } finally {
+    count(-1);
     clearTimeout(timer);
     held.signal.removeEventListener("abort", end);
   }
@@ -78,5 +89,21 @@ async function call(path, { method = "GET", query = {}, body, file = false } = {
   throw new Trouble(status, words, value);
 }
 
-const get = async (path, query) => (await call(path, { query })).value;
+/** Reads; once more a little later where the service had a bad moment, or was asked too much at once. */
+async function get(path, query) {
+  const held = session;
+  try {
+    return (await call(path, { query })).value;
+  } catch (trouble) {
+    if (!(trouble instanceof Trouble) || ![429, 503].includes(trouble.status)) {
+      throw trouble;
+    }
+    await new Promise((resolve) => setTimeout(resolve, A_LITTLE));
+    if (held.signal.aborted) {
+      throw new Gone();
+    }
+    return (await call(path, { query })).value;
+  }
+}
+
 const asList = (value) => (Array.isArray(value) ? value : []);

@@ -23,9 +23,9 @@ const dialog = {
   },
 
   draw() {
-    const { confirm, forced, danger } = this.wanted;
+    const { confirm, doing = "loading", forced, danger } = this.wanted;
     $("dialog-twice").hidden = !this.twice;
-    $("dialog-confirm").textContent = this.busy ? t("loading") : t(this.twice ? forced : confirm);
+    $("dialog-confirm").textContent = t(this.busy ? doing : this.twice ? forced : confirm);
     $("dialog-confirm").className = danger || this.twice ? "danger-main" : "main";
     $("dialog-confirm").disabled = this.busy;
     $("dialog-cancel").disabled = this.busy;
@@ -107,6 +107,12 @@ whenLocked(() => {
 });
 
 $("dialog-form").addEventListener("submit", (event) => dialog.confirm(event));
+$("dialog-form").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    $("dialog-form").requestSubmit();
+  }
+});
 $("dialog-cancel").addEventListener("click", () => dialog.close());
 $("dialog").addEventListener("cancel", (event) => {
   if (dialog.busy) {

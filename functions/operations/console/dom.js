@@ -78,6 +78,20 @@ function pretty(value) {
   return el("pre", { tabindex: "0" }, typeof value === "string" ? value : JSON.stringify(value, null, 2));
 }
 
+/** A state in a mark, a word and a colour. */
+const badge = (state) =>
+  el(
+    "span",
+    { class: `badge ${state in MARKS ? state : ""}` },
+    el("span", { "aria-hidden": "true" }, MARKS[state] ?? "•"),
+    " ",
+    named("state", state),
+  );
+
+/** The same with its reason, as one cell of a table. */
+const stateOf = ({ delivery, reason }) =>
+  el("div", {}, badge(delivery), reason ? el("p", {}, named("reason", reason)) : null);
+
 /** Fills a list with names of the API, after "all"; what is chosen stays. Its id is the group of the names' words. */
 function drawChoice(id, names) {
   const chosen = $(id).value;
@@ -93,6 +107,32 @@ function onSubmit(id, handle) {
   });
 }
 
+const working = new WeakSet();
+
+/** While this goes on its button says so, and cannot be pressed once more. It keeps the focus. */
+async function whileBusy(button, words, work) {
+  const was = button.textContent;
+  working.add(button);
+  button.setAttribute("aria-disabled", "true");
+  button.textContent = t(words);
+  try {
+    return await work;
+  } finally {
+    working.delete(button);
+    button.removeAttribute("aria-disabled");
+    button.textContent = button.dataset.t ? t(button.dataset.t) : was;
+  }
+}
+
+// A click on a button that is at it already does nothing.
+addEventListener("click", (event) => {
+  const button = event.target.closest?.("button");
+  if (button && working.has(button)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+}, { capture: true });
+
 /** Tells what came of something; quietly: only to those who listen to the page. */
 function say(text, { quietly = false } = {}) {
   const status = $("status");
@@ -103,9 +143,19 @@ function say(text, { quietly = false } = {}) {
     status.textContent = text;
   });
   clearTimeout(say.timer);
-  say.timer = setTimeout(() => {
-    status.textContent = "";
-  }, 12_000);
+  say.timer = setTimeout(hush, 12_000);
+}
+
+function hush() {
+  $("status").textContent = "";
+}
+
+/** Hands a file to the browser, which saves it: nothing that a customer sent is shown as a part of this page. */
+function save({ value: file }, name) {
+  const address = URL.createObjectURL(file);
+  el("a", { href: address, download: name }).click();
+  // The browser needs it until the file is written.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 const FOCUSABLE = "a, button, summary, [tabindex]";

@@ -8,7 +8,11 @@ async function unlock(event) {
     return;
   }
   const typed = $("key").value.trim();
-  $("key").value = "";
+  const isToBeKept = $("keep").checked;
+  // A password manager takes a key out of its field once it was accepted.
+  if (!isToBeKept) {
+    $("key").value = "";
+  }
   gateWords = typed === "" ? "gate.empty" : /^[\x21-\x7e]+$/.test(typed) ? null : "gate.characters";
   if (gateWords !== null) {
     showGate();
@@ -22,6 +26,9 @@ async function unlock(event) {
   try {
     switches = await get("/switches");
     checking = false;
+    if (isToBeKept) {
+      await offerToPasswordManager(typed);
+    }
     unlocked();
   } catch (trouble) {
     checking = false;
@@ -36,14 +43,39 @@ async function unlock(event) {
   showGate();
 }
 
-function unlocked() {
+/** The browser's own question, where it has one; others watch the form. The page itself keeps nothing. */
+async function offerToPasswordManager(password) {
+  if ("PasswordCredential" in globalThis) {
+    const id = $("key-name").value.trim() || t("title");
+    await navigator.credentials.store(new globalThis.PasswordCredential({ id, password })).catch(() => {});
+  }
+}
+
+/** Only a form with a name and a password is one that a password manager fills and keeps. */
+function letBeKept() {
+  const isToBeKept = $("keep").checked;
+  $("key-name-field").hidden = !isToBeKept;
+  $("key").autocomplete = isToBeKept ? "current-password" : "off";
+  $("gate-note").dataset.t = isToBeKept ? "gate.note.kept" : "gate.note";
+  $("gate-note").textContent = t($("gate-note").dataset.t);
+}
+
+async function unlocked() {
   gateWords = null;
-  chooseList("");
   show();
+  $("key").value = "";
   switchesPart.put(switches);
   drawBanner();
-  route(true);
+  lookAround({ first: true });
   probeSobot();
+  route(true);
+  const held = session;
+  await loadStack();
+  if (held === session && stack !== null) {
+    drawZones();
+    drawStack();
+    drawTitle();
+  }
 }
 
 function showGate() {
@@ -65,12 +97,12 @@ function show() {
     }
     $("gate-error").textContent = "";
     showGate();
-    document.title = t("title");
+    drawTitle();
   }
 }
 
 whenLocked((why, wasOpen) => {
-  for (const input of document.querySelectorAll("main input")) {
+  for (const input of document.querySelectorAll("main input:not([type=checkbox])")) {
     input.value = "";
   }
   $("status").textContent = "";
@@ -82,4 +114,5 @@ whenLocked((why, wasOpen) => {
 });
 
 $("gate-form").addEventListener("submit", unlock);
+$("keep").addEventListener("change", letBeKept);
 $("lock").addEventListener("click", () => lock("gate.locked"));

@@ -1,6 +1,6 @@
 // In which language the operator reads, and what things are called in it.
 
-const WORDS = { "zh-CN": ZH_CN, "en": EN };
+const WORDS = { "zh-CN": ZH_CN, "en": EN, "ja": JA };
 
 const primary = (tag) => tag.toLowerCase().split("-")[0];
 

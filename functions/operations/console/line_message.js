@@ -46,7 +46,7 @@ function buttonsTemplate(template, links) {
   return el(
     "div",
     { class: "bubble template" },
-    template.thumbnailImageUrl ? el("p", { class: "stand-in" }, "[image]") : null,
+    template.thumbnailImageUrl ? el("p", { class: "stand-in" }, t("content.image")) : null,
     template.title ? el("p", { class: "template-title" }, template.title) : null,
     el("p", { class: "template-text" }, template.text ?? ""),
     asList(template.actions).map((action) => el("p", { class: "template-action" }, actionLabel(action, links))),
@@ -102,5 +102,5 @@ function flexElement(node, links) {
       actionLabel(node.action, links),
     );
   }
-  return el("p", { class: "stand-in" }, ["filler", "spacer"].includes(node.type) ? "" : `[${node.type}]`);
+  return el("p", { class: "stand-in" }, ["filler", "spacer"].includes(node.type) ? "" : named("content", node.type));
 }

@@ -12,17 +12,32 @@ function setLanguage(wanted) {
   }
   drawChoice("reason", REASONS);
   drawChoice("queue", QUEUES);
-  $("where").textContent = location.host;
-  $("footer").textContent = t("zone", { zone: `${ZONE} (${zone()})` });
+  drawZones();
+  drawStack();
+  showTimes();
+  drawDeadTally();
+  drawBanner();
+  showGate();
+  drawTitle();
+}
+
+/** Everything with a time in it says it anew. */
+function showTimes() {
+  $("footer").textContent = t("zone", { zone: `${ZONES[chosenZone]} (${zone()})` });
   for (const one of parts) {
     one.show();
   }
+  drawListFields();
+}
+
+function chooseZone(wanted) {
+  chosenZone = wanted;
+  showTimes();
   drawBanner();
-  showGate();
-  document.title = isOpen() ? `${t(VIEWS[place().name].word)} · ${t("title")}` : t("title");
 }
 
 $("language").addEventListener("change", () => setLanguage($("language").value));
+$("zone").addEventListener("change", () => chooseZone($("zone").value));
 $("skip").addEventListener("click", (event) => {
   // Its hash would be taken for a view.
   event.preventDefault();

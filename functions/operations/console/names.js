@@ -15,6 +15,16 @@ const REASONS = [
   "unattended",
 ];
 
+/** As what a day counts its orders, and how those are asked for; `not_sent` is whatever did not go out. */
+const COUNTS = {
+  not_sent: { state: "pending,retrying,suppressed,failed,expired" },
+  failed: { state: "failed,expired" },
+  open: { state: "pending,retrying" },
+  suppressed: { state: "suppressed" },
+  sent: { state: "sent" },
+  retried: { retried: "true" },
+};
+
 const LETTERS = ["exhausted", "on_its_way", "left_over"];
 
 const QUEUES = ["push-retry", "inbox", "quota-warning", "daily-report"];

@@ -5,8 +5,11 @@ const parts = [];
 // What customers wrote goes with the key.
 whenLocked(() => parts.forEach((one) => one.forget()));
 
-/** A part that loads and draws itself: every state of it has words. Of two loads the later one counts. */
-function part(id, { draw, idle }) {
+/**
+ * A part that loads and draws itself: every state of it has words. Of two loads the later one counts. `dated`: it says
+ * of when it is.
+ */
+function part(id, { draw, idle, dated = false }) {
   const box = $(id);
   let turn = 0;
   let state = { is: "idle" };
@@ -17,10 +20,17 @@ function part(id, { draw, idle }) {
     if (state.is === "loading" && state.value === undefined) {
       return [note(t("loading"))];
     }
+    const drawn = () => [draw(state.value)].flat(Infinity);
     if (state.is === "trouble") {
-      return [troubleBox(state.trouble, state.again)];
+      const box = troubleBox(state.trouble, state.again);
+      // What was known last is better than nothing, and says of when it is.
+      return state.value === undefined
+        ? [box]
+        : [box, el("p", { class: "level reached" }, t("stale", { time: clock(state.at) })), ...drawn()];
     }
-    return [draw(state.value)].flat(Infinity);
+    return state.at && dated
+      ? [...drawn(), el("p", { class: "hint" }, t("as.of", { time: clock(state.at) }))]
+      : drawn();
   };
   const show = () => {
     box.setAttribute("aria-busy", String(state.is === "loading"));
@@ -29,6 +39,7 @@ function part(id, { draw, idle }) {
   const self = {
     show,
     value: () => state.value,
+    trouble: () => state.trouble,
     forget() {
       turn += 1;
       state = { is: "idle" };
@@ -37,7 +48,7 @@ function part(id, { draw, idle }) {
     /** Shows a value that came another way. */
     put(value) {
       turn += 1;
-      state = { is: "ready", value };
+      state = { is: "ready", value, at: state.at };
       show();
     },
     fail(trouble) {
@@ -48,7 +59,8 @@ function part(id, { draw, idle }) {
     /** `keep`: the old value stays until the new one is here. */
     async load(fetching, { keep = false } = {}) {
       const mine = ++turn;
-      state = { is: "loading", value: keep ? state.value : undefined };
+      const known = keep ? { value: state.value, at: state.at } : {};
+      state = { is: "loading", ...known };
       if (!keep || state.value === undefined) {
         show();
       } else {
@@ -57,7 +69,7 @@ function part(id, { draw, idle }) {
       try {
         const value = await fetching();
         if (mine === turn) {
-          state = { is: "ready", value };
+          state = { is: "ready", value, at: new Date().toISOString() };
           show();
         }
         return value;
@@ -66,7 +78,7 @@ function part(id, { draw, idle }) {
           console.error(trouble);
         }
         if (!(trouble instanceof Gone) && mine === turn) {
-          state = { is: "trouble", trouble, again: () => self.load(fetching) };
+          state = { is: "trouble", trouble, again: () => self.load(fetching, { keep: true }), ...known };
           show();
         }
         return undefined;
@@ -77,12 +89,12 @@ function part(id, { draw, idle }) {
   return self;
 }
 
-/** A part that shows a list page by page. `items` names the list in an answer. */
-function pagedPart(id, { path, items, draw, idle, none }) {
+/**
+ * A part that shows a list page by page. `items` names the list in an answer. `onMore`: what is done when it has grown.
+ */
+function pagedPart(id, { path, items, draw, idle, none, onMore = () => {} }) {
   let query = {};
-  const more = async (button, value) => {
-    button.disabled = true;
-    button.textContent = t("loading");
+  const more = async (value) => {
     try {
       const page = await get(path(query), { ...value.query, cursor: value.next });
       if (self.value() === value) {
@@ -92,6 +104,7 @@ function pagedPart(id, { path, items, draw, idle, none }) {
         const rows = $(id).querySelectorAll("[data-item]");
         (rows[before]?.querySelector("a, button") ?? $(`${id}-more`))?.focus();
         say(counted(self.value()), { quietly: true });
+        onMore(self.value());
       }
     } catch (trouble) {
       if (!(trouble instanceof Gone) && self.value() === value) {
@@ -108,7 +121,11 @@ function pagedPart(id, { path, items, draw, idle, none }) {
       if (value.all.length === 0 && !value.next) {
         return [first, note(none(value))];
       }
-      const button = el("button", { type: "button", id: `${id}-more`, click: () => more(button, value) }, t("more"));
+      const button = el("button", {
+        type: "button",
+        id: `${id}-more`,
+        click: () => whileBusy(button, "loading", more(value)),
+      }, t("more"));
       return [
         first,
         value.trouble ? troubleBox(value.trouble) : [],
@@ -116,12 +133,19 @@ function pagedPart(id, { path, items, draw, idle, none }) {
       ];
     },
   });
-  self.open = (wanted, { keep = false } = {}) => {
+  /** `rows`: how many of the list are wanted at least, where it has so many. An empty page is not the end of a list. */
+  self.open = (wanted, { keep = false, rows = 1 } = {}) => {
     query = wanted;
     return self.load(async () => {
       const sent = { ...wanted, path: undefined };
       const first = await get(path(wanted), sent);
-      return { first, query: sent, all: first[items], next: first.next };
+      const value = { first, query: sent, all: first[items], next: first.next };
+      while (value.next && value.all.length < rows) {
+        const page = await get(path(wanted), { ...sent, cursor: value.next });
+        value.all = [...value.all, ...page[items]];
+        value.next = page.next;
+      }
+      return value;
     }, { keep });
   };
   return self;

@@ -49,6 +49,7 @@ async function askResend(found, button) {
         posted ? correctionFields(posted) : null,
       ].filter(Boolean),
     confirm: "resend.do",
+    doing: "resend.doing",
     forced: "resend.force",
     twice: order.resend === "needs_force",
     send: async (reason, force) => {

@@ -19,11 +19,34 @@ function place() {
   return { name: Object.hasOwn(VIEWS, name) ? name : "overview", argument };
 }
 
+let shownView;
+
+/**
+ * The place of a list of orders: of which days or times, how they are counted, why. With `rows`, how many were shown;
+ * with `at`, from which order somebody went elsewhere.
+ */
+function listHash({ span = "", counted = "not_sent", reason = "", rows = "", at = "" }) {
+  const parts = [span, counted, reason, rows, encodeURIComponent(at)];
+  return `#deliveries=${parts.join("/").replace(/\/+$/, "")}`;
+}
+
+function drawTitle() {
+  const { name } = place();
+  document.title = isOpen()
+    ? [t(VIEWS[name].word), stack?.account ?? stack?.name, t("title")].filter(Boolean).join(" · ")
+    : t("title");
+}
+
 function route(first = false) {
   if (!isOpen()) {
     return;
   }
   const { name, argument } = place();
+  const isAnother = first || name !== shownView;
+  shownView = name;
+  if (isAnother && !first) {
+    hush();
+  }
   for (const view of document.querySelectorAll(".view")) {
     view.hidden = view.id !== `view-${name}`;
   }
@@ -33,10 +56,11 @@ function route(first = false) {
       link.setAttribute("aria-current", "page");
     }
   }
-  document.title = `${t(VIEWS[name].word)} · ${t("title")}`;
+  drawTitle();
   VIEWS[name].open(argument, first);
-  // A look-up within the view leaves the focus where the operator types.
-  if (!(name === "order" && document.activeElement?.id === "order-id")) {
+  // A look-up within the view leaves the focus where the operator is.
+  if (isAnother) {
+    $("scroller").scrollTop = 0;
     document.querySelector(`#view-${name} h2`).focus();
   }
 }

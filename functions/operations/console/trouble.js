@@ -42,14 +42,14 @@ function problemLink(problem) {
   return hash && hash !== location.hash ? el("p", {}, el("a", { href: hash, click: leave }, word)) : null;
 }
 
+/** Whatever was thrown, in words. */
+const troubleWords = (trouble) => (trouble instanceof Trouble ? trouble.words() : t("error.answer"));
+
 function troubleNodes(trouble) {
-  if (!(trouble instanceof Trouble)) {
-    return [el("span", {}, t("error.answer"))];
-  }
   const problem = trouble.problem ?? {};
   const wrong = Array.isArray(problem.errors) ? problem.errors : [];
   return [
-    el("span", {}, trouble.words()),
+    el("span", {}, troubleWords(trouble)),
     wrong.length > 0 ? el("ul", {}, wrong.map(wrongField)) : null,
     problemLink(problem),
   ].filter(Boolean);

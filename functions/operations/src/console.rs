@@ -1,7 +1,7 @@
 //! `GET /console`: the operators' page. One document out of the files of `console/`, with neither data nor key in it;
 //! its script calls the other routes with the key that the operator types.
 
-use std::io::Write as _;
+use std::{collections::BTreeMap, io::Write as _};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -10,11 +10,14 @@ use lambda_http::{
     Body, Request, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
+use serde_json::json;
 
 const HTML: &str = include_str!("../console/console.html");
 const STYLE: &str = include_str!("../console/console.css");
 const STYLE_PLACE: &str = "<!-- console.css -->";
 const SCRIPT_PLACE: &str = "<!-- the script -->";
+const RUNBOOK: &str = include_str!("../README.md");
+const RUNBOOK_PLACE: &str = "\"the runbook\"";
 
 macro_rules! script {
     ($($file:literal)*) => {
@@ -29,6 +32,7 @@ macro_rules! script {
 script! {
     "words/zh-CN.js"
     "words/en.js"
+    "words/ja.js"
     "language.js"
     "names.js"
     "dom.js"
@@ -36,11 +40,16 @@ script! {
     "session.js"
     "trouble.js"
     "api.js"
+    "stack.js"
+    "runbook.js"
     "part.js"
     "dialog.js"
     "router.js"
+    "csv.js"
     "resend.js"
     "line_message.js"
+    "views/overview/needs.js"
+    "views/overview/dead_counts.js"
     "views/overview/today.js"
     "views/overview/quota.js"
     "views/overview/switches.js"
@@ -88,6 +97,7 @@ impl Console {
         );
         let html = HTML
             .replace(STYLE_PLACE, &format!("<style>{STYLE}</style>"))
+            .replace(RUNBOOK_PLACE, &runbook())
             .replace(SCRIPT_PLACE, &format!("<script type=\"module\">{SCRIPT}</script>"));
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(html.as_bytes()).expect("memory takes it");
@@ -134,6 +144,17 @@ impl Console {
         }
         response
     }
+}
+
+/// What the runbook says under each heading that has a text of its own: JSON that cannot end the element it stands in.
+fn runbook() -> String {
+    let sections = RUNBOOK.split("\n## ").skip(1).flat_map(|chapter| chapter.split("\n### "));
+    let texts: BTreeMap<&str, &str> = sections
+        .filter_map(|section| section.split_once('\n'))
+        .map(|(heading, text)| (heading, text.trim()))
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    json!(texts).to_string().replace('<', "\\u003c")
 }
 
 #[cfg(test)]
@@ -193,8 +214,23 @@ mod tests {
     }
 
     #[test]
+    fn every_heading_that_the_console_names_is_one_of_the_runbook() {
+        let texts: BTreeMap<String, String> = serde_json::from_str(&runbook()).unwrap();
+        let named = |text: &str| text.contains(' ') && text.starts_with(char::is_uppercase);
+        let (_, headings) = SCRIPT.split_once("HEADING_OF_REASON").unwrap();
+        let (headings, _) = headings.split_once("function runbookWords").unwrap();
+        let headings: Vec<_> = headings.split('"').skip(1).step_by(2).filter(|text| named(text)).collect();
+        assert!(headings.len() > 8, "{headings:?}");
+        for heading in headings.into_iter().chain(["Quota", "Quota used up", "Failed deliveries"]) {
+            assert!(texts.contains_key(heading), "{heading}");
+        }
+        assert!(!runbook().contains('<'));
+    }
+
+    #[test]
     fn the_page_holds_its_script_and_style_once_and_nothing_from_elsewhere() {
-        assert_eq!([HTML.matches(STYLE_PLACE).count(), HTML.matches(SCRIPT_PLACE).count()], [1, 1]);
+        let places = [STYLE_PLACE, RUNBOOK_PLACE, SCRIPT_PLACE];
+        assert_eq!(places.map(|place| HTML.matches(place).count()), [1, 1, 1]);
         let page = Console::new().html;
         assert!(page.contains(SCRIPT) && page.contains(STYLE));
         for part in [HTML, STYLE, SCRIPT] {

@@ -413,7 +413,8 @@ impl Operations {
         let all = &self.dead_letters;
         let mut query = Query::of(request, &["queue", "limit", "cursor"]);
         let wanted = query.optional("queue", |name| all.find(name));
-        let limit = query.limit() as usize;
+        // With 0 nothing is received: a look at the queues changes nothing of their messages.
+        let limit = query.limit_from(0) as usize;
         let context = format!("dead letters {}", wanted.map_or("", |queue| queue.name));
         let after: Option<Position> = query.cursor(caller, &context);
         query.finish(Some(()))?;
@@ -425,7 +426,7 @@ impl Operations {
             let is_after = after.as_ref().filter(|after| after.queue == queue.name);
             passed |= is_after.is_some();
             let skipped = !passed || wanted.is_some_and(|wanted| wanted.name != queue.name);
-            if skipped || listable == 0 || next.is_some() {
+            if skipped || listable == 0 || limit == 0 || next.is_some() {
                 continue;
             }
             for letter in all.list(queue, listable).await.map_err(unavailable)? {

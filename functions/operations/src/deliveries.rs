@@ -31,7 +31,7 @@ const UNSUCCESSFUL: &str = "unsuccessful";
 
 impl Operations {
     pub(crate) async fn list_deliveries(&self, request: &Request, caller: &Caller) -> CallResult {
-        let mut query = Query::of(request, &["date", "from", "to", "state", "reason", "limit", "cursor"]);
+        let mut query = Query::of(request, &["date", "from", "to", "state", "reason", "retried", "limit", "cursor"]);
         if query.has("from") || query.has("to") {
             return self.search_deliveries(query, caller).await;
         }
@@ -40,6 +40,9 @@ impl Operations {
             State::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| one_of(State::ALL.map(State::name)))
         });
         let reason = query.optional("reason", reason);
+        if query.has("retried") {
+            query.wrong("retried", "needs from");
+        }
         let limit = query.limit();
         let names = (state.map_or("", State::name), reason.map_or("", Reason::name));
         let context = format!("deliveries {date} {} {}", names.0, names.1);
@@ -73,12 +76,13 @@ impl Operations {
         }
         let states = query.optional("state", states).unwrap_or_else(|| State::ALL.to_vec());
         let reason = query.optional("reason", reason);
+        let retried = query.optional("retried", |text| if text == "true" { Ok(()) } else { Err("must be true") });
         let limit = query.limit();
         // Without `to` the span grows from page to page, at the end that was read.
-        let context = format!("deliveries {from:?} {given_to:?} {states:?} {reason:?}");
+        let context = format!("deliveries {from:?} {given_to:?} {states:?} {reason:?} {retried:?}");
         let before = query.cursor(caller, &context);
         let from = query.finish(from)?;
-        let search = Search { from, to, states: &states, reason };
+        let search = Search { from, to, states: &states, reason, retried: retried.is_some() };
         let found = self.deliveries.search(search, limit as usize, before.as_ref()).await.map_err(unavailable)?;
         let deliveries: Vec<_> = found.deliveries.iter().map(summary_json).collect();
         let mut body = json!({ "from": rfc3339(from), "to": rfc3339(to), "deliveries": deliveries });
@@ -99,6 +103,7 @@ impl Operations {
             "sent": count.sent,
             "retried": count.retried,
             "open": count.open,
+            "exhausted": count.exhausted.count,
             "suppressed": count.suppressed,
             "failed": failed,
         });

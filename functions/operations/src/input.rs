@@ -150,8 +150,14 @@ impl Query {
 
     /// `limit`, 1 to 100.
     pub fn limit(&mut self) -> u32 {
+        self.limit_from(1)
+    }
+
+    /// `limit`, so much to 100.
+    pub fn limit_from(&mut self, least: u32) -> u32 {
         let limit = self.optional("limit", |text| {
-            text.parse().ok().filter(|limit| (1..=100).contains(limit)).ok_or("must be a number from 1 to 100")
+            let limit = text.parse().ok().filter(|limit| (least..=100).contains(limit));
+            limit.ok_or_else(|| format!("must be a number from {least} to 100"))
         });
         limit.unwrap_or(50)
     }

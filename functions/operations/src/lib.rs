@@ -18,6 +18,7 @@ pub mod people;
 pub mod quota;
 pub mod reports;
 pub mod sobot;
+pub mod stack;
 pub mod switches;
 
 use std::{convert::Infallible, sync::Arc};
@@ -43,7 +44,7 @@ use shared::{
     sobot::account::SobotAccount,
 };
 
-use crate::{console::Console, dead_letters::DeadLetterQueues};
+use crate::{console::Console, dead_letters::DeadLetterQueues, stack::Stack};
 
 const NO_KEY: &str = "Send an operator's key as Authorization: Bearer <key>.";
 /// The answer to a route that API Gateway has and this function has not.
@@ -91,8 +92,8 @@ pub struct Operations {
     pub mailer: Mailer,
     /// The language of the mails.
     pub report_language: Language,
-    /// The stack's name.
-    pub stack: String,
+    /// Which stack it is.
+    pub stack: Stack,
     /// Which hosts a button may open.
     pub detail_hosts: DetailHosts,
     /// The operators' page.
@@ -211,6 +212,7 @@ impl Operations {
             "GET /members/{memberId}/orders" => self.list_member_orders(request, caller).await,
             "GET /links/{memberId}" => self.show_link(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
+            "GET /stack" => self.describe_stack(request).await,
             "GET /quota" => self.read_quota(request).await,
             "GET /reports/preview" => self.preview_report(request).await,
             "POST /reports/test-mail" => self.send_test_mail(request, caller).await,

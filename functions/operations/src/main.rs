@@ -6,6 +6,7 @@ use operations::{
     console::Console,
     dead_letters::{DeadLetterQueue, DeadLetterQueues, INBOX, PUSH_RETRY},
     media,
+    stack::Stack,
 };
 use shared::{
     audit::Audit,
@@ -75,7 +76,6 @@ async fn main() -> Result<(), Error> {
         reports: Reports::new(dynamodb.clone(), required("REPORTS_TABLE")?, clock),
         mailer: Mailer::from_env(&outbound.aws)?,
         report_language: parsed("REPORT_LANGUAGE")?,
-        stack: required("STACK_NAME")?,
         links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
         login: LoginClient::new(&outbound.http, &required("LINE_API_BASE")?),
         login_secret: Secret::new(secrets, required("LOGIN_SECRET_ID")?, clock),
@@ -84,6 +84,7 @@ async fn main() -> Result<(), Error> {
         thresholds: parsed("WARNING_THRESHOLDS")?,
         sobot: SobotAccount::from_env(&outbound, settings.pace.call, clock)?,
         delivery: Delivery::new(&outbound, settings, clock)?,
+        stack: Stack { name: required("STACK_NAME")?, country: optional("COUNTRY") },
         detail_hosts: DetailHosts::of(&optional("DETAIL_URL_HOSTS")),
         console: Console::new(),
         clock,

@@ -32,7 +32,7 @@ impl Operations {
         let command = to.zip(fields.operator(caller));
         let ((to, recipient), operator) = fields.finish(command)?;
         let latest = LatestMail::read(&self.reports).await.map_err(unavailable)?;
-        let mail = test_mail(latest, &self.stack, self.report_language);
+        let mail = test_mail(latest, &self.stack.name, self.report_language);
         let entry = Entry::new(AuditKind::TestMail, &to, &operator, None, self.clock.now());
         self.audit.note(&entry).await.map_err(unavailable)?;
         let message_id = self.mailer.send_to(&mail, &recipient).await.map_err(|error| {

@@ -10,7 +10,7 @@ use time::{Date, OffsetDateTime};
 use crate::{
     aws::{
         error::{AwsError, Cause, Doing as _},
-        table::{Item, NOT_EXPIRED, string, string_of},
+        table::{Item, NOT_EXPIRED, number, string, string_of},
     },
     delivery::{
         day::{Summary, of_shard},
@@ -36,6 +36,29 @@ pub struct Search<'a> {
     pub states: &'a [State],
     /// For this reason.
     pub reason: Option<Reason>,
+    /// Only those that took more than one request.
+    pub retried: bool,
+}
+
+impl Search<'_> {
+    /// What the sort key does not tell.
+    fn narrow(&self, query: QueryFluentBuilder) -> QueryFluentBuilder {
+        let (mut query, mut condition) = (query, NOT_EXPIRED.to_owned());
+        if let Some(reason) = self.reason {
+            condition += " AND reason = :reason";
+            query = query.expression_attribute_values(":reason", string(reason.name()));
+        }
+        if self.retried {
+            condition += " AND attempt_count > :once";
+            query = query.expression_attribute_values(":once", number(1));
+        }
+        query.filter_expression(condition)
+    }
+
+    /// Whether much may be read for little.
+    fn is_rare(&self) -> bool {
+        self.reason.is_some() || self.retried
+    }
 }
 
 /// Where a search goes on: with what arrived before this second, or in it and has a lesser order id.
@@ -123,18 +146,18 @@ impl Deliveries {
         before: &Before,
         wanted: usize,
     ) -> Result<(Vec<Summary>, Option<Before>), AwsError> {
-        let (from, to, reason) = (Before::time(search.from).key(), before.key(), search.reason);
+        let (from, to, is_rare) = (Before::time(search.from).key(), before.key(), search.is_rare());
         let parts = from_every_shard(|shard| {
-            let (deliveries, states) = (self.clone(), search.states.to_vec());
+            let (query, states) = (search.narrow(self.newest_first(day, shard)), search.states.to_vec());
             let (from, to) = (from.clone(), to.clone());
             async move {
                 let mut parts = Vec::new();
                 for state in states {
-                    let query = deliveries
-                        .of_state(day, shard, reason)
+                    let query = query
+                        .clone()
                         .expression_attribute_values(":first", string(format!("{}#{from}", state.name())))
                         .expression_attribute_values(":last", string(format!("{}#{to}", state.name())));
-                    parts.push(read_part(query, wanted, reason.is_some()).await?);
+                    parts.push(read_part(query, wanted, is_rare).await?);
                 }
                 Ok(parts)
             }
@@ -154,17 +177,11 @@ impl Deliveries {
         Ok((found, read_to))
     }
 
-    /// A query of a partition for a state, the newest first, between the sort keys `:first` and `:last`.
-    fn of_state(&self, day: Date, shard: u8, reason: Option<Reason>) -> QueryFluentBuilder {
-        let query = of_shard(&self.table, &format!("{day}#{shard:02}"))
+    /// A query of a partition, the newest first, between the sort keys `:first` and `:last`.
+    fn newest_first(&self, day: Date, shard: u8) -> QueryFluentBuilder {
+        of_shard(&self.table, &format!("{day}#{shard:02}"))
             .key_condition_expression("day_shard = :shard AND listed BETWEEN :first AND :last")
-            .scan_index_forward(false);
-        match reason {
-            None => query,
-            Some(reason) => query
-                .filter_expression(format!("{NOT_EXPIRED} AND reason = :reason"))
-                .expression_attribute_values(":reason", string(reason.name())),
-        }
+            .scan_index_forward(false)
     }
 }
 

@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::random::random_uuid;
+use crate::{aws::emulator::prepare, random::random_uuid};
 
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const DRIVERS: [&str; 2] = ["chromedriver", "/usr/lib/chromium/chromedriver"];
@@ -239,6 +239,33 @@ impl Browser {
         let features = json!([{ "name": "prefers-color-scheme", "value": color_scheme }]);
         let command = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
         self.call(Method::POST, "/goog/cdp/execute", Some(command)).await.map(|_| ())
+    }
+
+    /// Lets every call take so much longer, or fail.
+    pub async fn slow_down(&self, latency: Duration, is_offline: bool) -> anyhow::Result<()> {
+        self.call(Method::POST, "/goog/cdp/execute", Some(json!({ "cmd": "Network.enable", "params": {} }))).await?;
+        let conditions = json!({
+            "offline": is_offline,
+            "latency": u64::try_from(latency.as_millis())?,
+            "downloadThroughput": -1,
+            "uploadThroughput": -1,
+        });
+        let command = json!({ "cmd": "Network.emulateNetworkConditions", "params": conditions });
+        self.call(Method::POST, "/goog/cdp/execute", Some(command)).await.map(|_| ())
+    }
+
+    /// What axe-core has against the page as it is: the rules of WCAG 2.2, A and AA, and its best practices.
+    pub async fn inaccessible(&self) -> anyhow::Result<Vec<String>> {
+        const RUN: &str = "const found = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', \
+                           'wcag22aa', 'best-practice'] }); \
+                           return found.violations.flatMap(({ id, nodes }) => \
+                           nodes.map(node => `${id}: ${node.target}: ${node.failureSummary}: ${node.html}`));";
+        if self.run("return 'axe' in window").await? != true {
+            self.run(&prepare()?.axe()?).await?;
+        }
+        let found = self.run(&format!("return (async () => {{ {RUN} }})()")).await?;
+        let found = found.as_array().context("violations are a list")?;
+        Ok(found.iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect())
     }
 
     /// Writes a picture of the page.

@@ -353,7 +353,7 @@ fn every_refusal_of_a_credential_costs_the_same_and_says_the_same() {
 }
 
 /// Every call of the operators' API, and the scopes that it needs.
-const CALLS: [(&str, &str, &[&str]); 27] = [
+const CALLS: [(&str, &str, &[&str]); 28] = [
     ("GET", "/switches", &["read"]),
     ("PUT", "/switches/finish", &["operate"]),
     ("GET", "/audit?kind=switch", &["read"]),
@@ -378,6 +378,7 @@ const CALLS: [(&str, &str, &[&str]); 27] = [
     ("GET", "/quota", &["read"]),
     ("GET", "/reports/preview", &["read"]),
     ("POST", "/reports/test-mail", &["operate"]),
+    ("GET", "/stack", &["read"]),
     ("GET", "/sobot/tasks", &["read"]),
     ("GET", "/sobot/records", &["read"]),
     ("GET", "/console", &[]),

@@ -15,7 +15,7 @@ use serde_json::Value;
 const HTML: &str = include_str!("../../../functions/operations/console/console.html");
 
 /// What a page has and Deno has not.
-const OF_A_PAGE: &str = "const { document, requestAnimationFrame } = globalThis;\n";
+const OF_A_PAGE: &str = "const { document, history, requestAnimationFrame } = globalThis;\n";
 
 /// Beside Deno's recommended rules.
 const RULES: &str = "--rules-include=no-undef,eqeqeq,guard-for-in,no-eval,no-self-compare,no-throw-literal";
@@ -38,7 +38,7 @@ fn known() -> Value {
     let data: String = SCRIPT_FILES[..=last].iter().map(|(_, text)| *text).collect();
     let tell = "const STATES = Object.keys(MARKS);\n\
                 const FORMS = { OrderId: ID.source, MemberId: ID.source, LineUserId: USER.source };\n\
-                console.log(JSON.stringify({ WORDS, STATES, REASONS, QUEUES, LETTERS, FORMS }));\n";
+                console.log(JSON.stringify({ WORDS, STATES, REASONS, COUNTS, QUEUES, LETTERS, FORMS }));\n";
     let script = scratch("console-names.js");
     fs::write(&script, data + tell).expect("written");
     let output = deno("run").args(["--no-config", "--quiet"]).arg(script).output().expect("it runs");
@@ -235,10 +235,10 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
     }
 
     let languages = known["WORDS"].as_object().expect("languages").keys().map(String::as_str).collect();
-    // The view is of what did not go out.
-    let not_gone = &states - &BTreeSet::from(["pending", "sent"]);
+    // What the list can be of: what a day counts, and all that did not go out.
+    let counts: BTreeSet<&str> = known["COUNTS"].as_object().expect("counts").keys().map(String::as_str).collect();
     for (list, documented) in
-        [("kind", &kinds), ("state", &not_gone), ("records-status", &outcomes), ("language", &languages)]
+        [("kind", &kinds), ("count", &counts), ("records-status", &outcomes), ("language", &languages)]
     {
         let (_, rest) = HTML.split_once(&format!("<select id=\"{list}\">")).expect(list);
         let (options, _) = rest.split_once("</select>").expect(list);

@@ -247,14 +247,14 @@ fn our_own_count_tells_what_was_not_sent_and_where_line_differs() {
             format!("- {line_today} 的订单，1 笔失败（LINE 拒绝）：{}", id(&unknown)),
             format!("  {console}#deliveries={line_today}/failed/refused_by_line"),
             "- 死信队列“消息重试”：1 条".to_owned(),
-            format!("  {console}#dead"),
+            format!("  {console}#dead-letters"),
             "  操作手册：Push retry dead letters".to_owned(),
             "操作手册：functions/operations/README.md".to_owned(),
         ] {
             assert!(mail.text.lines().any(|found| found == line), "{line}: {}", mail.text);
         }
         assert!(mail.text.contains("本系统比 LINE 统计：−3。"), "{}", mail.text);
-        assert!(mail.html.contains(&format!("href=\"{console}#dead\"")), "{}", mail.html);
+        assert!(mail.html.contains(&format!("href=\"{console}#dead-letters\"")), "{}", mail.html);
     });
 }
 

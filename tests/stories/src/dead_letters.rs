@@ -78,6 +78,8 @@ fn the_queues_are_listed_page_by_page_and_looking_changes_nothing() {
             }
         }
         put(&stand, "DailyReportDeadLetterQueueUrl", &"字".repeat(5000)).await;
+        let counted = list(&stand, "?limit=0").await;
+        assert_eq!((counts(&counted, "push-retry").0, letters(&counted).len()), (23, 0), "counted");
         for _ in 0..2 {
             let (mut pages, mut cursor) = (Vec::new(), String::new());
             loop {

@@ -1,6 +1,6 @@
 //! What operators call, and what everybody else does not get.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use local_stand::{
     aws::tap::{ALWAYS, Fault},
@@ -10,7 +10,10 @@ use local_stand::{
     stand::{Reply, Stand, order_with, random_key, random_user},
 };
 use serde_json::{Value, json};
-use shared::{delivery::state::State, lambda::problem_code::ProblemCode};
+use shared::{
+    delivery::{record::DeliveryRecord, state::State},
+    lambda::problem_code::ProblemCode,
+};
 use time::{OffsetDateTime, macros::datetime};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -21,7 +24,7 @@ use tokio::{
 use crate::{an_hour_ago, id, now_ms, story, story_alone, user};
 
 /// Every call that needs an operator's key, each in a form that would be answered otherwise.
-const CALLS: [(&str, &str); 18] = [
+const CALLS: [(&str, &str); 19] = [
     ("GET", "/switches"),
     ("PUT", "/switches/finish"),
     ("GET", "/audit?kind=switch"),
@@ -38,6 +41,7 @@ const CALLS: [(&str, &str); 18] = [
     ("GET", "/quota"),
     ("GET", "/reports/preview"),
     ("POST", "/reports/test-mail"),
+    ("GET", "/stack"),
     ("GET", "/sobot/tasks"),
     ("GET", "/sobot/records"),
 ];
@@ -193,6 +197,10 @@ fn a_wrong_wish_changes_nothing_and_names_its_fields() {
             ("/deliveries?limit=101", "limit"),
             ("/deliveries?state=failed&state=sent", "state"),
             ("/deliveries?status=failed", "status"),
+            ("/deliveries?retried=true", "retried"),
+            ("/deliveries?from=2026-09-01&retried=1", "retried"),
+            ("/dead-letters?limit=101", "limit"),
+            ("/stack?verbose=1", "verbose"),
             ("/deliveries?cursor=AAAA", "cursor"),
             ("/audit", "kind"),
             ("/audit?kind=everything", "kind"),
@@ -421,6 +429,37 @@ fn a_days_deliveries_are_listed_by_state_and_reason_page_by_page() {
         assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [9], "no empty page at the end");
         assert_eq!(all_pages(&stand, "/deliveries?state=sent&limit=1", "deliveries").await.concat().len(), 1);
 
+        // What a day counts can be found, each number exactly.
+        let off = order_with(json!({}));
+        stand.set_friend(user(&off), false).await.expect("written");
+        assert_eq!(stand.post(&off).await.body["delivery"], "suppressed");
+        let exhausted = order_with(json!({}));
+        stand.line.script(user(&exhausted), vec![Behaviour::answer(500, ""); 4]);
+        assert_eq!(stand.post(&exhausted).await.status, 202);
+        let is_exhausted = |record: &DeliveryRecord| record.progress.is_exhausted();
+        stand.wait_for_record(id(&exhausted), "exhausted", is_exhausted).await;
+        let found = async |filter: &str| {
+            let path = format!("/deliveries?from={date}&to={date}&limit=2&{filter}");
+            let found = all_pages(&stand, &path, "deliveries").await.concat();
+            let ids: BTreeSet<_> = found.iter().map(|one| id(one).to_owned()).collect();
+            assert_eq!(ids.len(), found.len(), "{filter}: each once");
+            ids
+        };
+        let count = get(&stand, "/days/today").await;
+        let sum = |counts: &Value| counts.as_object().expect("counts").values().filter_map(Value::as_u64).sum::<u64>();
+        let number = |name: &str| count[name].as_u64().unwrap_or_else(|| sum(&count[name]));
+        for (name, filter, expected) in [
+            ("sent", "state=sent", 1),
+            ("retried", "retried=true", 1),
+            ("open", "state=pending,retrying", 1),
+            ("exhausted", "state=pending,retrying&reason=retries_exhausted", 1),
+            ("suppressed", "state=suppressed", 1),
+            ("failed", "state=failed,expired", 8),
+        ] {
+            assert_eq!((number(name), found(filter).await.len() as u64), (expected, expected), "{name}");
+        }
+        assert_eq!(found("retried=true&reason=retries_exhausted").await, BTreeSet::from([id(&exhausted).to_owned()]));
+
         // A cursor is for its own list, as it was given.
         let cursor = get(&stand, &filter).await["next"].as_str().expect("a next page").to_owned();
         let mut other = cursor.clone().into_bytes();
@@ -562,6 +601,17 @@ fn of_several_accounts_at_sobot_only_the_one_in_the_secret_is_ours() {
         };
         assert_eq!(names("/sobot/tasks").await, ["ours"]);
         assert_eq!(names("/sobot/tasks?sender=2005652358").await, ["theirs"], "who asks for another gets it");
+    });
+}
+
+#[test]
+fn a_stack_says_which_it_is_whether_line_answers_or_not() {
+    story_alone(&[("Country", "JP")], async |stand| {
+        let told = get(&stand, "/stack").await;
+        let name = told["name"].as_str().expect("a name").to_owned();
+        assert_eq!((&told["account"], &told["country"]), (&json!("An account"), &json!("JP")), "{name}");
+        stand.line.script(Endpoint::BotInfo, vec![Behaviour::answer(500, "{}"); 3]);
+        assert_eq!(get(&stand, "/stack").await, json!({ "name": name, "country": "JP" }));
     });
 }
 

@@ -141,7 +141,7 @@ impl Edition<'_> {
             .map(|(queue, depth)| {
                 let name = (self.words().queue)(*queue);
                 let text = fill(self.words().todo.dead_letters, &[("queue", &name), ("n", &grouped(*depth))]);
-                self.one(text, Some("dead".to_owned()), Some(heading::of_queue(*queue)))
+                self.one(text, Some("dead-letters".to_owned()), Some(heading::of_queue(*queue)))
             })
             .collect()
     }
@@ -239,6 +239,18 @@ pub(super) fn short(day: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_place_is_a_view_of_the_console() {
+        let page = include_str!("../../../operations/console/console.html");
+        let mail = include_str!("../../expected/everything-wrong.en.txt");
+        let places: Vec<_> = mail.lines().filter_map(|line| line.split_once("/console#")).collect();
+        assert!(places.len() > 5, "{places:?}");
+        for (_, place) in places {
+            let view = place.split('=').next().unwrap_or(place);
+            assert!(page.contains(&format!("id=\"view-{view}\"")), "{place}");
+        }
+    }
 
     #[test]
     fn every_heading_is_one_of_the_runbook() {

@@ -266,9 +266,11 @@ mod tests {
     use super::*;
 
     /// The console's words: a file is an object with a name before it.
-    fn console(file: &str) -> BTreeMap<&str, &str> {
-        let lines = file.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\": \""));
-        lines.filter_map(|(name, words)| Some((name, words.strip_suffix("\",")?))).collect()
+    fn console<'a>(file: &'a str) -> BTreeMap<&'a str, &'a str> {
+        // Long words stand on the line after their name.
+        let entries = file.split("\n  \"").skip(1).filter_map(|entry| entry.split_once("\":"));
+        let words = |rest: &'a str| Some(rest.trim_start().strip_prefix('"')?.rsplit_once("\",")?.0);
+        entries.filter_map(|(name, rest)| Some((name, words(rest)?))).collect()
     }
 
     #[test]
@@ -276,6 +278,7 @@ mod tests {
         for (language, file) in [
             (Language::ZhCn, include_str!("../../../operations/console/words/zh-CN.js")),
             (Language::En, include_str!("../../../operations/console/words/en.js")),
+            (Language::Ja, include_str!("../../../operations/console/words/ja.js")),
         ] {
             let (console, words) = (console(file), words(language));
             let said = |name: &str| console.get(name).copied().unwrap_or_else(|| panic!("{language:?}: no {name}"));
@@ -296,6 +299,15 @@ mod tests {
                 (words.runs_out, "quota.runs_out"),
                 (words.quota, "quota"),
                 (words.days, "days"),
+                (words.share, "quota.used"),
+                (words.and, "comma"),
+                (words.todo.heading, "needs"),
+                (words.todo.nothing, "needs.nothing"),
+                (words.todo.dead_letters, "needs.dead"),
+                (words.todo.runs_out, "needs.runs_out"),
+                (words.todo.used_up, "needs.used_up"),
+                (words.todo.set_a_limit, "needs.no_limit"),
+                (words.todo.runbook, "runbook"),
             ] {
                 assert_eq!(word, said(name), "{language:?}");
             }

@@ -32,14 +32,19 @@ function detailOf({ kind, detail }) {
   }
   const entries = Object.entries(detail ?? {});
   return entries.length > 0
-    ? entries.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ")
+    ? entries.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(
+      t("comma"),
+    )
     : "—";
 }
 
-function openAudit() {
+function openAudit(kind) {
+  if ([...$("kind").options].some(({ value }) => value === kind)) {
+    $("kind").value = kind;
+  }
   auditPart.open({ kind: $("kind").value });
 }
 
 VIEWS["audit"] = { word: "audit", open: openAudit };
 
-$("kind").addEventListener("change", openAudit);
+$("kind").addEventListener("change", () => go(`#audit=${$("kind").value}`));

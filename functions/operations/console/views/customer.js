@@ -1,4 +1,4 @@
-// A LINE user: what the user wrote and did, the link to a member; and a person, whole: saved, forgotten.
+// A LINE user: what the user wrote and did. A member: the link, the orders. A person, whole: saved, forgotten.
 
 const messagesPart = pagedPart("messages", {
   idle: "customer.idle",
@@ -15,7 +15,7 @@ const messagesPart = pagedPart("messages", {
         [
           t("linked.member"),
           first.memberId && [
-            code(first.memberId),
+            el("button", { type: "button", class: "link", click: () => lookUpMember(first.memberId) }, first.memberId),
             " ",
             el("button", { type: "button", class: "link", click: () => askUnlink(first.memberId) }, t("unlink.ask")),
           ],
@@ -24,7 +24,15 @@ const messagesPart = pagedPart("messages", {
       USER.test(first.lineUserId) && el(
         "p",
         { class: "foot" },
-        el("button", { type: "button", click: () => savePerson(`/users/${first.lineUserId}`) }, t("person.save")),
+        el("button", {
+          type: "button",
+          click: () => userOrdersPart.open({ path: `/users/${first.lineUserId}/orders` }),
+        }, t("orders.show")),
+        " ",
+        el("button", {
+          type: "button",
+          click: (event) => whileBusy(event.currentTarget, "saving", savePerson(`/users/${first.lineUserId}`)),
+        }, t("person.save")),
         " ",
         el(
           "button",
@@ -47,7 +55,7 @@ function drawEvent(one) {
   } else if (content && (content.fileName ?? content.file_name)) {
     body = el("p", {}, t("event.file", { name: content.fileName ?? content.file_name }));
   } else if (content && asList(content.keywords).length > 0) {
-    body = el("p", {}, t("event.sticker", { words: content.keywords.join(", ") }));
+    body = el("p", {}, t("event.sticker", { words: content.keywords.join(t("comma")) }));
   } else if (["image", "video", "audio"].includes(content?.type)) {
     body = el("p", {}, t(`content.${content.type}`));
   } else if (content?.type === "location") {
@@ -110,7 +118,11 @@ function mediaButton({ messageId }) {
   return el(
     "p",
     {},
-    el("button", { type: "button", click: open }, t("event.open")),
+    el(
+      "button",
+      { type: "button", click: (event) => whileBusy(event.currentTarget, "opening", open()) },
+      t("event.open"),
+    ),
     " ",
     el("span", { class: "hint" }, t("event.open.text")),
   );
@@ -135,14 +147,6 @@ function sobotButton({ messageId }) {
   return el("p", {}, el("button", { type: "button", click: ask }, t("event.ask.sobot")));
 }
 
-/** Hands a file to the browser, which saves it: nothing that a customer sent is shown as a part of this page. */
-function save({ value: file }, name) {
-  const address = URL.createObjectURL(file);
-  el("a", { href: address, download: name }).click();
-  // The browser needs it until the file is written.
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
-}
-
 /** The user's id stays out of the address. */
 function lookUpUser(user) {
   $("user-id").value = user;
@@ -155,19 +159,84 @@ function loadUser(user) {
     messagesPart.fail(new Trouble(0, () => t("user.wrong")));
     return;
   }
+  userOrdersPart.forget();
   messagesPart.open({ path: `/users/${user}/messages` });
 }
 
-function askUnlink(member) {
+/** A person's orders. */
+function ordersTable(all) {
+  const heads = [column(t("order.id")), column(t("state")), column(t("arrived", { zone: zone() }))];
+  const rows = all.map((one) => [orderLink(one.orderId), stateOf(one), time(one.createdAt)]);
+  return rows.length > 0 ? marked(table(t("orders.caption"), heads, rows)) : [];
+}
+
+const userOrdersPart = pagedPart("user-orders", {
+  path: ({ path }) => path,
+  items: "orders",
+  none: () => t("orders.none"),
+  draw: ({ all }) => ordersTable(all),
+});
+
+const memberPart = pagedPart("member-found", {
+  idle: "member.idle",
+  path: ({ path }) => path,
+  items: "orders",
+  none: () => t("orders.none"),
+  draw({ first, all }) {
+    const path = `/members/${encodeURIComponent(first.memberId)}`;
+    const button = (word, click, name) => el("button", { type: "button", class: name, click }, t(word));
+    return [
+      el("h4", { id: "member-name", tabindex: "-1" }, code(first.memberId)),
+      terms([
+        [
+          t("user"),
+          first.lineUserId
+            ? el(
+              "button",
+              { type: "button", class: "link", click: () => lookUpUser(first.lineUserId) },
+              first.lineUserId,
+            )
+            : t("member.unlinked"),
+        ],
+        [t("member.since"), first.link?.linkedAt && time(first.link.linkedAt)],
+        [t("friend"), first.friend && t(first.friend.friend ? "yes" : "no")],
+      ]),
+      el(
+        "p",
+        { class: "foot" },
+        first.lineUserId ? button("unlink.ask", () => askUnlink(first.memberId), "danger") : null,
+        button("person.save", (event) => whileBusy(event.currentTarget, "saving", savePerson(path))),
+        button("forget.ask", () => askForget(path, first.memberId), "danger"),
+      ),
+      ordersTable(all),
+    ];
+  },
+});
+
+/** A member by the company's own id, from wherever one is named. */
+function lookUpMember(member) {
+  $("member-id").value = member;
+  go("#customer");
+  loadMember(member);
+}
+
+async function loadMember(member) {
   if (!ID.test(member)) {
-    $("unlink-error").textContent = t("unlink.wrong");
+    memberPart.fail(new Trouble(0, () => t("unlink.wrong")));
     return;
   }
-  $("unlink-error").textContent = "";
+  const found = await memberPart.open({ path: `/members/${encodeURIComponent(member)}/orders` });
+  if (found && place().name === "customer") {
+    $("member-name").focus();
+  }
+}
+
+function askUnlink(member) {
   dialog.ask({
     title: () => t("unlink.title", { id: member }),
     text: () => [el("p", {}, t("unlink.text"))],
     confirm: "unlink.do",
+    doing: "unlink.doing",
     danger: true,
     send: async (reason) => {
       const { value } = await call(`/links/${encodeURIComponent(member)}`, { method: "DELETE", query: { reason } });
@@ -176,7 +245,9 @@ function askUnlink(member) {
       if (shown?.first.memberId === member) {
         messagesPart.put({ ...shown, first: { ...shown.first, memberId: undefined } });
       }
-      $("member-id").value = "";
+      if (memberPart.value()?.first.memberId === member) {
+        loadMember(member);
+      }
     },
     focus: () => $("member-id"),
   });
@@ -219,6 +290,7 @@ function askForget(path, id) {
       ),
     ],
     confirm: "forget.do",
+    doing: "forget.doing",
     danger: true,
     send: async (reason) => {
       const count = { deliveries: 0, events: 0 };
@@ -232,6 +304,8 @@ function askForget(path, id) {
       const done = t("forget.done", { deliveries: number(count.deliveries), events: number(count.events) });
       say(value.grant ? `${done} ${t(`grant.${value.grant}`, { id: value.memberId })}` : done);
       messagesPart.forget();
+      userOrdersPart.forget();
+      memberPart.forget();
       $("user-id").value = "";
       $("member-id").value = "";
     },
@@ -239,19 +313,7 @@ function askForget(path, id) {
   });
 }
 
-/** Does this with the member who is typed, if it can be one. */
-function withMember(wanted) {
-  const member = $("member-id").value.trim();
-  const known = ID.test(member);
-  $("unlink-error").textContent = known ? "" : t("unlink.wrong");
-  if (known) {
-    wanted(`/members/${encodeURIComponent(member)}`, member);
-  }
-}
-
 VIEWS["customer"] = { word: "customer", open: () => {} };
 
 onSubmit("user-form", () => loadUser($("user-id").value.trim()));
-onSubmit("unlink-form", () => askUnlink($("member-id").value.trim()));
-$("member-save").addEventListener("click", () => withMember(savePerson));
-$("member-forget").addEventListener("click", () => withMember(askForget));
+onSubmit("member-form", () => loadMember($("member-id").value.trim()));

@@ -1,4 +1,4 @@
-// Dead letters: listed, redriven, given up.
+// Dead letters: listed, redriven, discarded.
 
 const deadPart = pagedPart("dead", {
   path: () => "/dead-letters",
@@ -28,6 +28,7 @@ const deadPart = pagedPart("dead", {
           : null,
         LETTERS.includes(one.letter) ? note(named("letter", one.letter)) : null,
         el("details", {}, el("summary", {}, t("dead.body")), pretty(one.body)),
+        one.queue === "daily-report" ? reportAgain(one) : null,
       ],
       number(one.receiveCount),
       time(one.sentAt),
@@ -51,6 +52,26 @@ const deadPart = pagedPart("dead", {
   },
 });
 
+/** How the report of a dead letter is run again: no call of the API may. */
+function reportAgain({ body, sentAt }) {
+  let event = {};
+  try {
+    event = JSON.parse(body) ?? {};
+  } catch {
+    // Then it is of the day on which it failed.
+  }
+  // At nine in the morning it is the same day in UTC, for whoever lives east of it.
+  const date = isDay(event.date) ? event.date : String(event.scheduledTime ?? sentAt).slice(0, 10);
+  const name = `--stack-name ${stack?.name ?? "STACK"} --output text --query`;
+  const command = [
+    `function=$(aws cloudformation describe-stacks ${name} \\`,
+    "  \"Stacks[0].Outputs[?OutputKey=='DailyReportFunctionName'].OutputValue\")",
+    'aws lambda invoke --function-name "$function" --cli-binary-format raw-in-base64-out \\',
+    `  --payload '{"date": "${date}"}' /dev/stdout`,
+  ];
+  return el("details", {}, el("summary", {}, t("dead.report", { date })), pretty(command.join("\n")));
+}
+
 function drawQueue(one) {
   const name = named("queue", one.queue);
   const redrive = one.redrive;
@@ -67,20 +88,27 @@ function drawQueue(one) {
       el(
         "p",
         {},
-        el("b", {}, t("dead.count", { visible: number(one.visible) })),
+        el(
+          "b",
+          {},
+          one.visible > 0
+            ? el("a", { href: `#dead-letters=${one.queue}` }, t("dead.count", { visible: number(one.visible) }))
+            : t("dead.count", { visible: number(one.visible) }),
+        ),
         one.notVisible > 0 ? ` · ${t("dead.moving", { n: number(one.notVisible) })}` : "",
       ),
       redrive
         ? el(
           "p",
           { class: "hint" },
-          t("dead.latest", { status: redrive.status }),
+          t("dead.latest", { status: named("redrive", redrive.status) }),
           progress,
           redrive.startedAt ? [" · ", time(redrive.startedAt)] : null,
           redrive.failure ? ` · ${redrive.failure}` : "",
         )
         : null,
       one.redrivable ? null : el("p", { class: "hint" }, t("dead.not")),
+      one.visible > 0 ? runbook(HEADING_OF_QUEUE[one.queue]) : null,
     ),
     one.redrivable
       ? el("button", {
@@ -95,7 +123,17 @@ function drawQueue(one) {
   );
 }
 
-const loadDead = (keep) => deadPart.open({ queue: $("queue").value }, { keep });
+async function loadDead(keep) {
+  const answer = await deadPart.open({ queue: $("queue").value }, { keep });
+  if (answer) {
+    putDeadCounts(answer.first.queues);
+  }
+}
+
+function openDead(queue) {
+  $("queue").value = QUEUES.includes(queue) ? queue : "";
+  loadDead(false);
+}
 
 function askRedrive(queue) {
   const name = named("queue", queue);
@@ -103,6 +141,7 @@ function askRedrive(queue) {
     title: () => t("redrive.ask", { queue: name }),
     text: () => [el("p", {}, t("redrive.text"))],
     confirm: "redrive.do",
+    doing: "redrive.doing",
     send: async (reason) => {
       const { value } = await call("/dead-letters/redrive", { method: "POST", body: { queue, reason } });
       say(
@@ -124,6 +163,7 @@ function askDiscard(one, button) {
       el("p", {}, t("discard.text")),
     ],
     confirm: "discard.do",
+    doing: "discard.doing",
     danger: true,
     send: async (reason) => {
       const { value } = await call(`/dead-letters/${encodeURIComponent(one.id)}`, {
@@ -142,13 +182,17 @@ function askDiscard(one, button) {
         const queues = shown.first.queues.map((queue) => (queue.queue === one.queue ? oneLess(queue) : queue));
         const all = shown.all.filter((other) => other.id !== one.id);
         deadPart.put({ ...shown, first: { ...shown.first, queues }, all });
+        putDeadCounts(queues);
       }
     },
     focus: () => (button.isConnected ? button : $("dead-list") ?? $("title-dead")),
   });
 }
 
-VIEWS["dead-letters"] = { word: "dead", open: () => loadDead(false) };
+VIEWS["dead-letters"] = { word: "dead", open: openDead };
 
-$("dead-refresh").addEventListener("click", () => loadDead(true));
-$("queue").addEventListener("change", () => loadDead(false));
+$("dead-refresh").addEventListener("click", (event) => whileBusy(event.currentTarget, "refreshing", loadDead(true)));
+$("queue").addEventListener(
+  "change",
+  () => go($("queue").value ? `#dead-letters=${$("queue").value}` : "#dead-letters"),
+);

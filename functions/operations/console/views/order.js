@@ -2,15 +2,6 @@
 
 let orderId = "";
 
-const badge = (state) =>
-  el(
-    "span",
-    { class: `badge ${state in MARKS ? state : ""}` },
-    el("span", { "aria-hidden": "true" }, MARKS[state] ?? "•"),
-    " ",
-    named("state", state),
-  );
-
 const orderPart = part("found", {
   idle: "order.idle",
   draw(order) {
@@ -19,6 +10,7 @@ const orderPart = part("found", {
       : `advice.${order.delivery}`;
     const cannot = ["in_flight", "erased"].includes(order.resend);
     const dead = order.reason === "retries_exhausted";
+    const member = order.order?.recipient?.memberId;
     const head = el(
       "section",
       { class: "card order-head", "aria-labelledby": "order-name" },
@@ -28,14 +20,23 @@ const orderPart = part("found", {
         el("h3", { id: "order-name", tabindex: "-1" }, t("order.caption", { id: order.orderId })),
         el("p", {}, badge(order.delivery), order.reason ? ` ${named("reason", order.reason)}` : ""),
         advice in WORDS[language] ? note(t(advice)) : null,
+        order.reason === "not_linked" && member
+          ? el(
+            "p",
+            {},
+            `${t("member.id")} `,
+            el("button", { type: "button", class: "link", click: () => lookUpMember(member) }, member),
+          )
+          : null,
         order.lastError && order.delivery !== "sent" ? el("blockquote", { class: "said" }, order.lastError) : null,
         cannot ? el("p", { class: "hint", id: "in-flight" }, t(`resend.${order.resend}`)) : null,
+        order.delivery === "sent" ? null : runbook(HEADING_OF_REASON[order.reason]),
       ),
       el(
         "div",
         { class: "actions" },
-        el("button", { type: "button", click: () => lookUp(order.orderId) }, t("refresh")),
-        dead ? el("a", { class: "button main", href: "#dead-letters" }, t("dead.title")) : null,
+        el("button", { type: "button", id: "order-refresh", click: () => refreshOrder(order.orderId) }, t("refresh")),
+        dead ? el("a", { class: "button main", href: "#dead-letters=push-retry" }, t("dead.title")) : null,
         el("button", {
           type: "button",
           id: "order-resend",
@@ -80,6 +81,10 @@ const orderPart = part("found", {
               t("user.messages"),
             ),
           ],
+        ],
+        [
+          t("member.id"),
+          member && el("button", { type: "button", class: "link", click: () => lookUpMember(member) }, member),
         ],
         [t("attempts"), number(order.attemptCount)],
         [t("may.have"), t(order.mayHaveReachedLine ? "yes" : "no")],
@@ -181,6 +186,8 @@ async function lookUp(id) {
     say(`${t("order.caption", { id })}: ${named("state", found.delivery)}`, { quietly: true });
   }
 }
+
+const refreshOrder = (id) => whileBusy($("order-refresh"), "refreshing", lookUp(id));
 
 VIEWS["order"] = {
   word: "order",

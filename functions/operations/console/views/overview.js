@@ -1,21 +1,37 @@
 // The overview: what is to be seen first.
 
-async function openOverview(_, first, anew = false) {
+/** Loads what the overview shows; `anew`: whatever is there already. Whoever is elsewhere sees the tallies of it. */
+async function lookAround({ anew = false, first = false } = {}) {
   const keep = { keep: true };
   const held = session;
   if (!first) {
     switchesPart.load(loadSwitches, keep);
   }
   loadHistory();
-  quotaPart.load(() => get("/quota"), keep);
+  countDead();
+  quotaPart.load(readQuota, keep);
   const counted = await todayPart.load(countToday, keep);
+  if (held !== session) {
+    return;
+  }
+  if (!counted) {
+    // Unless a later look is under way.
+    if (todayPart.trouble()) {
+      setUnseen("days", todayPart.trouble(), () => lookAround({ anew: true }));
+    }
+    return;
+  }
   // Thirteen days more are not counted anew whenever somebody passes by.
-  const old = daysPart.value() === undefined || Date.now() - daysAt > 5 * 60_000;
-  if (counted && held === session && (old || anew)) {
-    loadDays();
+  const isOld = daysPart.value() === undefined || Date.now() - daysAt > 5 * 60_000;
+  if (isOld || anew) {
+    await loadDays();
   }
 }
 
-VIEWS["overview"] = { word: "overview", open: openOverview };
+/** Whoever unlocks the page has looked around already. */
+VIEWS["overview"] = { word: "overview", open: (_, first) => !first && lookAround() };
 
-$("refresh").addEventListener("click", () => openOverview("", false, true));
+$("refresh").addEventListener(
+  "click",
+  (event) => whileBusy(event.currentTarget, "refreshing", lookAround({ anew: true })),
+);

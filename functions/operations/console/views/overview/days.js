@@ -1,7 +1,7 @@
 // Overview: the last days.
 
 const DAYS = 14;
-const DAYS_AT_ONCE = 4;
+const DAYS_AT_ONCE = 2;
 
 const daysPart = part("days", {
   draw({ days, trouble }) {
@@ -54,23 +54,14 @@ const daysPart = part("days", {
       ...["sent", "retried", "open", "suppressed", "failed"].map((name) => column(t(`count.${name}`), "number")),
     ];
     const cells = [...days].reverse().map(({ date, counts }) => {
-      const failed = sum(counts?.failed);
       if (!counts) {
         return [date, "?", "?", "?", "?", "?"];
       }
       return [
         date,
-        number(counts.sent),
-        number(counts.retried),
-        number(counts.open),
-        number(sum(counts.suppressed)),
-        failed > 0
-          ? el(
-            "a",
-            { href: `#deliveries=${date}`, "aria-label": `${number(failed)}, ${t("days.see", { date })}` },
-            number(failed),
-          )
-          : "0",
+        ...["sent", "retried", "open"].map((name) => countLink(date, name, counts[name])),
+        countLink(date, "suppressed", sum(counts.suppressed)),
+        countLink(date, "failed", sum(counts.failed)),
       ];
     });
     const wait = days.some((day) => !day.counts && !day.failed);
@@ -123,4 +114,45 @@ async function loadDays() {
     }
   };
   await Promise.all(Array.from({ length: DAYS_AT_ONCE }, worker));
+  if (!held.signal.aborted && mine === loadDays.turn) {
+    tellOfDays(days, trouble);
+  }
+}
+
+/** Those whose outcome nobody knows wait as long as they are counted; what failed otherwise is news for two days. */
+const UNKNOWN_OUTCOMES = ["retry_key_expired", "retry_key_conflict"];
+const NEWS = 2;
+
+function tellOfDays(days, trouble) {
+  const missing = days.filter((day) => !day.counts).length;
+  if (missing > 0) {
+    setUnseen("days", new Trouble(0, () => t("days.missing", { n: missing, why: troubleWords(trouble) })), loadDays);
+    return;
+  }
+  const spanOf = (some) => `${some[0].date}..${some.at(-1).date}`;
+  const need = (some, counted, reason, count) => ({
+    words: () => {
+      const word = reason === "retries_exhausted"
+        ? "exhausted"
+        : UNKNOWN_OUTCOMES.includes(reason)
+        ? "expired"
+        : "failed";
+      return t(`needs.${word}`, { n: number(count), reason: named("reason", reason) });
+    },
+    href: listHash({ span: spanOf(some), counted, reason: reason === "unknown" ? "" : reason }),
+    heading: HEADING_OF_REASON[reason] ?? "Failed deliveries",
+  });
+  const all = [];
+  const exhausted = days.reduce((sum, { counts }) => sum + counts.exhausted, 0);
+  if (exhausted > 0) {
+    all.push(need(days, "open", "retries_exhausted", exhausted));
+  }
+  for (const reason of [...REASONS, "unknown"]) {
+    const some = UNKNOWN_OUTCOMES.includes(reason) ? days : days.slice(-NEWS);
+    const count = some.reduce((sum, { counts }) => sum + (counts.failed[reason] ?? 0), 0);
+    if (count > 0) {
+      all.push(need(some, "failed", reason, count));
+    }
+  }
+  setNeeds("days", all);
 }

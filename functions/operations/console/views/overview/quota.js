@@ -1,6 +1,7 @@
 // Overview: the month's messages at LINE.
 
 const quotaPart = part("quota", {
+  dated: true,
   draw(quota) {
     const source = el("p", { class: "hint" }, t("quota.source"));
     if (quota.limit === undefined) {
@@ -40,9 +41,35 @@ const quotaPart = part("quota", {
         t(`quota.${level}`, { reached, next: marks[0] }),
       ),
       marks.length > 0
-        ? el("p", { class: "hint" }, t("quota.marks", { all: marks.map((mark) => `${mark}%`).join(", ") }))
+        ? el("p", { class: "hint" }, t("quota.marks", { all: marks.map((mark) => `${mark}%`).join(t("comma")) }))
         : null,
       source,
     ].filter(Boolean);
   },
 });
+
+/** The figures; where the month's messages will not last, somebody has to buy some. */
+async function readQuota() {
+  try {
+    const quota = await get("/quota");
+    const isUsedUp = quota.limit !== undefined && quota.used >= quota.limit;
+    const word = quota.limit === undefined
+      ? "no_limit"
+      : isUsedUp
+      ? "used_up"
+      : quota.usedUpOn
+      ? "runs_out"
+      : undefined;
+    const need = {
+      words: () => t(`needs.${word}`, { day: quota.usedUpOn }),
+      heading: isUsedUp ? "Quota used up" : "Quota",
+    };
+    setNeeds("quota", word ? [need] : []);
+    return quota;
+  } catch (trouble) {
+    if (trouble instanceof Trouble) {
+      setUnseen("quota", trouble, () => quotaPart.load(readQuota, { keep: true }));
+    }
+    throw trouble;
+  }
+}

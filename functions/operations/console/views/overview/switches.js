@@ -131,6 +131,7 @@ function askSwitch(one) {
     title: () => t(`switch.ask.${way}`, { what }),
     text: () => [el("p", {}, t(`switch.text.${way}`, { seconds }))],
     confirm: `switch.do.${way}`,
+    doing: `switch.doing.${way}`,
     danger: !enabled,
     send: async (reason) => {
       const { value } = await call(`/switches/${one.status}`, { method: "PUT", body: { enabled, reason } });

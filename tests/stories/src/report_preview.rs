@@ -89,7 +89,7 @@ fn an_operator_sends_the_mail_to_herself_from_the_console() {
             browser.wait_for_text("#report-mail pre", "昨日消息到达数").await?;
             browser.write("Send to", "operator@example.com").await?;
             browser.press("button", "Send a test mail").await?;
-            browser.write("Why?", "to see it").await?;
+            browser.write("Reason", "to see it").await?;
             browser.press("button", "Send").await?;
             browser.wait_until("!document.querySelector('#dialog').open").await?;
             anyhow::Ok(())

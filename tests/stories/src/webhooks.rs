@@ -317,13 +317,13 @@ fn without_the_queue_the_sender_has_to_deliver_again_and_nothing_is_lost() {
         for fault in [Fault::INTERNAL, Fault::Error(400, "AWS.SimpleQueueService.UnsupportedOperation"), Fault::HangUp]
         {
             let _fault = stand.aws.tap().inject(fault, "sqs.SendMessageBatch", "", ALWAYS);
-            answered(&line.deliver_once(&events).await, 503);
+            refused(&line.deliver_once(&events).await, ProblemCode::Unavailable);
         }
         assert!(stand.events_of(&user).await.is_empty());
         // One of the four calls fails: the others' events are in the queue, and the sender must not believe it is all.
         let of_the_third_call = events[25]["webhookEventId"].as_str().expect("an id");
         let fault = stand.aws.tap().inject(Fault::INTERNAL, "sqs.SendMessageBatch", of_the_third_call, ALWAYS);
-        answered(&line.deliver_once(&events).await, 503);
+        refused(&line.deliver_once(&events).await, ProblemCode::Unavailable);
         drop(fault);
         // The queue has them, but its answer is lost.
         let _fault = stand.aws.tap().inject(Fault::ForwardThenHangUp, "sqs.SendMessageBatch", of_the_third_call, 3);

@@ -828,6 +828,21 @@ fn no_time_in_the_future_outdates_what_is_true() {
 }
 
 #[test]
+fn media_is_asked_of_sobot_by_its_own_id_of_the_channel_where_the_secret_names_it() {
+    story_alone(&[], async |stand| {
+        stand.sobot.set_channel_id("12323");
+        let mut secret = stand.sobot.secret();
+        secret["channelId"] = json!("12323");
+        stand.put_secret("SobotSecretArn", &secret).await.expect("written");
+        let user = random_user();
+        deliver(WebhookSender::sobot(&stand), &[image(&user)]).await;
+        stand
+            .wait_for_events(&user, "with its address", |stored| stored.iter().any(|one| one.media_url.is_some()))
+            .await;
+    });
+}
+
+#[test]
 fn what_sobot_refuses_is_settled_says_so_and_can_be_asked_again() {
     story_alone(&[], async |stand| {
         let user = random_user();

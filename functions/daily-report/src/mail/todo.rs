@@ -170,7 +170,7 @@ impl Edition<'_> {
     fn days_without_report(&self) -> Option<Todo> {
         let days = &self.figures.days_without_report;
         let text = fill(self.words().todo.days_without_report, &[("days", &days.join(self.words().and))]);
-        (!days.is_empty()).then(|| self.one(text, None, Some(heading::THE_MAIL_AGAIN)))
+        (!days.is_empty()).then(|| self.one(text, Some("report".to_owned()), Some(heading::THE_MAIL_AGAIN)))
     }
 
     /// Those with one reason together.

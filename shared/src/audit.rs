@@ -42,6 +42,8 @@ pub enum AuditKind {
     Erase,
     /// The report's mail was sent to somebody as a test.
     TestMail,
+    /// A recovery was started, paused, resumed or stopped, or came to its end.
+    Recover,
 }
 
 impl AuditKind {
@@ -57,6 +59,7 @@ impl AuditKind {
             Self::Read => "read",
             Self::Erase => "erase",
             Self::TestMail => "test_mail",
+            Self::Recover => "recover",
         }
     }
 }
@@ -82,8 +85,8 @@ pub struct Entry {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What it was done to: a switch's status, an order's, a dead letter's, a member's id, a queue; of a LINE
-    /// user the pseudonym.
+    /// What it was done to: a switch's status, an order's, a dead letter's, a member's, a recovery's id, a queue; of a
+    /// LINE user the pseudonym.
     pub subject: String,
     /// Who.
     pub by: String,

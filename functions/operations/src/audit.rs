@@ -13,7 +13,7 @@ use crate::{
     rfc3339, unavailable, without_nulls,
 };
 
-const KINDS: [AuditKind; 9] = [
+const KINDS: [AuditKind; 10] = [
     AuditKind::Switch,
     AuditKind::Resend,
     AuditKind::Redrive,
@@ -23,6 +23,7 @@ const KINDS: [AuditKind; 9] = [
     AuditKind::Read,
     AuditKind::Erase,
     AuditKind::TestMail,
+    AuditKind::Recover,
 ];
 
 impl Operations {

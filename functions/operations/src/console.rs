@@ -57,6 +57,7 @@ script! {
     "views/overview.js"
     "views/customer.js"
     "views/order.js"
+    "views/recover.js"
     "views/deliveries.js"
     "views/dead_letters.js"
     "views/report.js"

@@ -48,8 +48,8 @@ impl Operations {
         let context = format!("deliveries {date} {} {}", names.0, names.1);
         let after = query.cursor(caller, &context);
         query.finish(Some(()))?;
-        let page =
-            self.deliveries.page(date, state, reason, limit as usize, after.as_ref()).await.map_err(unavailable)?;
+        let page = self.deliveries.page(date, state, reason.as_slice(), limit as usize, after.as_ref()).await;
+        let page = page.map_err(unavailable)?;
         let deliveries: Vec<_> = page.deliveries.iter().map(summary_json).collect();
         let mut body = json!({ "date": date.to_string(), "deliveries": deliveries });
         cursor::put_next(&mut body, caller, &context, page.next.as_ref());

@@ -235,6 +235,28 @@ impl BodyFields {
         self.read(name, |value| value.as_str().ok_or("must be a string".into()).and_then(parse))
     }
 
+    /// A list of texts that may be left out: then it is empty.
+    pub fn texts<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Invalid>) -> Option<Vec<T>> {
+        if !self.given.contains_key(name) {
+            return Some(Vec::new());
+        }
+        self.read(name, |value| {
+            let texts = value.as_array().ok_or("must be a list of strings")?.iter();
+            texts.map(|text| text.as_str().ok_or("must be a list of strings".into()).and_then(&parse)).collect()
+        })
+    }
+
+    /// A whole number from 1 to `most` that may be left out.
+    pub fn whole_number(&mut self, name: &str, most: u64) -> Option<Option<u64>> {
+        if !self.given.contains_key(name) {
+            return Some(None);
+        }
+        self.read(name, |value| {
+            let number = value.as_u64().filter(|number| (1..=most).contains(number));
+            number.map(Some).ok_or_else(|| format!("must be a whole number from 1 to {most}").into())
+        })
+    }
+
     /// An object that may be left out.
     pub fn object(&mut self, name: &str) -> Option<Option<Map<String, Value>>> {
         if !self.given.contains_key(name) {

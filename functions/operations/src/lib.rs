@@ -16,6 +16,7 @@ pub mod messages;
 pub mod orders;
 pub mod people;
 pub mod quota;
+pub mod recoveries;
 pub mod reports;
 pub mod sobot;
 pub mod stack;
@@ -30,7 +31,7 @@ use shared::{
     aws::secret::{Secret, SecretError},
     clock::Clock,
     customer::{friend::Friends, link::Links, login_secret::LoginSecret},
-    delivery::{Delivery, queue::RetryQueue, switch::Switches, table::Deliveries},
+    delivery::{Delivery, queue::RetryQueue, recovery::table::Recoveries, switch::Switches, table::Deliveries},
     inbox::messages::Messages,
     lambda::{
         callers::{OperatorKeys, Scope},
@@ -66,6 +67,10 @@ pub struct Operations {
     pub queue: RetryQueue,
     /// Lists and counts.
     pub deliveries: Deliveries,
+    /// Sends many again.
+    pub recoveries: Recoveries,
+    /// How many orders a minute a recovery sends.
+    pub recovery_per_minute: u32,
     /// What failed for good.
     pub dead_letters: DeadLetterQueues,
     /// What users wrote and did.
@@ -197,6 +202,10 @@ impl Operations {
             "GET /orders/{orderId}" => self.look_up_order(request).await,
             "POST /orders/{orderId}/resend" => self.resend_order(request, caller).await,
             "GET /deliveries" => self.list_deliveries(request, caller).await,
+            "POST /deliveries/recover" => self.recover_deliveries(request, caller).await,
+            "GET /recoveries" => self.list_recoveries(request).await,
+            "GET /recoveries/{id}" => self.show_recovery(request).await,
+            "PUT /recoveries/{id}" => self.change_recovery(request, caller).await,
             "GET /days/{date}" => self.count_day(request).await,
             "GET /dead-letters" => self.list_dead_letters(request, caller).await,
             "POST /dead-letters/redrive" => self.redrive_dead_letters(request, caller).await,

@@ -16,6 +16,7 @@ use shared::{
     delivery::{
         Delivery,
         queue::RetryQueue,
+        recovery::table::Recoveries,
         settings::Settings,
         switch::{self, Switches},
         table::Deliveries,
@@ -70,6 +71,8 @@ async fn main() -> Result<(), Error> {
         switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch::MAX_AGE, clock),
         queue: RetryQueue::new(sqs.clone(), retry_queue_url),
         deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone(), settings.delivery_life),
+        recoveries: Recoveries::new(dynamodb.clone(), required("RECOVERIES_TABLE")?),
+        recovery_per_minute: parsed("RECOVERY_PER_MINUTE")?,
         dead_letters: DeadLetterQueues::new(sqs, dead_letters),
         messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
         friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),

@@ -111,13 +111,14 @@ fn delivery_json(record: &DeliveryRecord) -> Value {
         .resends
         .iter()
         .map(|resend| {
-            json!({
+            without_nulls(json!({
                 "at": rfc3339(resend.at),
                 "by": resend.by,
                 "reason": resend.reason,
                 "generation": resend.generation,
                 "force": resend.force,
-            })
+                "recovery": resend.recovery,
+            }))
         })
         .collect();
     without_nulls(json!({

@@ -108,6 +108,13 @@ struct Part {
     read_to: Option<String>,
 }
 
+impl Summary {
+    /// The place after which a list goes on behind this delivery.
+    pub fn position(&self) -> Position {
+        Position { listed: self.listed.clone() }
+    }
+}
+
 impl OrderList {
     fn merge(&mut self, other: Self) {
         self.count += other.count;
@@ -200,13 +207,13 @@ impl Deliveries {
         Some(update.set("mark", string(random_name())).set("marked_at", number(now.unix_timestamp())).step())
     }
 
-    /// The deliveries of the orders that arrived on a day, those in this state and for this
-    /// reason, from after `after` on.
+    /// The deliveries of the orders that arrived on a day, those in this state and for one of
+    /// these reasons, if any are named, from after `after` on.
     pub async fn page(
         &self,
         day: Date,
         state: Option<State>,
-        reason: Option<Reason>,
+        reasons: &[Reason],
         limit: usize,
         after: Option<&Position>,
     ) -> Result<DeliveryPage, AwsError> {
@@ -218,13 +225,16 @@ impl Deliveries {
                 // No key is empty, and none begins with a space.
                 .expression_attribute_values(":first", string(if first.is_empty() { " " } else { &first }))
                 .expression_attribute_values(":last", string(format!("{prefix}{LAST}")));
-            let query = match reason {
-                None => query,
-                Some(reason) => query
-                    .filter_expression(format!("{NOT_EXPIRED} AND reason = :reason"))
-                    .expression_attribute_values(":reason", string(reason.name())),
+            let named = reasons.iter().map(|reason| (format!(":{}", reason.name()), *reason));
+            let query = named
+                .clone()
+                .fold(query, |query, (name, reason)| query.expression_attribute_values(name, string(reason.name())));
+            let names = named.map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+            let query = match &names[..] {
+                "" => query,
+                names => query.filter_expression(format!("{NOT_EXPIRED} AND reason IN ({names})")),
             };
-            read_part(query, limit + 1, reason.is_some())
+            read_part(query, limit + 1, !reasons.is_empty())
         });
         let (mut deliveries, mut read_to) = (Vec::new(), None::<String>);
         for part in parts.await.doing(READ)? {

@@ -12,7 +12,7 @@
 //!   [`search`] - those of a span of time; [`links`] - whether they had anything to tap
 //! * [`attempt`] - one attempt; [`breaker`] - whether a first push is worth its time;
 //!   [`mod@verdict`] - what LINE's answers mean
-//! * [`resend`] - what an operator does; [`erase`] - a person is forgotten;
+//! * [`resend`] - what an operator does; [`recovery`] - the same for many orders; [`erase`] - a person is forgotten;
 //!   [`sweep`] - who rings for what nobody rang for
 //! * [`switch`] - whether customers are told at all; [`quota_alert`] - LINE's month is used up
 //! * [`settings`] - what a function that pushes needs to know
@@ -27,6 +27,7 @@ pub mod pace;
 pub mod queue;
 pub mod quota_alert;
 pub mod record;
+pub mod recovery;
 pub mod resend;
 pub mod retry_key;
 pub mod search;
@@ -152,7 +153,7 @@ impl Delivery {
     pub fn new(outbound: &Outbound, settings: Settings, clock: Clock) -> Result<Self, SettingError> {
         let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
         // A shortened retry delay (the local stand) shortens the switch's memory with it.
-        let switch_age = switch::MAX_AGE.min(settings.pace.retry_delay / 2);
+        let switch_age = settings.pace.switch_memory();
         Ok(Self {
             deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone(), settings.delivery_life),
             switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch_age, clock),

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use crate::lambda::environment::{SettingError, parsed};
+use crate::{
+    delivery::switch,
+    lambda::environment::{SettingError, parsed},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -40,6 +43,11 @@ impl Pace {
     /// Derives them from the environment of a function.
     pub fn from_env() -> Result<Self, SettingError> {
         Ok(Self::new(Duration::from_secs(parsed("RETRY_DELAY_SECONDS")?), parsed("MAX_RETRIES")?))
+    }
+
+    /// How long whoever pushes remembers the switch.
+    pub fn switch_memory(&self) -> Duration {
+        switch::MAX_AGE.min(self.retry_delay / 2)
     }
 
     /// Derives the intervals. `max_retries`: the retries of a round, at least one.

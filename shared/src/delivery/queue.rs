@@ -25,8 +25,17 @@ impl RetryQueue {
     /// Sends a bell, which rings after the queue's delay. It carries all that is told: whoever hears it needs nothing
     /// else.
     pub async fn send(&self, notification: &Notification, bell: Bell) -> Result<(), AwsError> {
+        self.put(notification, bell, None).await
+    }
+
+    /// The same, which rings after so many seconds instead, 900 at most.
+    pub async fn send_after(&self, notification: &Notification, bell: Bell, seconds: i32) -> Result<(), AwsError> {
+        self.put(notification, bell, Some(seconds)).await
+    }
+
+    async fn put(&self, notification: &Notification, bell: Bell, delay: Option<i32>) -> Result<(), AwsError> {
         let send = self.client.send_message().queue_url(&self.url).message_body(bell.message(notification));
-        send.send().await.doing("queue the retry").map(|_| ())
+        send.set_delay_seconds(delay).send().await.doing("queue the retry").map(|_| ())
     }
 
     /// Hides a received message for so many seconds; 0 shows it at once. A message that cannot be hidden comes back

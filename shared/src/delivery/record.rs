@@ -55,6 +55,9 @@ pub struct Resend {
     /// Whether the operator insisted: although LINE may have had the message, and whether or not the
     /// user is believed to be a friend.
     pub force: bool,
+    /// The recovery that did it with many others, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<String>,
 }
 
 /// The item.
@@ -202,20 +205,27 @@ impl DeliveryRecord {
         self.last_error = None;
     }
 
-    /// Notes who had it sent again.
-    pub fn list_resend(&mut self, operator: &Operator, force: bool, at: OffsetDateTime) {
+    /// Notes who had it sent again, by which recovery if by one.
+    pub fn list_resend(&mut self, operator: &Operator, force: bool, recovery: Option<&str>, at: OffsetDateTime) {
         self.resends.push(Resend {
             at,
             by: operator.name.clone(),
             reason: operator.reason.clone(),
             generation: self.progress.generation(),
             force,
+            recovery: recovery.map(str::to_owned),
         });
     }
 
-    /// Whether whoever had it sent again last insisted; its retries are sent all the same, too.
+    /// Whether whoever had this one sent again last insisted; its retries are sent all the same, too. A recovery
+    /// insists on nothing but that customers may get it twice: whoever is no friend is not told.
     pub fn is_forced(&self) -> bool {
-        self.resends.last().is_some_and(|resend| resend.force)
+        self.resends.last().is_some_and(|resend| resend.force && resend.recovery.is_none())
+    }
+
+    /// Whether a recovery had it sent again.
+    pub fn was_taken_by(&self, recovery: &str) -> bool {
+        self.resends.iter().any(|resend| resend.recovery.as_deref() == Some(recovery))
     }
 
     /// Notes what LINE said of this generation's message, or why it was not asked.

@@ -102,7 +102,7 @@ impl Delivery {
         let resend = |record: &mut DeliveryRecord| {
             record.address(&notification, &user);
             record.claim(&claim, Some(body));
-            record.list_resend(operator, force, now);
+            record.list_resend(operator, force, None, now);
         };
         let written = self.deliveries.replace_and_note(&mut record, now, resend, &entry, audit).await;
         if !written.map_err(DeliveryError::from)? {

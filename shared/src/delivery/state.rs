@@ -41,9 +41,11 @@
 //!   anything.
 //!
 //! # Rounds
-//! Only an operator begins a round: by a resend, or by a redrive. A redriven bell is known by its time: SQS enqueued it
-//! long after it was sent, and after the record's last attempt. The record keeps that time of the message that it heard
-//! last, so one redrive begins one round. Neither a repeated call nor the sweep begins any.
+//! Only an operator begins a round: by a resend, by a recovery of many, or by a redrive. A redriven bell is known by
+//! its time: SQS enqueued it long after it was sent, and after the record's last attempt. The record keeps that time of
+//! the message that it heard last, so one redrive begins one round. Neither a repeated call nor the sweep begins any. A
+//! recovery makes no attempt by itself: it writes that the order is due, and only then sends the bell that it named. If
+//! that bell is lost, or was never sent, the record is overdue, and the sweep rings.
 //!
 //! # Erased
 //! Whatever stands may be erased, at any moment: an open delivery is settled by that, `failed`, `discarded`, and keeps
@@ -481,12 +483,31 @@ impl Progress {
         pace: &Pace,
         keys: RetryKeys<'_>,
     ) -> Result<Claim, Resendable> {
-        match self.resendable(now, pace) {
-            Resendable::Allowed => {}
-            Resendable::NeedsForce if force => {}
-            refused => return Err(refused),
-        }
+        self.may_be_resent(force, now, pace)?;
         Ok(self.anew(bell, now).claim(now, pace, keys).with_new_body())
+    }
+
+    /// A recovery sends the message again, made anew, without an attempt of its own: it is due at `due_at`. `bell`: the
+    /// one that is sent once this is written. Otherwise as [`resent`](Self::resent).
+    pub fn recovered(
+        &self,
+        bell: Bell,
+        due_at: OffsetDateTime,
+        force: bool,
+        now: OffsetDateTime,
+        pace: &Pace,
+    ) -> Result<Self, Resendable> {
+        self.may_be_resent(force, now, pace)?;
+        // Nobody has sent the bell yet: if nobody does, the sweep need not wait before it rings.
+        Ok(Self { due_at: Some(due_at), rung_at: None, ..self.anew(bell, now) })
+    }
+
+    fn may_be_resent(&self, force: bool, now: OffsetDateTime, pace: &Pace) -> Result<(), Resendable> {
+        match self.resendable(now, pace) {
+            Resendable::Allowed => Ok(()),
+            Resendable::NeedsForce if force => Ok(()),
+            refused => Err(refused),
+        }
     }
 
     /// An operator discards a message of the dead-letter queue.

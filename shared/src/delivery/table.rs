@@ -32,7 +32,8 @@
 //! whose first push failed is in flight for the two delays between its three retries, 360 seconds: that is 333 orders a
 //! second. One whose first push was postponed has four attempts to ring for, three delays, 540 seconds: 222 orders a
 //! second. Beyond it SQS hands out none until one returns; bells ring late, and the sweep rings for those that it finds
-//! overdue.
+//! overdue. A [`recovery`](super::recovery) has at most 1,000 orders on their way, and takes no more while LINE is
+//! down.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::{Client, types::TransactWriteItem};

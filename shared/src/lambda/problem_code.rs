@@ -32,6 +32,8 @@ pub enum ProblemCode {
     MediaGone,
     /// The stack has no credential of Sobot's.
     NoSobot,
+    /// No recovery has this id.
+    NoSuchRecovery,
     /// The operation does not exist.
     NoSuchOperation,
     /// The order's id was received with other content.
@@ -54,6 +56,10 @@ pub enum ProblemCode {
     RedriveRunning,
     /// The dead letter's order is being delivered without it.
     LetterOnItsWay,
+    /// Another recovery runs or is paused.
+    RecoveryActive,
+    /// The recovery has ended.
+    RecoveryOver,
     /// The media is larger than an answer may be.
     MediaTooLarge,
     /// Sobot does not say where the media is.
@@ -72,7 +78,7 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// Every code.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::BadAddress,
         Self::Fields,
         Self::NotAWebhook,
@@ -86,6 +92,7 @@ impl ProblemCode {
         Self::NoSuchMedia,
         Self::MediaGone,
         Self::NoSobot,
+        Self::NoSuchRecovery,
         Self::NoSuchOperation,
         Self::OrderConflict,
         Self::InFlight,
@@ -97,6 +104,8 @@ impl ProblemCode {
         Self::RedriveRefused,
         Self::RedriveRunning,
         Self::LetterOnItsWay,
+        Self::RecoveryActive,
+        Self::RecoveryOver,
         Self::MediaTooLarge,
         Self::MediaRefused,
         Self::TooLarge,
@@ -122,6 +131,7 @@ impl ProblemCode {
             Self::NoSuchMedia => ("no_such_media", StatusCode::NOT_FOUND),
             Self::MediaGone => ("media_gone", StatusCode::NOT_FOUND),
             Self::NoSobot => ("no_sobot", StatusCode::NOT_FOUND),
+            Self::NoSuchRecovery => ("no_such_recovery", StatusCode::NOT_FOUND),
             Self::NoSuchOperation => ("no_such_operation", StatusCode::NOT_FOUND),
             Self::OrderConflict => ("order_conflict", StatusCode::CONFLICT),
             Self::InFlight => ("in_flight", StatusCode::CONFLICT),
@@ -133,6 +143,8 @@ impl ProblemCode {
             Self::RedriveRefused => ("redrive_refused", StatusCode::CONFLICT),
             Self::RedriveRunning => ("redrive_running", StatusCode::CONFLICT),
             Self::LetterOnItsWay => ("letter_on_its_way", StatusCode::CONFLICT),
+            Self::RecoveryActive => ("recovery_active", StatusCode::CONFLICT),
+            Self::RecoveryOver => ("recovery_over", StatusCode::CONFLICT),
             Self::MediaTooLarge => ("media_too_large", StatusCode::CONFLICT),
             Self::MediaRefused => ("media_refused", StatusCode::CONFLICT),
             Self::TooLarge => ("too_large", StatusCode::PAYLOAD_TOO_LARGE),

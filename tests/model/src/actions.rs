@@ -36,6 +36,11 @@ pub enum Action {
         force: bool,
         skew: i64,
     },
+    /// A recovery takes it, among many others.
+    Recover {
+        force: bool,
+        skew: i64,
+    },
     /// An operator discards a dead letter.
     Discard {
         letter: Ring,
@@ -184,9 +189,13 @@ impl Delivery {
                         actions.push(Action::Resend { force: true, skew });
                     }
                 }
-                Resendable::Allowed => actions.push(Action::Resend { force: false, skew }),
+                Resendable::Allowed => {
+                    actions.push(Action::Resend { force: false, skew });
+                    actions.push(Action::Recover { force: false, skew });
+                }
                 Resendable::NeedsForce => {
                     actions.push(Action::Resend { force: true, skew });
+                    actions.push(Action::Recover { force: true, skew });
                     if self.is_broken(Rule::DoubtNeedsForce) {
                         actions.push(Action::Resend { force: false, skew });
                     }

@@ -39,6 +39,7 @@ impl Delivery {
             }
             Action::Sweep { skew } => self.sweep(world, Duration::seconds(skew)),
             Action::Resend { force, skew } => self.resend(world, force, Duration::seconds(skew)),
+            Action::Recover { force, skew } => self.recover(world, force, Duration::seconds(skew)),
             Action::Discard { letter, skew } => self.discard(world, letter, Duration::seconds(skew)),
             Action::Erase { skew } => self.erase(world, Duration::seconds(skew)),
             Action::Redrive { letter, delayed } => self.redrive(world, &letter, delayed),
@@ -175,6 +176,18 @@ impl Delivery {
         if let Some(Ok(claim)) = claim {
             let (step, revision) = (Step::Send(bell, Some(claim)), world.revision());
             world.workers.push(Worker { who: Who::Resend { force }, step, skew, revision, asked: false });
+        }
+    }
+
+    /// Due at once: a recovery spreads its orders, which only makes them due later.
+    fn recover(&self, world: &mut World, force: bool, skew: Duration) {
+        world.left.resends -= 1;
+        let now = world.now + skew;
+        let bell = world.new_bell(now);
+        let next = world.progress().map(|progress| progress.recovered(bell, now, force, now, &self.pace));
+        if let Some(Ok(next)) = next {
+            let (step, revision) = (Step::Write(next, Then::Send(bell)), world.revision());
+            world.workers.push(Worker { who: Who::Recovery { force }, step, skew, revision, asked: false });
         }
     }
 
@@ -378,7 +391,7 @@ impl Delivery {
                     tell(world, Report::from(&stands), stands.generation());
                 }
             }
-            Who::Sweep | Who::Resend { .. } | Who::Discard { .. } | Who::Erase => {}
+            Who::Sweep | Who::Resend { .. } | Who::Recovery { .. } | Who::Discard { .. } | Who::Erase => {}
         }
     }
 
@@ -441,6 +454,12 @@ impl Delivery {
         if takes_effect && then == Then::Tell {
             begins_anew(world);
         }
+        if let (true, Who::Recovery { force }) = (takes_effect, worker.who) {
+            world.witness.forced += u8::from(force);
+            // The sweep may ring for what begins anew as for what was never rung for.
+            world.witness.swept_at = None;
+            begins_anew(world);
+        }
         if let (true, Who::Erase, Some(former)) = (takes_effect, worker.who, former) {
             world.witness.erased = Some(!former.state().is_settled());
             // Whose attempt is not over cannot take its doubt back any more.
@@ -459,7 +478,9 @@ impl Delivery {
                 world.workers.push(Worker { step, ..worker });
             }
             (Written::Known, _, Then::Send(bell)) => {
-                self.sweep_rings(world);
+                if worker.who == Who::Sweep {
+                    self.sweep_rings(world);
+                }
                 world.workers.push(Worker { step: Step::Send(bell, None), ..worker });
             }
             (Written::Known, _, Then::Tell) => tell(world, Report::from(&next), next.generation()),

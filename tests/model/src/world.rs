@@ -96,6 +96,7 @@ pub enum Who {
     Bell { ring: Ring },
     Sweep,
     Resend { force: bool },
+    Recovery { force: bool },
     Discard { ring: Ring },
     Erase,
 }

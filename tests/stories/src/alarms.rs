@@ -56,6 +56,7 @@ impl Streams {
 fn a_quiet_night() -> Streams {
     let mut streams = Streams::default();
     streams.tell_every("OpenDeliveries", (0, MINUTES, 10), |_| 0.0);
+    streams.tell_every("Invocations RecoveryFunction", (0, MINUTES, 1), |_| 1.0);
     streams.tell_every("QuotaThreshold", (0, MINUTES, 15), |_| 0.0);
     streams.tell_every("QuotaLeft", (0, MINUTES, 15), |_| 5_000.0);
     streams.tell_every("ReportMissing", (9 * 60 + 15, MINUTES, 24 * 60), |_| 0.0);

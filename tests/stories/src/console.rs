@@ -21,9 +21,10 @@ use crate::{an_hour_ago, dead_letters::wait_for_letter, id, story, story_alone, 
 /// What a customer or a shop may write.
 const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>";
 /// Every page of it.
-const VIEWS: [&str; 8] = ["overview", "deliveries", "order", "dead-letters", "customer", "report", "sobot", "audit"];
+const VIEWS: [&str; 9] =
+    ["overview", "deliveries", "recoveries", "order", "dead-letters", "customer", "report", "sobot", "audit"];
 
-fn installed(test: &str) -> Option<(PathBuf, PathBuf)> {
+pub fn installed(test: &str) -> Option<(PathBuf, PathBuf)> {
     let installed = browser::installed();
     if installed.is_none() {
         assert!(std::env::var_os("CI").is_none(), "no browser: .ci/run installs one where it can");
@@ -34,11 +35,11 @@ fn installed(test: &str) -> Option<(PathBuf, PathBuf)> {
     installed
 }
 
-async fn open(stand: &Stand, browser: &Browser, hash: &str) -> anyhow::Result<()> {
+pub async fn open(stand: &Stand, browser: &Browser, hash: &str) -> anyhow::Result<()> {
     browser.open(&format!("{}/console{hash}", stand.public_api.base_url())).await
 }
 
-async fn unlock(browser: &Browser, key: &str) -> anyhow::Result<()> {
+pub async fn unlock(browser: &Browser, key: &str) -> anyhow::Result<()> {
     browser.write("Key", key).await?;
     browser.press("button", "Unlock").await
 }
@@ -57,7 +58,7 @@ async fn keeps_no_key(browser: &Browser, key: &str) -> anyhow::Result<()> {
 }
 
 /// Nothing went wrong but the answers that the story itself provoked.
-async fn complains_of_nothing(browser: &Browser) -> anyhow::Result<()> {
+pub async fn complains_of_nothing(browser: &Browser) -> anyhow::Result<()> {
     let complaints: Vec<_> =
         browser.console().await?.into_iter().filter(|line| !line.contains("Failed to load resource")).collect();
     assert!(complaints.is_empty(), "{complaints:?}");
@@ -73,7 +74,7 @@ async fn show(browser: &Browser, name: &str) -> anyhow::Result<()> {
 }
 
 /// Answers the dialog: why, and the button that does it.
-async fn confirm(browser: &Browser, reason: &str, button: &str) -> anyhow::Result<()> {
+pub async fn confirm(browser: &Browser, reason: &str, button: &str) -> anyhow::Result<()> {
     browser.write("Reason", reason).await?;
     browser.press("button", button).await?;
     browser.wait_until("!document.querySelector('dialog').open").await

@@ -47,11 +47,15 @@ fn expected(file: &str) -> (&'static str, Value) {
         "operations-order.json" => ("OperationsFunctionName", json!({ "statusCode": 200, "delivery": "sent" })),
         "operations-resend.json" => ("OperationsFunctionName", json!({ "statusCode": 409, "delivery": null })),
         "operations-redrive.json" => ("OperationsFunctionName", json!({ "statusCode": 202, "delivery": null })),
-        // Neither this dead letter nor this member nor this picture is there.
+        // Neither this dead letter nor this member nor this picture nor this recovery is there.
         "operations-discard.json"
         | "operations-unlink.json"
         | "operations-media.json"
-        | "operations-ask-media.json" => ("OperationsFunctionName", json!({ "statusCode": 404, "delivery": null })),
+        | "operations-ask-media.json"
+        | "operations-recovery.json"
+        | "operations-recovery-pause.json" => {
+            ("OperationsFunctionName", json!({ "statusCode": 404, "delivery": null }))
+        }
         other if other.starts_with("operations-") => {
             ("OperationsFunctionName", json!({ "statusCode": 200, "delivery": null }))
         }

@@ -130,6 +130,11 @@ async fn use_everything(stand: &Stand) {
     assert_eq!(stand.post(&refused).await.status, 202);
     let again = json!({ "reason": "asked for it", "force": true });
     assert_eq!(stand.operate("POST", &format!("/orders/{}/resend", id(&sent)), Some(again)).await.status, 200);
+    // It takes nothing, and stays.
+    let filter = json!({ "from": "2026-09-01", "to": "2026-09-02", "state": "failed", "reasons": ["not_linked"] });
+    let mut recovery = json!({ "dryRun": false, "atMost": 5, "maxAgeHours": 24, "reason": "linked by now" });
+    recovery.as_object_mut().expect("an object").extend(filter.as_object().expect("an object").clone());
+    assert_eq!(stand.operate("POST", "/deliveries/recover", Some(recovery)).await.status, 202);
     let turned = json!({ "enabled": false, "reason": "a trial" });
     assert_eq!(stand.operate("PUT", "/switches/finish", Some(turned)).await.status, 200);
     stand.wait_for_record(id(&refused), "suppressed", |record| !record.progress.is_open()).await;
@@ -264,6 +269,8 @@ fn what_a_version_before_kept_is_read() {
         for user in texts("FriendsTableName", "line_user_id").iter().filter(|id| !id.contains('#')) {
             assert!(looked_up(format!("/users/{user}")).await["friend"]["friend"].is_boolean());
         }
+        let recoveries = looked_up("/recoveries".to_owned()).await;
+        assert_eq!(recoveries["recoveries"][0]["filter"]["reasons"], json!(["not_linked"]), "{recoveries}");
         // A token that was sealed with another key is as good as none.
         assert!(looked_up("/quota".to_owned()).await["used"].is_number());
         let report = async |date: &str| {

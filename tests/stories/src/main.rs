@@ -78,6 +78,7 @@ mod people;
 mod permissions;
 mod problems;
 mod recipients;
+mod recoveries;
 mod report_preview;
 mod resends;
 mod retries;

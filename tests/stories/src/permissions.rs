@@ -24,6 +24,7 @@ fn every_permission_is_needed() {
         drive_order_finished(&stand).await;
         drive_push_retry(&stand).await;
         drive_the_sweep(&stand).await;
+        drive_a_recovery(&stand).await;
         drive_quota_warning(&stand).await;
         drive_daily_report(&stand).await;
         begin_without_tokens(&stand, "line-login").await;
@@ -88,6 +89,24 @@ async fn drive_the_sweep(stand: &Stand) {
     let order = without_a_bell(stand).await;
     assert_eq!(sweep(stand).await["rung"], 1);
     stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
+}
+
+/// Of yesterday, and to a member who was linked since.
+async fn drive_a_recovery(stand: &Stand) {
+    let order = order_with(json!({ "recipient": { "memberId": "M-5" } }));
+    assert_eq!(stand.post(&order).await.body["reason"], "not_linked");
+    arrived_yesterday(stand, &order).await;
+    stand.link("M-5", &random_user()).await.expect("linked");
+    let yesterday = (line_day(OffsetDateTime::now_utc()) - time::Duration::DAY).to_string();
+    let filter = json!({ "from": yesterday, "to": yesterday, "state": "failed", "dryRun": false, "reason": "linked" });
+    let reply = stand.operate("POST", "/deliveries/recover", Some(filter)).await;
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let recovery = format!("/recoveries/{}", reply.body["id"].as_str().expect("an id"));
+    while stand.operate("GET", &recovery, None).await.body["state"] != "finished" {
+        stand.invoke("RecoveryFunctionName", &json!({})).await.expect("an answer");
+        sleep(POLL).await;
+    }
+    assert_eq!(stand.operate("GET", &recovery, None).await.body["sent"], 1);
 }
 
 /// An order to somebody who is called no friend so long ago that LINE is asked.
@@ -194,6 +213,12 @@ async fn drive_operations(stand: &Stand) {
     call(200, "GET", "/reports/preview", None).await;
     call(200, "POST", "/reports/test-mail", why(json!({ "to": "operator@example.com" }))).await;
     call(200, "GET", "/days/today", None).await;
+    let today = line_day(OffsetDateTime::now_utc()).to_string();
+    let filter = json!({ "from": today, "to": today, "state": "failed", "dryRun": false });
+    let recovery = call(202, "POST", "/deliveries/recover", why(filter)).await;
+    let recovery = format!("/recoveries/{}", recovery["id"].as_str().expect("an id"));
+    call(200, "PUT", &recovery, why(json!({ "state": "stopped" }))).await;
+    call(200, "GET", "/recoveries", None).await;
     call(200, "PUT", "/switches/all", why(json!({ "enabled": true }))).await;
     call(200, "GET", "/audit?kind=switch", None).await;
     let customer = random_user();

@@ -28,7 +28,7 @@ struct Expected {
     warm: &'static [&'static str],
 }
 
-const EXPECTED: [Expected; 9] = [
+const EXPECTED: [Expected; 10] = [
     Expected {
         function: "OrderFinishedFunction",
         binary: "order-finished",
@@ -77,6 +77,14 @@ const EXPECTED: [Expected; 9] = [
         event: "delivery-sweep.json",
         cold: &["dynamodb.Query x8"; 4],
         warm: &["dynamodb.Query x8"; 4],
+    },
+    // Nothing is recovered.
+    Expected {
+        function: "RecoveryFunction",
+        binary: "recovery",
+        event: "recovery.json",
+        cold: &["dynamodb.Query"],
+        warm: &["dynamodb.Query"],
     },
     Expected {
         function: "InboxFunction",

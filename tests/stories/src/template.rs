@@ -52,10 +52,10 @@ const OBSERVE: &str = "observe";
 /// What CloudWatch takes into one alarm.
 const MAX_METRICS_OF_AN_ALARM: usize = 10;
 
-/// A start of these that fails is followed by the next minutes later; `SweepMissingAlarm` and `QuotaWatchMissingAlarm`
-/// ring where none follows.
-const MISSED_BY_AN_ALARM: [&str; 2] =
-    ["DeliverySweepFunctionEveryTenMinutes", "QuotaWarningFunctionEveryQuarterOfAnHour"];
+/// A start of these that fails is followed by the next minutes later; `SweepMissingAlarm`, `QuotaWatchMissingAlarm` and
+/// `RecoveryMissingAlarm` ring where none follows.
+const MISSED_BY_AN_ALARM: [&str; 3] =
+    ["DeliverySweepFunctionEveryTenMinutes", "QuotaWarningFunctionEveryQuarterOfAnHour", "RecoveryFunctionEveryMinute"];
 
 /// Read once, for all stories.
 pub fn template() -> &'static Template {

@@ -121,7 +121,13 @@ fn every_store_knows_its_own_work_again() {
             assert_eq!(WebhookSender::line(stand).deliver(&[unheard_of]).await.status, 200);
             stand.wait_for_an_empty_inbox().await;
         };
-        tokio::join!(orders, mail, login, inbox);
+        let recovery = async {
+            let filter = json!({ "from": "2026-09-01", "to": "2026-09-01", "state": "failed" });
+            let mut body = json!({ "dryRun": false, "reason": "to see what is written" });
+            body.as_object_mut().expect("an object").extend(filter.as_object().expect("an object").clone());
+            assert_eq!(stand.operate("POST", "/deliveries/recover", Some(body)).await.status, 202);
+        };
+        tokio::join!(orders, mail, login, inbox, recovery);
         assert!(lost.iter().all(|lost| lost.hits() > 0), "{lost:?}");
         let unknown_events = stand.aws.logs("inbox").matches(r#""UnknownEvent":1"#).count();
         assert_eq!(unknown_events, 1, "an item whose first answer was lost is new all the same");

@@ -46,7 +46,7 @@ const listPart = pagedPart("list", {
         click: (event) => askResend(one, event.currentTarget),
       }, t("resend")),
     ]);
-    return marked(table(listCaption(), heads, rows));
+    return [recoverListed(), marked(table(listCaption(), heads, rows))];
   },
 });
 
@@ -72,6 +72,12 @@ function spanOf(from, to) {
   }
   const minute = (at) => new Date(at).toISOString().replace(/:\d\d\.\d+Z$/, "Z");
   return `${minute(from)}..${minute(to)}`;
+}
+
+/** The days of the list, its state and reason, for who wants them all sent again. */
+function recoverListed() {
+  const { from, to } = instantsOf(listed.span);
+  return recoverButton({ from: lineDay(from), to: lineDay(to - 1), state: listed.counted, reason: listed.reason });
 }
 
 function listCaption() {

@@ -33,6 +33,7 @@ pub const STORIES: &[Story] = &[
     Story { name: "sweep", tell: |case| Box::pin(orders::a_lost_bell(case)) },
     Story { name: "redrive", tell: |case| Box::pin(orders::a_dead_letter(case)) },
     Story { name: "resend", tell: |case| Box::pin(orders::a_failed_order(case)) },
+    Story { name: "recovery", tell: |case| Box::pin(orders::a_recovered_order(case)) },
     Story { name: "correction", tell: |case| Box::pin(orders::a_corrected_order(case)) },
     Story { name: "force", tell: |case| Box::pin(orders::a_forced_order(case)) },
     Story { name: "forget", tell: |case| Box::pin(orders::a_forgotten_customer(case)) },

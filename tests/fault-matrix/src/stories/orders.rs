@@ -116,6 +116,37 @@ pub async fn a_failed_order(case: &Case<'_>) -> anyhow::Result<()> {
     ends_well(case, &order, &resent).await
 }
 
+/// Its customer was no friend when it came: a recovery sends it again, step by step, whatever becomes of a step.
+pub async fn a_recovered_order(case: &Case<'_>) -> anyhow::Result<()> {
+    let order = Order::new(case, json!({}), []);
+    case.stand.set_friend(&order.user, false).await?;
+    let suppressed = order.post(case).await?;
+    ensure!(suppressed.body["reason"] == "not_a_friend", "{suppressed:?}");
+    case.stand.set_friend(&order.user, true).await?;
+    case.begin().await?;
+    let day = order.record(case).await?.day;
+    let body = json!({
+        "dryRun": false, "from": day, "to": day, "state": "suppressed", "reason": "they have come back",
+    });
+    let started = case.operate("POST", "/deliveries/recover", Some(body)).await?;
+    // After an answer that was lost it is the active one.
+    let id = started.body["id"].as_str().or(started.body["recovery"].as_str());
+    let path = format!("/recoveries/{}", id.with_context(|| format!("neither started nor active: {started:?}"))?);
+    case.until("the recovery has finished", async || {
+        // A step that ends in an error is followed by the next minute's.
+        drop(case.stand.invoke("RecoveryFunctionName", &json!({})).await);
+        if order.record(case).await?.progress.is_open() && case.is_idle("PushRetryQueueUrl").await? {
+            case.stand.age_record(order.id(), Duration::hours(3)).await?;
+            case.stand.invoke("DeliverySweepFunctionName", &json!({})).await?;
+        }
+        Ok(case.operate("GET", &path, None).await?.body["state"] == "finished")
+    })
+    .await?;
+    let shown = case.operate("GET", &path, None).await?.body;
+    ensure!(shown["onTheWay"] == 0 && shown["skipped"] == json!({}), "{shown}");
+    ends_well(case, &order, &suppressed).await
+}
+
 /// LINE refused it for good, and nothing of it can have arrived: an operator sends it again, corrected.
 pub async fn a_corrected_order(case: &Case<'_>) -> anyhow::Result<()> {
     let refuses = Behaviour::answer(400, r#"{"message":"Failed to send messages"}"#);

@@ -107,10 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_without_orders_costs_less_than_ten_dollars_beside_its_dashboard() {
+    fn a_stack_without_orders_costs_at_most_ten_dollars_beside_its_dashboard() {
         let fixed = fixed(TEMPLATE);
         let dashboard = fixed.iter().find(|(what, ..)| what.starts_with("dashboards")).unwrap().2;
-        assert!(sum(&fixed) - dashboard < 10.0, "{fixed:?}");
+        let cents = (100.0 * (sum(&fixed) - dashboard)).round();
+        assert!(cents <= 1000.0, "{fixed:?}");
     }
 
     #[test]

@@ -102,10 +102,10 @@ pub struct DeliveryPage {
 }
 
 /// What a partition of the index has for a page.
-struct Part {
-    deliveries: Vec<Summary>,
+pub(super) struct Part {
+    pub(super) deliveries: Vec<Summary>,
     /// How far it was read, if not to its end.
-    read_to: Option<String>,
+    pub(super) read_to: Option<String>,
 }
 
 impl Summary {
@@ -263,8 +263,8 @@ async fn count_shard(table: Table, shard: String) -> Result<DayCount, Cause> {
     Ok(count)
 }
 
-/// At least `wanted` deliveries of a partition, if it has so many.
-async fn read_part(query: QueryFluentBuilder, wanted: usize, is_filtered: bool) -> Result<Part, Cause> {
+/// At least `wanted` deliveries of a partition, if it has so many. `is_filtered`: much may be read for little.
+pub(super) async fn read_part(query: QueryFluentBuilder, wanted: usize, is_filtered: bool) -> Result<Part, Cause> {
     let (mut deliveries, mut start) = (Vec::<Summary>::new(), None::<Item>);
     for _ in 0..MAX_QUERIES {
         let mut query = query.clone().set_exclusive_start_key(start.take());

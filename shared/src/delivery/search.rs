@@ -9,11 +9,11 @@ use time::{Date, OffsetDateTime};
 
 use crate::{
     aws::{
-        error::{AwsError, Cause, Doing as _},
-        table::{Item, NOT_EXPIRED, number, string, string_of},
+        error::{AwsError, Doing as _},
+        table::{NOT_EXPIRED, number, string},
     },
     delivery::{
-        day::{Summary, of_shard},
+        day::{Summary, of_shard, read_part},
         state::{Reason, State},
         table::{Deliveries, from_every_shard},
     },
@@ -22,8 +22,6 @@ use crate::{
 
 /// The most days that a page is looked for on: where less is found, it is short.
 const MAX_DAYS: usize = 31;
-/// The most queries of a partition, a day and a state for one page: a rare reason may be on none of them.
-const MAX_QUERIES: usize = 10;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -75,13 +73,6 @@ pub struct Found {
     pub deliveries: Vec<Summary>,
     /// Where the next page begins; none after the last one.
     pub next: Option<Before>,
-}
-
-/// What a partition has of a day and a state.
-struct Part {
-    deliveries: Vec<Summary>,
-    /// How far back it was read, if not to its end.
-    read_to: Option<Before>,
 }
 
 impl Before {
@@ -166,7 +157,8 @@ impl Deliveries {
         for part in parts.await.doing("search the deliveries")?.into_iter().flatten() {
             // DynamoDB's BETWEEN has both its ends.
             found.extend(part.deliveries.into_iter().filter(|one| place(one) < before.key().as_str()));
-            read_to = read_to.into_iter().chain(part.read_to).max_by_key(Before::key);
+            let part_read_to = part.read_to.as_deref().and_then(Before::listed);
+            read_to = read_to.into_iter().chain(part_read_to).max_by_key(Before::key);
         }
         found.sort_unstable_by(|one: &Summary, other| place(other).cmp(place(one)));
         // Further back than every part was read, something may be missing.
@@ -183,26 +175,6 @@ impl Deliveries {
             .key_condition_expression("day_shard = :shard AND listed BETWEEN :first AND :last")
             .scan_index_forward(false)
     }
-}
-
-/// At least `wanted` deliveries, if the query finds so many.
-async fn read_part(query: QueryFluentBuilder, wanted: usize, is_rare: bool) -> Result<Part, Cause> {
-    let (mut deliveries, mut start) = (Vec::<Summary>::new(), None::<Item>);
-    for _ in 0..MAX_QUERIES {
-        let mut query = query.clone().set_exclusive_start_key(start.take());
-        if !is_rare {
-            query = query.limit(i32::try_from(wanted - deliveries.len()).unwrap_or(i32::MAX));
-        }
-        let answer = query.send().await?;
-        let read: Vec<Summary> = serde_dynamo::from_items(answer.items.unwrap_or_default())?;
-        deliveries.extend(read);
-        start = answer.last_evaluated_key;
-        if start.is_none() || deliveries.len() >= wanted {
-            break;
-        }
-    }
-    let read_to = start.as_ref().and_then(|key| Before::listed(string_of(key, "listed")?));
-    Ok(Part { deliveries, read_to })
 }
 
 #[cfg(test)]

@@ -29,9 +29,7 @@ const KINDS: [AuditKind; 10] = [
 impl Operations {
     pub(crate) async fn list_audit(&self, request: &Request, caller: &Caller) -> CallResult {
         let mut query = Query::of(request, &["kind", "limit", "cursor"]);
-        let kind = query.required("kind", |name| {
-            KINDS.into_iter().find(|kind| kind.name() == name).ok_or_else(|| input::one_of(KINDS.map(AuditKind::name)))
-        });
+        let kind = query.required("kind", |name| input::named(KINDS, AuditKind::name, name));
         let limit = query.limit();
         let context = format!("audit {}", kind.map_or("", AuditKind::name));
         let after = query.cursor(caller, &context);

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::{
     CallResult, Caller, Operations, cursor,
-    input::{self, Query, one_of},
+    input::{self, Query, named},
     rfc3339, unavailable, without_nulls,
 };
 
@@ -36,9 +36,7 @@ impl Operations {
             return self.search_deliveries(query, caller).await;
         }
         let date = query.optional("date", input::day).unwrap_or_else(|| line_day(self.clock.now()));
-        let state = query.optional("state", |name| {
-            State::ALL.into_iter().find(|state| state.name() == name).ok_or_else(|| one_of(State::ALL.map(State::name)))
-        });
+        let state = query.optional("state", |name| named(State::ALL, State::name, name));
         let reason = query.optional("reason", reason);
         if query.has("retried") {
             query.wrong("retried", "needs from");
@@ -131,7 +129,7 @@ fn states(text: &str) -> Result<Vec<State>, Invalid> {
 }
 
 fn reason(name: &str) -> Result<Reason, Invalid> {
-    Reason::ALL.into_iter().find(|reason| reason.name() == name).ok_or_else(|| one_of(Reason::ALL.map(Reason::name)))
+    named(Reason::ALL, Reason::name, name)
 }
 
 fn summary_json(delivery: &Summary) -> Value {

@@ -38,6 +38,15 @@ pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Invalid {
     format!("must be one of {}", words.into_iter().collect::<Vec<_>>().join(", ")).into()
 }
 
+/// The one of `all` that has this name.
+pub fn named<T: Copy, const N: usize>(
+    all: [T; N],
+    name_of: impl Fn(T) -> &'static str,
+    name: &str,
+) -> Result<T, Invalid> {
+    all.into_iter().find(|one| name_of(*one) == name).ok_or_else(|| one_of(all.map(name_of)))
+}
+
 /// A day, `2026-09-01`.
 pub fn day(text: &str) -> Result<Date, Invalid> {
     const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");

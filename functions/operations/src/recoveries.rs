@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     CallResult, Caller, Operations,
-    input::{self, BodyFields, Query, one_of},
+    input::{self, BodyFields, Query, named},
     rfc3339, unavailable, without_nulls,
 };
 
@@ -120,10 +120,7 @@ impl Operations {
     pub(crate) async fn change_recovery(&self, request: &Request, caller: &Caller) -> CallResult {
         let id = input::path(request, "id", Recovery::parse_id)?;
         let mut fields = BodyFields::of(request, &["state", "reason"])?;
-        let state = fields.text("state", |name| {
-            let known = STATES.into_iter().find(|state| state.name() == name);
-            known.ok_or_else(|| one_of(STATES.map(RecoveryState::name)))
-        });
+        let state = fields.text("state", |name| named(STATES, RecoveryState::name, name));
         let operator = fields.operator(caller);
         let (state, operator) = fields.finish(state.zip(operator))?;
         for _ in 0..MAX_LOOKS {
@@ -168,14 +165,8 @@ fn filter(fields: &mut BodyFields) -> Option<Filter> {
             _ => Ok(to),
         }
     });
-    let state = fields.text("state", |name| {
-        let known = Filter::STATES.into_iter().find(|state| state.name() == name);
-        known.ok_or_else(|| one_of(Filter::STATES.map(State::name)))
-    });
-    let reasons = fields.texts("reasons", |name| {
-        let known = Reason::ALL.into_iter().find(|reason| reason.name() == name);
-        known.ok_or_else(|| one_of(Reason::ALL.map(Reason::name)))
-    });
+    let state = fields.text("state", |name| named(Filter::STATES, State::name, name));
+    let reasons = fields.texts("reasons", |name| named(Reason::ALL, Reason::name, name));
     let at_most = fields.whole_number("atMost", MAX_ORDERS);
     let max_age_hours = fields.whole_number("maxAgeHours", MAX_HOURS);
     let force = fields.bool("force", Some(false));

@@ -1,7 +1,7 @@
 //! `GET /console`: the operators' page. One document out of the files of `console/`, with neither data nor key in it;
 //! its script calls the other routes with the key that the operator types.
 
-use std::{collections::BTreeMap, io::Write as _, sync::OnceLock};
+use std::{collections::BTreeMap, io::Write as _};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -71,8 +71,7 @@ script! {
 #[derive(Debug)]
 pub struct Console {
     html: String,
-    /// Made for the first who asks: most environments show it to nobody, and start sooner without.
-    compressed: OnceLock<Vec<u8>>,
+    compressed: Vec<u8>,
     tag: HeaderValue,
     policy: HeaderValue,
 }
@@ -84,11 +83,11 @@ impl Default for Console {
 }
 
 impl Console {
-    /// Puts the page together. Its policy allows this very script and style, and calls to where the
+    /// Puts the page together, and compresses it. Its policy allows this very script and style, and calls to where the
     /// page is from.
     ///
     /// # Panics
-    /// Never: a policy and a tag of base64 and fixed words are header values.
+    /// Never: a policy and a tag of base64 and fixed words are header values, and memory takes what is written to it.
     pub fn new() -> Self {
         let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
         let policy = format!(
@@ -101,21 +100,15 @@ impl Console {
             .replace(STYLE_PLACE, &format!("<style>{STYLE}</style>"))
             .replace(RUNBOOK_PLACE, &runbook())
             .replace(SCRIPT_PLACE, &format!("<script type=\"module\">{SCRIPT}</script>"));
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(html.as_bytes()).expect("memory takes it");
         Self {
-            compressed: OnceLock::new(),
+            compressed: encoder.finish().expect("memory takes it"),
             // Weak: it is the same page, compressed or not.
             tag: HeaderValue::from_str(&format!("W/\"{}\"", hash(&html))).expect("base64 and fixed words"),
             html,
             policy: HeaderValue::from_str(&policy).expect("base64 and fixed words"),
         }
-    }
-
-    fn compressed(&self) -> &Vec<u8> {
-        self.compressed.get_or_init(|| {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-            encoder.write_all(self.html.as_bytes()).expect("memory takes it");
-            encoder.finish().expect("memory takes it")
-        })
     }
 
     /// The page; compressed for who takes that, and not at all for who has it.
@@ -129,7 +122,7 @@ impl Console {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         } else if listed(header::ACCEPT_ENCODING, &|coding| coding == "gzip" || coding.starts_with("gzip;q=1")) {
-            let mut response = Response::new(Body::Binary(self.compressed().clone()));
+            let mut response = Response::new(Body::Binary(self.compressed.clone()));
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             response
         } else {

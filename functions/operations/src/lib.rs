@@ -22,7 +22,10 @@ pub mod sobot;
 pub mod stack;
 pub mod switches;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    sync::{Arc, LazyLock},
+};
 
 use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestContext};
 use serde_json::Value;
@@ -101,8 +104,8 @@ pub struct Operations {
     pub stack: Stack,
     /// Which hosts a button may open.
     pub detail_hosts: DetailHosts,
-    /// The operators' page.
-    pub console: Console,
+    /// The operators' page, made for the first who asks: most environments show it to nobody, and start sooner without.
+    pub console: LazyLock<Console>,
     /// The time.
     pub clock: Clock,
 }

@@ -1,5 +1,7 @@
 //! Wires `operations`.
 
+use std::sync::LazyLock;
+
 use lambda_http::Error;
 use operations::{
     Operations,
@@ -89,7 +91,7 @@ async fn main() -> Result<(), Error> {
         delivery: Delivery::new(&outbound, settings, clock)?,
         stack: Stack { name: required("STACK_NAME")?, country: optional("COUNTRY") },
         detail_hosts: DetailHosts::of(&optional("DETAIL_URL_HOSTS")),
-        console: Console::new(),
+        console: LazyLock::new(Console::new),
         clock,
     };
     function.warm_up().await;

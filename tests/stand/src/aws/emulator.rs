@@ -159,15 +159,21 @@ fn python_environment(home: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// A free port of 127.0.0.1 for a process that binds it later. Not one that the system would pick: from that range any
-/// outgoing connection may take it meanwhile.
+/// outgoing connection may take it meanwhile. And none twice in this process: seconds pass until a stand has bound its
+/// port, and again until it has left it and its directory.
 fn free_port() -> anyhow::Result<u16> {
     const BELOW_THE_SYSTEMS: std::ops::Range<u16> = 20_000..32_000;
-    let candidates = (0..100).map(|_| {
+    static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut candidates = (0..1_000).map(|_| {
         let [high, low] = random_bytes();
         BELOW_THE_SYSTEMS.start + u16::from_be_bytes([high, low]) % (BELOW_THE_SYSTEMS.end - BELOW_THE_SYSTEMS.start)
     });
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    candidates.into_iter().find(free).context("no free port on 127.0.0.1 between 20000 and 32000; end what holds them")
+    let free = |port: &u16| !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port =
+        candidates.find(free).context("no free port on 127.0.0.1 between 20000 and 32000; end what holds them")?;
+    taken.insert(port);
+    Ok(port)
 }
 
 fn identify(python: &&'static str) -> Option<(&'static str, Vec<u8>)> {
@@ -426,5 +432,16 @@ impl Drop for Stand {
         if !thread::panicking() {
             let _ = fs::remove_dir_all(&self.work_dir);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_stands_get_the_same_port() {
+        let ports = (0..1_000).map(|_| free_port().unwrap()).collect::<BTreeSet<_>>();
+        assert_eq!(ports.len(), 1_000);
     }
 }

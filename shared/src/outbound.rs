@@ -34,7 +34,10 @@ use reqwest::{Client, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 use tokio::time::timeout;
 
-use crate::lambda::environment::{SettingError, optional};
+use crate::{
+    aws::secret::Secrets,
+    lambda::environment::{SettingError, optional},
+};
 
 /// A connection to LINE or Sobot that was idle for longer, through a freeze of the environment perhaps, may be dead: it
 /// is not used again.
@@ -57,6 +60,8 @@ pub struct Outbound {
     pub http: HttpClients,
     /// For AWS.
     pub aws: SdkConfig,
+    /// What Secrets Manager holds for the function.
+    pub secrets: Secrets,
 }
 
 impl Outbound {
@@ -75,7 +80,8 @@ impl Outbound {
                 loader.timeout_config(timeouts).retry_config(retries()).load().await
             }
         };
-        Ok(Self { http, aws })
+        let secrets = Secrets::new(aws_sdk_secretsmanager::Client::new(&aws));
+        Ok(Self { http, aws, secrets })
     }
 
     /// The connection to the queue of this address, for a client that lets it take so long.

@@ -24,11 +24,7 @@ async fn main() -> Result<(), Error> {
     let function = LineLogin {
         client: LoginClient::new(&outbound.http, &required("LINE_API_BASE")?),
         channel: LineChannel::from_env(&outbound, Pace::from_env()?.call, Clock::System)?,
-        secret: Secret::new(
-            aws_sdk_secretsmanager::Client::new(&outbound.aws),
-            required("LOGIN_SECRET_ID")?,
-            Clock::System,
-        ),
+        secret: Secret::new(&outbound.secrets, required("LOGIN_SECRET_ID")?, Clock::System),
         used_tokens: UsedTokens::new(dynamodb.clone(), required("USED_TOKENS_TABLE")?),
         links: Links::new(
             dynamodb.clone(),

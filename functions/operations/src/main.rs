@@ -42,7 +42,6 @@ async fn main() -> Result<(), Error> {
     let settings = Settings::from_env()?;
     let clock = Clock::System;
     let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
-    let secrets = aws_sdk_secretsmanager::Client::new(&outbound.aws);
     let sqs = aws_sdk_sqs::Client::new(&outbound.aws);
     let retry_queue_url = required("PUSH_RETRY_QUEUE_URL")?;
     let dead_letters = vec![
@@ -68,7 +67,7 @@ async fn main() -> Result<(), Error> {
         },
     ];
     let function = Operations {
-        keys: Secret::new(secrets.clone(), required("OPERATOR_KEYS_SECRET_ID")?, clock),
+        keys: Secret::new(&outbound.secrets, required("OPERATOR_KEYS_SECRET_ID")?, clock),
         audit: Audit::new(dynamodb.clone(), required("AUDIT_TABLE")?),
         switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch::MAX_AGE, clock),
         queue: RetryQueue::new(sqs.clone(), retry_queue_url),
@@ -83,7 +82,7 @@ async fn main() -> Result<(), Error> {
         report_language: parsed("REPORT_LANGUAGE")?,
         links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
         login: LoginClient::new(&outbound.http, &required("LINE_API_BASE")?),
-        login_secret: Secret::new(secrets, required("LOGIN_SECRET_ID")?, clock),
+        login_secret: Secret::new(&outbound.secrets, required("LOGIN_SECRET_ID")?, clock),
         channel: LineChannel::from_env(&outbound, settings.pace.call, clock)?,
         line_data: LineClient::new(&outbound.http, &required("LINE_DATA_API_BASE")?, media::TIMEOUT),
         thresholds: parsed("WARNING_THRESHOLDS")?,

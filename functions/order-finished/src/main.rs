@@ -19,11 +19,7 @@ async fn main() -> Result<(), Error> {
     let function = OrderFinished {
         delivery: Delivery::new(&outbound, Settings::from_env()?, Clock::System)?,
         queue: RetryQueue::new(aws_sdk_sqs::Client::new(&outbound.aws), queue_url.clone()),
-        keys: Secret::new(
-            aws_sdk_secretsmanager::Client::new(&outbound.aws),
-            environment::required("ORDER_KEY_SECRET_ID")?,
-            Clock::System,
-        ),
+        keys: Secret::new(&outbound.secrets, environment::required("ORDER_KEY_SECRET_ID")?, Clock::System),
         detail_hosts: DetailHosts::of(&environment::optional("DETAIL_URL_HOSTS")),
     };
     // What the first order needs: LINE, and the queue.

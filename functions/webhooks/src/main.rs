@@ -16,11 +16,10 @@ use webhooks::Webhooks;
 async fn main() -> Result<(), Error> {
     log::start("webhooks");
     let outbound = Outbound::from_env().await?;
-    let secrets = aws_sdk_secretsmanager::Client::new(&outbound.aws);
     let queue_url = environment::required("INBOX_QUEUE_URL")?;
     let function = Webhooks {
-        signature_keys: Secret::new(secrets.clone(), environment::required("CHANNEL_SECRET_ID")?, Clock::System),
-        sobot_keys: Secret::new(secrets, environment::required("SOBOT_SECRET_ID")?, Clock::System),
+        signature_keys: Secret::new(&outbound.secrets, environment::required("CHANNEL_SECRET_ID")?, Clock::System),
+        sobot_keys: Secret::new(&outbound.secrets, environment::required("SOBOT_SECRET_ID")?, Clock::System),
         queue: InboxQueue::new(&outbound.aws, queue_url.clone()),
         account: Mutex::default(),
         clock: Clock::System,

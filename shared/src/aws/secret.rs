@@ -1,6 +1,10 @@
 //! What Secrets Manager holds: read once per environment, kept in memory, read again every five minutes and after an
 //! authentication failure.
 //!
+//! The first secret that a function needs brings its others with it, in one call: at a cold start each call waits for a
+//! connection of its own. Whatever is in the way of that one call but Secrets Manager itself, each is then asked for
+//! alone, and tells its own error.
+//!
 //! That it cannot be read, and that it says nothing usable, are two things. The one is an outage, whatever the reason:
 //! time-outs, throttling, a permission or a KMS key that somebody took away. What is in memory serves on, and where it
 //! lets callers in, for an hour. The other is said by whoever wrote the secret, or deleted it: it holds at once, and
@@ -11,12 +15,16 @@
 //!
 //! Errors name the secret's id and the field that is wrong, never a value.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueError};
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::{aws::error::Cause, clock::Clock, foreign_json, invalid::Invalid, metric};
 
@@ -92,10 +100,114 @@ pub trait SecretContent: Sized {
     }
 }
 
+/// The secrets of a function.
+#[derive(Clone, Debug)]
+pub struct Secrets(Arc<Shelf>);
+
+#[derive(Debug)]
+struct Shelf {
+    client: Client,
+    /// All that the function may need.
+    ids: std::sync::Mutex<BTreeSet<String>>,
+    /// What the first call brought, and when.
+    brought: OnceCell<(HashMap<String, Answer>, OffsetDateTime)>,
+}
+
+/// What Secrets Manager says of a secret.
+#[derive(Clone)]
+enum Answer {
+    Value(String),
+    /// There is none, or it has no value.
+    NotThere,
+    /// It is marked for deletion.
+    Deleted,
+    Failed(Cause),
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an answer of Secrets Manager")
+    }
+}
+
+impl Secrets {
+    /// Nothing is read yet.
+    pub fn new(client: Client) -> Self {
+        let shelf = Shelf { client, ids: std::sync::Mutex::default(), brought: OnceCell::new() };
+        Self(Arc::new(shelf))
+    }
+
+    /// What Secrets Manager says of this secret, which was not asked for yet, and when it said that.
+    async fn first(&self, id: &str, clock: Clock) -> (Answer, OffsetDateTime) {
+        let (brought, at) =
+            self.0.brought.get_or_init(|| async { (Box::pin(self.read_all()).await, clock.now()) }).await;
+        match brought.get(id) {
+            Some(answer) if clock.is_within(*at, MAX_AGE) => (answer.clone(), *at),
+            _ => (self.read(id).await, clock.now()),
+        }
+    }
+
+    /// What Secrets Manager says of each; of whom it says nothing here, is to be asked for alone.
+    async fn read_all(&self) -> HashMap<String, Answer> {
+        let ids = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if ids.len() < 2 {
+            return HashMap::new();
+        }
+        match self
+            .0
+            .client
+            .batch_get_secret_value()
+            .set_secret_id_list(Some(ids.iter().cloned().collect()))
+            .send()
+            .await
+        {
+            Ok(answer) => {
+                let mut said = HashMap::new();
+                for value in answer.secret_values() {
+                    let of_it = |id: &&String| [value.arn(), value.name()].contains(&Some(id.as_str()));
+                    if let (Some(id), Some(text)) = (ids.iter().find(of_it), value.secret_string()) {
+                        said.insert(id.clone(), Answer::Value(text.to_owned()));
+                    }
+                }
+                for error in answer.errors() {
+                    let answer = match error.error_code() {
+                        Some("ResourceNotFoundException") => Answer::NotThere,
+                        Some("InvalidRequestException") => Answer::Deleted,
+                        _ => continue,
+                    };
+                    said.extend(error.secret_id().map(|id| (id.to_owned(), answer)));
+                }
+                said
+            }
+            Err(error) if error.as_service_error().is_some() => {
+                let cause = Cause::from(error);
+                tracing::warn!(%cause, "the secrets could not be read together: each is asked for alone");
+                HashMap::new()
+            }
+            // Who asks alone would wait as long, and for nothing.
+            Err(error) => {
+                let cause = Cause::from(error);
+                ids.into_iter().map(|id| (id, Answer::Failed(cause.clone()))).collect()
+            }
+        }
+    }
+
+    async fn read(&self, id: &str) -> Answer {
+        match self.0.client.get_secret_value().secret_id(id).send().await {
+            Ok(answer) => Answer::Value(answer.secret_string.unwrap_or_default()),
+            Err(error) => match error.as_service_error() {
+                Some(GetSecretValueError::ResourceNotFoundException(_)) => Answer::NotThere,
+                Some(GetSecretValueError::InvalidRequestException(_)) => Answer::Deleted,
+                _ => Answer::Failed(error.into()),
+            },
+        }
+    }
+}
+
 /// One secret, kept in memory.
 #[derive(Debug)]
 pub struct Secret<T> {
-    client: Client,
+    secrets: Secrets,
     id: String,
     clock: Clock,
     memory: Mutex<Memory<T>>,
@@ -115,10 +227,11 @@ struct Memory<T> {
 }
 
 impl<T: SecretContent> Secret<T> {
-    /// Nothing is read yet.
-    pub fn new(client: Client, id: String, clock: Clock) -> Self {
+    /// One of these secrets; nothing is read yet.
+    pub fn new(secrets: &Secrets, id: String, clock: Clock) -> Self {
+        secrets.0.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         let memory = Mutex::new(Memory { content: None, failure: None });
-        Self { client, id, clock, memory, former: Mutex::new(None) }
+        Self { secrets: secrets.clone(), id, clock, memory, former: Mutex::new(None) }
     }
 
     /// The content, from memory where it is young enough. Through an outage the former content serves on.
@@ -145,7 +258,8 @@ impl<T: SecretContent> Secret<T> {
     pub async fn had(&self, is_true: impl Fn(&T) -> bool) -> bool {
         let mut former = self.former.lock().await;
         if former.as_ref().is_none_or(|(_, at)| !self.clock.is_within(*at, MAX_AGE)) {
-            let read = self.client.get_secret_value().secret_id(&self.id).version_stage("AWSPREVIOUS").send().await;
+            let read =
+                self.secrets.0.client.get_secret_value().secret_id(&self.id).version_stage("AWSPREVIOUS").send().await;
             let content = read.ok().and_then(|answer| T::parse(answer.secret_string()?).ok());
             *former = Some((content, self.clock.now()));
         }
@@ -182,13 +296,17 @@ impl<T: SecretContent> Secret<T> {
     }
 
     async fn read_into(&self, memory: &mut Memory<T>) {
-        match self.read().await {
+        let (answer, at) = match memory {
+            Memory { content: None, failure: None } => Box::pin(self.secrets.first(&self.id, self.clock)).await,
+            _ => (self.secrets.read(&self.id).await, self.clock.now()),
+        };
+        match self.understood(answer) {
             Ok(content) => {
                 for problem in content.dropped() {
                     tracing::error!(%problem, secret = self.id, "a part of a secret is not usable, the rest serves");
                     metric::secret_unusable();
                 }
-                *memory = Memory { content: Some((Arc::new(content), self.clock.now())), failure: None };
+                *memory = Memory { content: Some((Arc::new(content), at)), failure: None };
             }
             Err(error) => {
                 let error = match error {
@@ -202,26 +320,19 @@ impl<T: SecretContent> Secret<T> {
                     tracing::warn!(%error, known = memory.content.is_some(), "a secret could not be read");
                     metric::secret_unusable();
                 }
-                memory.failure = Some((error, self.clock.now()));
+                memory.failure = Some((error, at));
             }
         }
     }
 
-    async fn read(&self) -> Result<T, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(&self.id).send().await.map_err(|error| {
-            let (id, page) = (self.id.clone(), T::PAGE);
-            match error.as_service_error() {
-                Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::NotSet { id, page },
-                // It is marked for deletion.
-                Some(GetSecretValueError::InvalidRequestException(_)) => SecretError::Gone { id, page },
-                _ => SecretError::Unavailable { id, what: error.into() },
-            }
-        })?;
-        T::parse(answer.secret_string().unwrap_or_default()).map_err(|problem| SecretError::Malformed {
-            id: self.id.clone(),
-            problem,
-            page: T::PAGE,
-        })
+    fn understood(&self, answer: Answer) -> Result<T, SecretError> {
+        let (id, page) = (self.id.clone(), T::PAGE);
+        match answer {
+            Answer::Value(json) => T::parse(&json).map_err(|problem| SecretError::Malformed { id, problem, page }),
+            Answer::NotThere => Err(SecretError::NotSet { id, page }),
+            Answer::Deleted => Err(SecretError::Gone { id, page }),
+            Answer::Failed(what) => Err(SecretError::Unavailable { id, what }),
+        }
     }
 }
 

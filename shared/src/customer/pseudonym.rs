@@ -3,12 +3,11 @@
 //!
 //! The key is made by the deployment and never changes: what was hashed under another one is not recognised any more.
 
-use aws_config::SdkConfig;
 use aws_lc_rs::hmac;
 use serde::Deserialize;
 
 use crate::{
-    aws::secret::{Secret, SecretContent, SecretError, from_json},
+    aws::secret::{Secret, SecretContent, SecretError, Secrets, from_json},
     clock::Clock,
     ids::{LineUserId, MemberId},
     invalid::Invalid,
@@ -55,9 +54,8 @@ pub struct Pseudonyms {
 
 impl Pseudonyms {
     /// The key of this stack; nothing is read yet.
-    pub fn from_env(aws: &SdkConfig, clock: Clock) -> Result<Self, SettingError> {
-        let client = aws_sdk_secretsmanager::Client::new(aws);
-        Ok(Self { secret: Secret::new(client, required("PSEUDONYM_SECRET_ID")?, clock) })
+    pub fn from_env(secrets: &Secrets, clock: Clock) -> Result<Self, SettingError> {
+        Ok(Self { secret: Secret::new(secrets, required("PSEUDONYM_SECRET_ID")?, clock) })
     }
 
     /// Reads the key before it is needed.

@@ -159,7 +159,7 @@ impl Delivery {
             switches: Switches::new(dynamodb.clone(), settings.switches_table.clone(), switch_age, clock),
             friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),
             links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
-            pseudonyms: Pseudonyms::from_env(&outbound.aws, clock)?,
+            pseudonyms: Pseudonyms::from_env(&outbound.secrets, clock)?,
             channel: LineChannel::from_env(outbound, settings.pace.call, clock)?,
             quota_alert: QuotaAlert::new(
                 aws_sdk_sqs::Client::new(&outbound.aws),

@@ -71,12 +71,11 @@ impl LineChannel {
     pub fn new(outbound: &Outbound, settings: ChannelSettings, timeout: Duration, clock: Clock) -> Self {
         let ChannelSettings { api_base, secret_id, tokens_table, token_life } = settings;
         let issuer = Issuer { name: "line", lease: timeout * 3 / 2, life: token_life, max_live: Some(MAX_LIVE_TOKENS) };
-        let secrets = aws_sdk_secretsmanager::Client::new(&outbound.aws);
         let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
         Self {
             client: LineClient::new(&outbound.http, &api_base, timeout),
             credential: Credential::new(
-                Secret::new(secrets, secret_id, clock),
+                Secret::new(&outbound.secrets, secret_id, clock),
                 SharedToken::new(dynamodb, tokens_table, issuer, clock),
             ),
             token_life,

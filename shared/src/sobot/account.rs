@@ -47,12 +47,11 @@ impl SobotAccount {
     /// `timeout`.
     pub fn from_env(outbound: &Outbound, timeout: Duration, clock: Clock) -> Result<Self, SettingError> {
         let issuer = Issuer { name: "sobot", lease: timeout * 3 / 2, life: TOKEN_LIFE, max_live: None };
-        let secrets = aws_sdk_secretsmanager::Client::new(&outbound.aws);
         let dynamodb = aws_sdk_dynamodb::Client::new(&outbound.aws);
         Ok(Self {
             client: SobotClient::new(&outbound.http, &required("SOBOT_API_BASE")?, timeout),
             credential: Credential::new(
-                Secret::new(secrets, required("SOBOT_SECRET_ID")?, clock),
+                Secret::new(&outbound.secrets, required("SOBOT_SECRET_ID")?, clock),
                 SharedToken::new(dynamodb, required("SOBOT_TOKENS_TABLE")?, issuer, clock),
             ),
             clock,

@@ -194,6 +194,14 @@ impl Stub {
                 Some(secret) => (200, json!({ "SecretString": secret.to_string() })),
                 None => (400, json!({ "__type": "ResourceNotFoundException", "message": "none" })),
             },
+            "BatchGetSecretValue" => {
+                let ids = body["SecretIdList"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let (known, others): (Vec<_>, Vec<_>) = ids.partition(|id| self.secrets.contains_key(id));
+                let values = known.iter().map(|id| json!({ "Name": id, "SecretString": self.secrets[id].to_string() }));
+                let error = |id| json!({ "SecretId": id, "ErrorCode": "ResourceNotFoundException" });
+                let errors = others.into_iter().map(error);
+                (200, json!({ "SecretValues": values.collect::<Vec<_>>(), "Errors": errors.collect::<Vec<_>>() }))
+            }
             "GetItem" => (200, self.item(&body).map_or_else(|| json!({}), |item| json!({ "Item": item }))),
             "BatchGetItem" => (200, json!({ "Responses": {}, "UnprocessedKeys": {} })),
             "Query" => (200, json!({ "Items": [], "Count": 0, "ScannedCount": 0 })),

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use aws_config::SdkConfig;
 use serde_json::json;
 use shared::{
+    aws::secret::Secrets,
     clock::Clock,
     language::Language,
     line::channel::{ChannelSettings, LineChannel},
@@ -28,7 +29,8 @@ pub(crate) async fn findings(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<V
         tokens_table: stack.output("TokensTableName")?.to_owned(),
         token_life: Duration::from_secs(stack.parameter("ChannelTokenSeconds")?.parse()?),
     };
-    let outbound = Outbound { http: HttpClients::from_env()?, aws: aws.clone() };
+    let secrets = Secrets::new(aws_sdk_secretsmanager::Client::new(aws));
+    let outbound = Outbound { http: HttpClients::from_env()?, aws: aws.clone(), secrets };
     let channel = LineChannel::new(&outbound, settings, LIMIT, Clock::System);
     let mut findings = Vec::new();
     if let Err(error) = channel.token().await {

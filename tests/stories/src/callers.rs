@@ -13,7 +13,7 @@ use local_stand::{
 };
 use serde_json::{Value, json};
 use shared::{
-    aws::secret::Secret,
+    aws::secret::{Secret, Secrets},
     clock::Clock,
     inbox::messages::StoredEvent,
     lambda::{callers::CallerKeys, problem_code::ProblemCode},
@@ -34,7 +34,7 @@ fn order_keys(stand: &Stand, seconds: &'static AtomicI64) -> Secret<CallerKeys> 
     let config = stand.secrets.config().to_builder().endpoint_url(stand.aws.tap().base_url());
     let config = config.app_name(AppName::new("order-finished").expect("a name")).build();
     let id = stand.aws.output("OrderKeySecretArn").to_owned();
-    Secret::new(aws_sdk_secretsmanager::Client::from_conf(config), id, Clock::Set(seconds))
+    Secret::new(&Secrets::new(aws_sdk_secretsmanager::Client::from_conf(config)), id, Clock::Set(seconds))
 }
 
 async fn put(stand: &Stand, output: &str, secret: &str) {

@@ -12,7 +12,7 @@ use local_stand::{
 };
 use serde_json::{Value, json};
 use shared::{
-    aws::secret::Secret,
+    aws::secret::{Secret, Secrets},
     clock::Clock,
     customer::{
         friend::Source,
@@ -830,8 +830,11 @@ fn logins_at_the_same_time_leave_no_half_links() {
 fn unlinking_ends_the_grant_and_then_the_link() {
     story(async |stand| {
         let client = LoginClient::new(&HttpClients::from_env().expect("bundled roots"), &stand.line.base_url());
-        let secret: Secret<LoginSecret> =
-            Secret::new(stand.secrets.clone(), stand.aws.output("LoginSecretArn").to_owned(), Clock::System);
+        let secret: Secret<LoginSecret> = Secret::new(
+            &Secrets::new(stand.secrets.clone()),
+            stand.aws.output("LoginSecretArn").to_owned(),
+            Clock::System,
+        );
         let links = links(stand);
         let (member, user) = (member(), random_user());
         let id = member_id(&member);
@@ -1054,8 +1057,11 @@ fn a_line_user_of_another_member_changes_hands_only_after_a_second_button() {
 fn an_unlink_ends_the_grant_for_ninety_days() {
     story(async |stand| {
         let client = LoginClient::new(&HttpClients::from_env().expect("bundled roots"), &stand.line.base_url());
-        let secret: Secret<LoginSecret> =
-            Secret::new(stand.secrets.clone(), stand.aws.output("LoginSecretArn").to_owned(), Clock::System);
+        let secret: Secret<LoginSecret> = Secret::new(
+            &Secrets::new(stand.secrets.clone()),
+            stand.aws.output("LoginSecretArn").to_owned(),
+            Clock::System,
+        );
         let (member, user) = (member(), random_user());
         log_in(stand, &member, &user).await.is_page(200, "LINE connected");
         let later = Clock::At(OffsetDateTime::now_utc() + time::Duration::days(89));

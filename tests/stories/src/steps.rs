@@ -34,7 +34,7 @@ const EXPECTED: [Expected; 10] = [
         binary: "order-finished",
         event: "order-finished.json",
         cold: &[
-            "dynamodb.BatchGetItem, dynamodb.GetItem, secretsmanager.GetSecretValue x3",
+            "dynamodb.BatchGetItem, dynamodb.GetItem, secretsmanager.BatchGetSecretValue",
             "dynamodb.BatchGetItem, dynamodb.PutItem, sqs.SendMessage",
             "POST /v2/bot/message/push",
             "dynamodb.PutItem",
@@ -50,7 +50,7 @@ const EXPECTED: [Expected; 10] = [
         binary: "push-retry",
         event: "push-retry.json",
         cold: &[
-            "dynamodb.BatchGetItem, dynamodb.GetItem, secretsmanager.GetSecretValue x2",
+            "dynamodb.BatchGetItem, dynamodb.GetItem, secretsmanager.BatchGetSecretValue",
             "dynamodb.GetItem",
             "dynamodb.BatchGetItem, dynamodb.PutItem",
             "POST /v2/bot/message/push",
@@ -67,7 +67,7 @@ const EXPECTED: [Expected; 10] = [
         function: "WebhooksFunction",
         binary: "webhooks",
         event: "webhook-line.json",
-        cold: &["secretsmanager.GetSecretValue x2", "sqs.SendMessageBatch"],
+        cold: &["secretsmanager.BatchGetSecretValue", "sqs.SendMessageBatch"],
         warm: &["sqs.SendMessageBatch"],
     },
     // Sixteen shards of two kinds, eight at a time.
@@ -90,7 +90,7 @@ const EXPECTED: [Expected; 10] = [
         function: "InboxFunction",
         binary: "inbox",
         event: "inbox-line.json",
-        cold: &["dynamodb.TransactWriteItems, secretsmanager.GetSecretValue x2", "dynamodb.GetItem x2"],
+        cold: &["dynamodb.TransactWriteItems, secretsmanager.BatchGetSecretValue", "dynamodb.GetItem x2"],
         warm: &["dynamodb.GetItem, dynamodb.TransactWriteItems", "dynamodb.GetItem"],
     },
     Expected {
@@ -115,14 +115,14 @@ const EXPECTED: [Expected; 10] = [
         function: "OperationsFunction",
         binary: "operations",
         event: "operations-switches.json",
-        cold: &["secretsmanager.GetSecretValue", "dynamodb.BatchGetItem"],
+        cold: &["secretsmanager.BatchGetSecretValue", "dynamodb.BatchGetItem"],
         warm: &["dynamodb.BatchGetItem"],
     },
     Expected {
         function: "OperationsFunction",
         binary: "operations",
         event: "operations-order.json",
-        cold: &["secretsmanager.GetSecretValue", "dynamodb.GetItem"],
+        cold: &["secretsmanager.BatchGetSecretValue", "dynamodb.GetItem"],
         warm: &["dynamodb.GetItem"],
     },
     // A day is counted once, and its totals are kept.
@@ -131,7 +131,7 @@ const EXPECTED: [Expected; 10] = [
         binary: "operations",
         event: "operations-day.json",
         cold: &[
-            "secretsmanager.GetSecretValue",
+            "secretsmanager.BatchGetSecretValue",
             "dynamodb.GetItem",
             "dynamodb.Query x8",
             "dynamodb.Query x8",
@@ -226,7 +226,7 @@ fn the_report_makes_these_calls_and_no_other() {
                 "dynamodb.GetItem x17",
                 "dynamodb.Query x224",
                 "dynamodb.UpdateItem x23",
-                "secretsmanager.GetSecretValue x2",
+                "secretsmanager.BatchGetSecretValue",
                 "sqs.GetQueueAttributes x4",
             ]
             .join(", ")

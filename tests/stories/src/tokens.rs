@@ -10,9 +10,15 @@ use local_stand::{
     line::channel_key::ChannelKey,
     line::{Behaviour, Endpoint, LineStandIn, ReleaseAs},
     stand::{POLL, Stand, order_with, random_key, random_user},
+    wire::{ALWAYS, Call, Fault},
 };
 use serde_json::{Value, json};
-use shared::{aws::secret::Secret, clock::Clock, delivery::state::State, lambda::callers::CallerKeys};
+use shared::{
+    aws::secret::{Secret, SecretError, Secrets},
+    clock::Clock,
+    delivery::state::State,
+    lambda::callers::CallerKeys,
+};
 
 use crate::{id, story, story_alone, user};
 
@@ -357,7 +363,8 @@ fn a_key_that_was_taken_back_stops_working_within_five_minutes() {
         let (old, new) = (random_key(), random_key());
         stand.secrets.create_secret().name(&id).secret_string(keys(&old)).send().await.expect("created");
         let seconds: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(1_000_000)));
-        let secret: Secret<CallerKeys> = Secret::new(stand.secrets.clone(), id.clone(), Clock::Set(seconds));
+        let secret: Secret<CallerKeys> =
+            Secret::new(&Secrets::new(stand.secrets.clone()), id.clone(), Clock::Set(seconds));
         assert!(secret.get().await.expect("read").accepts(&old));
         stand.secrets.put_secret_value().secret_id(&id).secret_string(keys(&new)).send().await.expect("written");
         seconds.fetch_add(1, Ordering::Relaxed);
@@ -367,6 +374,52 @@ fn a_key_that_was_taken_back_stops_working_within_five_minutes() {
         seconds.fetch_add(1, Ordering::Relaxed);
         let now = secret.get().await.expect("read again");
         assert!(now.accepts(&new) && !now.accepts(&old));
+    });
+}
+
+#[test]
+fn the_first_secret_brings_the_others_for_five_minutes() {
+    story(async |stand| {
+        let keys = |current: &str| json!({ "current": current }).to_string();
+        let seconds: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(1_000_000)));
+        let secrets = Secrets::new(stand.secrets.clone());
+        let names = ["first", "second", "third", "deleted", "missing"].map(|name| format!("{name}-{}", random_user()));
+        let [first, second, third, deleted, missing] =
+            names.each_ref().map(|id| Secret::<CallerKeys>::new(&secrets, id.clone(), Clock::Set(seconds)));
+        let (old, new) = (random_key(), random_key());
+        for id in &names[..4] {
+            stand.secrets.create_secret().name(id).secret_string(keys(&old)).send().await.expect("created");
+        }
+        stand.secrets.delete_secret().secret_id(&names[3]).send().await.expect("deleted");
+        assert!(first.get().await.expect("read").accepts(&old));
+        for id in &names[1..3] {
+            stand.secrets.put_secret_value().secret_id(id).secret_string(keys(&new)).send().await.expect("written");
+        }
+        seconds.fetch_add(2, Ordering::Relaxed);
+        assert!(second.get().await.expect("brought").accepts(&old), "one call brought it with the first");
+        assert!(second.get_again().await.expect("read").accepts(&new), "its age is that of the call");
+        let told = |error: Result<_, SecretError>| error.expect_err("no secret").to_string();
+        assert!(told(deleted.get().await).contains("is gone; restore it"));
+        assert!(told(missing.get().await).contains("has no value; put the JSON"));
+        seconds.fetch_add(298, Ordering::Relaxed);
+        assert!(third.get().await.expect("read").accepts(&new), "what was brought is too old");
+    });
+}
+
+#[test]
+fn secrets_that_cannot_be_read_together_are_each_read_alone() {
+    story_alone(&[], async |stand| {
+        let together = "secretsmanager.BatchGetSecretValue";
+        let refused = Fault::Error(400, "AccessDeniedException");
+        let _fault = stand.aws.tap().inject(refused, together, "", ALWAYS);
+        assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
+        let calls = stand.aws.tap().calls();
+        let of_order = |call: &&Call| call.caller.function == "order-finished";
+        let read = calls.iter().filter(of_order).filter(|call| call.operation.starts_with("secretsmanager."));
+        let mut read: Vec<_> = read.map(|call| call.operation.as_str()).collect();
+        read.sort_unstable();
+        assert_eq!(read[0], together);
+        assert_eq!(read[1..], ["secretsmanager.GetSecretValue"; 3]);
     });
 }
 

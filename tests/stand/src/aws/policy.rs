@@ -104,6 +104,12 @@ fn needed(operation: &str, body: &Value) -> Vec<(String, String)> {
             let own = action.trim_end_matches("Batch").to_owned();
             moving.map(str::to_owned).chain([own]).map(|action| (action, queue.clone())).collect()
         }
+        Some("secretsmanager") if operation.ends_with(".BatchGetSecretValue") => {
+            // A secret that may not be read alone is not read with others.
+            let ids = body["SecretIdList"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let each = ids.map(|id| ("secretsmanager:GetSecretValue".to_owned(), id.to_owned()));
+            [(action, "*".to_owned())].into_iter().chain(each).collect()
+        }
         Some("secretsmanager") => vec![(action, text(body, "SecretId"))],
         _ if operation == "POST /v2/email/outbound-emails" => vec![("ses:SendEmail".to_owned(), "identity".to_owned())],
         _ if operation.starts_with(SUPPRESSION_LIST) => {

@@ -11,6 +11,7 @@
 //! * **One implementation of cryptography**, aws-lc, which signing and sealing use as well.
 //! * **Credentials and region as Lambda sets them**, in variables. Only where they are not there does the SDK look
 //!   elsewhere: files, containers, the machine's own service.
+//! * **Few calls to a service at one time**, [`AT_ONCE`]: ten messages of a batch would open forty connections.
 //! * **Connections before the first event**: [`open`], at once, and no longer than half a second.
 
 use std::{
@@ -32,7 +33,7 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::{Client, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     aws::secret::Secrets,
@@ -50,6 +51,9 @@ const OPENING: Duration = Duration::from_millis(500);
 pub const AWS_CONNECT: Duration = Duration::from_secs(1);
 const AWS_ATTEMPT: Duration = Duration::from_secs(2);
 const AWS_CALL: Duration = Duration::from_secs(4);
+/// So many calls to one service of AWS are on their way at one time; the others wait for one of these to end. With a
+/// connection each, more of them take longer to open than they save.
+const AT_ONCE: usize = 8;
 /// Where a root is, beside the bundled ones.
 const EXTRA_ROOT: &str = "EXTRA_ROOT_CERTIFICATE";
 
@@ -133,6 +137,8 @@ pub async fn open(wanted: impl IntoIterator<Item = Connection>) {
 pub struct HttpClients {
     tls: ClientConfig,
     made: Arc<Mutex<HashMap<ConnectionLimits, Client>>>,
+    /// By the service's host.
+    at_once: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
 }
 
 /// How long a connection may take to be made, and be idle.
@@ -161,7 +167,7 @@ impl HttpClients {
             .expect("aws-lc has TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { tls, made: Arc::default() })
+        Ok(Self { tls, made: Arc::default(), at_once: Arc::default() })
     }
 
     /// The client for LINE or Sobot, where a call takes no longer than this. A connection takes no longer than half of
@@ -229,18 +235,38 @@ impl LoadServiceConfig for Endpoints {
 
 impl HttpClient for HttpClients {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(Connector(self.for_aws(settings.connect_timeout().unwrap_or(AWS_CONNECT))))
+        let client = self.for_aws(settings.connect_timeout().unwrap_or(AWS_CONNECT));
+        SharedHttpConnector::new(Connector { client, at_once: Arc::clone(&self.at_once) })
     }
 }
 
 /// The SDK's way to the client. It waits for an answer as long as the SDK lets it.
 #[derive(Debug)]
-struct Connector(Client);
+struct Connector {
+    client: Client,
+    at_once: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+}
+
+impl Connector {
+    fn at_once_to(&self, uri: &str) -> Arc<Semaphore> {
+        // https://host/path
+        let host = uri.split('/').nth(2).unwrap_or_default().to_owned();
+        let mut services = self.at_once.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(services.entry(host).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
+    }
+}
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.0.clone();
-        HttpConnectorFuture::new(async move { call(&client, request).await })
+        let client = self.client.clone();
+        let at_once = self.at_once_to(request.uri());
+        HttpConnectorFuture::new(async move {
+            let _one_of_few = at_once.acquire().await.expect("never closed");
+            let answer = call(&client, request).await;
+            // Its connection is back in the pool, for the next one, once the connection's own task has had its turn.
+            tokio::task::yield_now().await;
+            answer
+        })
     }
 }
 
@@ -249,8 +275,12 @@ async fn call(client: &Client, request: HttpRequest) -> Result<HttpResponse, Con
     let (head, body) = request.into_parts();
     let body = body.bytes().map(<[u8]>::to_vec).ok_or_else(|| ConnectorError::user("a body that streams".into()))?;
     let request = http::Request::from_parts(head, body).try_into().map_err(connector_error)?;
-    let answer: http::Response<reqwest::Body> = client.execute(request).await.map_err(connector_error)?.into();
-    answer.map(SdkBody::from_body_1_x).try_into().map_err(|error| ConnectorError::other(Box::new(error), None))
+    let mut answer = client.execute(request).await.map_err(connector_error)?;
+    let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+    // Whole, because its connection is taken for so long; the SDK would read it next.
+    let mut whole = http::Response::new(SdkBody::from(answer.bytes().await.map_err(connector_error)?));
+    (*whole.status_mut(), *whole.headers_mut()) = (status, headers);
+    whole.try_into().map_err(|error| ConnectorError::other(Box::new(error), None))
 }
 
 /// What the SDK repeats: time-outs, and what a connection has to do with.
@@ -345,6 +375,21 @@ mod tests {
             assert_eq!(list(&client).await, Ok(()));
         }
         assert_eq!(connections.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn many_calls_at_one_time_share_a_few_connections() {
+        let http = HttpClients::from_env().unwrap();
+        let ((one, to_one), (other, to_other)) = (serve(Server::Answers).await, serve(Server::Answers).await);
+        let calls = (0..100).map(|number| {
+            let client = dynamo(&http, if number < 80 { &one } else { &other });
+            tokio::spawn(async move { list(&client).await })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            assert_eq!(call.await.unwrap(), Ok(()));
+        }
+        let made = [to_one, to_other].map(|connections| connections.load(Ordering::Relaxed));
+        assert!(made.iter().all(|connections| *connections <= AT_ONCE), "{made:?}");
     }
 
     #[tokio::test]

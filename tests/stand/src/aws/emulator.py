@@ -29,6 +29,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 STACK = "local"
 BUCKET = "local-code"
@@ -172,6 +173,30 @@ def leave_out_what_the_emulator_refuses(template):
         say(f"left out, alarms on metric math or on others: {', '.join(refused)}")
 
 
+def transform(template):
+    """What SAM makes of the template. The emulator would do the same, a second of the processor for each stand; this is
+    kept beside the translator that made it, for the stands that follow."""
+    asked, kept = json.dumps(template), Path(sys.prefix) / "transformed.json"
+    try:
+        known = json.loads(kept.read_text(encoding="utf-8"))
+        if known["asked"] == asked:
+            return known["made"]
+    except (OSError, ValueError, KeyError):
+        pass  # the first one, or another template
+    from samtranslator.model.exceptions import InvalidDocumentException
+    from samtranslator.translator.transform import transform
+
+    try:
+        # It changes what it is given. Nothing has to be looked up: SAM names the policies that it adds by their ARNs.
+        made = transform(json.loads(asked), {}, SimpleNamespace(load=dict))
+    except InvalidDocumentException as error:
+        raise Failed("; ".join(cause.message for cause in error.causes)) from error
+    written = kept.with_suffix(f".{os.getpid()}")
+    written.write_text(json.dumps({"asked": asked, "made": made}), encoding="utf-8")
+    written.replace(kept)
+    return made
+
+
 def deploy(template, parameters, s3, cloudformation):
     """Creates the stack and returns its description. As with `sam deploy` the template comes from S3, where it may have
     1 MB; a call itself takes no more than 51,200 bytes."""
@@ -313,6 +338,8 @@ def bring_up(order, work_dir, emulator):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+    # SAM asks for it, to know the partition of the policies that AWS manages.
+    os.environ["AWS_DEFAULT_REGION"] = order["region"]
     import boto3
     from botocore.config import Config
     from botocore.exceptions import ClientError
@@ -333,7 +360,7 @@ def bring_up(order, work_dir, emulator):
     try:
         package(template, order, functions_dir, clients["s3"])
         leave_out_what_the_emulator_refuses(template)
-        stack = deploy(template, order["parameters"], clients["s3"], clients["cloudformation"])
+        stack = deploy(transform(template), order["parameters"], clients["s3"], clients["cloudformation"])
         api_id, ids = supply_what_the_emulator_lacks(
             *(clients[name] for name in ("cloudformation", "apigatewayv2", "dynamodb", "secretsmanager"))
         )

@@ -25,11 +25,18 @@ pub struct Case {
     pub event: Value,
     /// Of how many events it does the work: of heavier ones fewer are measured.
     pub weight: usize,
+    /// How many orders each day has meanwhile.
+    pub orders_a_day: usize,
 }
 
 impl Case {
     fn new(name: impl Into<String>, function: &'static str, event: Value, weight: usize) -> Self {
-        Self { name: name.into(), function, event, weight }
+        Self { name: name.into(), function, event, weight, orders_a_day: 0 }
+    }
+
+    /// The same, with so many orders in every day.
+    fn over(self, orders_a_day: usize, weight: usize) -> Self {
+        Self { name: format!("{}, {orders_a_day}", self.name), orders_a_day, weight, ..self }
     }
 }
 
@@ -52,6 +59,14 @@ pub async fn cases(bench: &Bench, upstreams: &Upstreams) -> anyhow::Result<Vec<C
         ("switches", include_str!("../../../events/operations-switches.json")),
     ] {
         cases.push(Case::new(format!("operations, {name}"), "operations", authorized(event)?, 1));
+    }
+    let day = authorized(include_str!("../../../events/operations-day.json"))?;
+    for (orders, weight) in [(1_000, 20), (100_000, 200)] {
+        cases.push(Case::new("operations, a day of", "operations", day.clone(), 1).over(orders, weight));
+    }
+    let report: Value = serde_json::from_str(include_str!("../../../events/daily-report.json"))?;
+    for orders in [1, 14, 100] {
+        cases.push(Case::new("daily-report, days of", "daily-report", report.clone(), 1).over(orders, 100));
     }
     Ok(cases)
 }
@@ -143,7 +158,7 @@ fn inbox(count: usize) -> anyhow::Result<Value> {
 }
 
 /// The programs that the cases need beside the floor.
-pub const FUNCTIONS: [&str; 5] = ["order-finished", "push-retry", "webhooks", "inbox", "operations"];
+pub const FUNCTIONS: [&str; 6] = ["order-finished", "push-retry", "webhooks", "inbox", "operations", "daily-report"];
 
 /// Whether an event came to its end as it should.
 pub fn is_well(answer: &Value) -> bool {

@@ -3,6 +3,7 @@
 
 mod cases;
 mod measure;
+mod memory;
 mod table;
 mod tls;
 mod upstreams;
@@ -14,7 +15,7 @@ use local_stand::repository;
 use time::OffsetDateTime;
 
 use crate::{
-    cases::{FUNCTIONS, cases},
+    cases::{Case, FUNCTIONS, cases},
     measure::Bench,
     upstreams::Upstreams,
 };
@@ -23,16 +24,26 @@ use crate::{
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<_> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => measure_all().await,
+        [] => measure(Look::Speed).await,
+        ["memory"] => measure(Look::Memory).await,
         ["compare", earlier, later] => {
             print!("{}", table::compared(&fs::read_to_string(earlier)?, &fs::read_to_string(later)?)?);
             Ok(())
         }
-        _ => bail!("nothing, or: compare EARLIER.md LATER.md"),
+        _ => bail!("nothing, or: memory, or: compare EARLIER.md LATER.md"),
     }
 }
 
-async fn measure_all() -> anyhow::Result<()> {
+/// What is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Each function, as fast as the machine is.
+    Speed,
+    /// Each function at each of the memory sizes.
+    Memory,
+}
+
+async fn measure(look: Look) -> anyhow::Result<()> {
     let only = env::var("ONLY").unwrap_or_default();
     let wanted = |function: &str| only.is_empty() || only.split(' ').any(|word| function.contains(word));
     let built = build(wanted)?;
@@ -55,11 +66,22 @@ async fn measure_all() -> anyhow::Result<()> {
     if let Some(against) = env::var_os("AGAINST") {
         subjects.push((" (against)", bench(PathBuf::from(against))));
     }
-    let mut text = format!("{}\n\n{}", machine(), table::head());
+    let head = match look {
+        Look::Speed => table::head(),
+        Look::Memory => memory::head(),
+    };
+    let mut text = format!("{}\n\n{head}", machine());
     print!("{text}");
-    for case in cases(&subjects[0].1, &upstreams).await?.iter().filter(|case| wanted(case.function)) {
+    let cases = cases(&subjects[0].1, &upstreams).await?;
+    // How much work there is matters elsewhere.
+    let wanted = |case: &&Case| wanted(case.function) && (look == Look::Speed || case.weight == 1);
+    for case in cases.iter().filter(wanted) {
         for (suffix, bench) in &subjects {
-            let row = table::row(&format!("{}{suffix}", case.name), &bench.figures(case, &upstreams).await?);
+            let name = format!("{}{suffix}", case.name);
+            let row = match look {
+                Look::Speed => table::row(&name, &bench.figures(case, &upstreams).await?),
+                Look::Memory => memory::row(&name, bench, case, &upstreams).await?,
+            };
             print!("{row}");
             text.push_str(&row);
         }

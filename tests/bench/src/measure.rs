@@ -29,7 +29,7 @@ const SLOW: Duration = Duration::from_millis(100);
 /// Warm events come in so many turns.
 const TURNS: usize = 10;
 /// Of the heaviest events at least so many.
-const MIN_EVENTS: usize = 100;
+const MIN_EVENTS: usize = 20;
 
 /// What is measured, and how often.
 pub struct Bench {
@@ -113,6 +113,7 @@ impl Bench {
     /// Measures one case.
     pub async fn figures(&self, case: &Case, upstreams: &Upstreams) -> anyhow::Result<Figures> {
         let mut figures = Figures::default();
+        upstreams.set_orders_a_day(case.orders_a_day);
         self.count_calls(case, upstreams, &mut figures).await?;
         let (mut ours, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
@@ -127,13 +128,7 @@ impl Bench {
         figures.cold_ratio = median(ratios);
         self.run_warm(case, upstreams, &mut figures).await?;
 
-        upstreams.set_network(NETWORK.0, NETWORK.1);
-        let mut network = Vec::new();
-        for _ in 0..self.rounds.div_ceil(2) {
-            network.push(self.start(case.function, &case.event, upstreams).await?.1.cold);
-        }
-        upstreams.set_network(Duration::ZERO, Duration::ZERO);
-        figures.network = median(network);
+        figures.network = median(self.with_network(case, upstreams, self.rounds.div_ceil(2), 0).await?.0);
         let steps = u32::try_from(1 + figures.warm_calls[1]).unwrap_or(u32::MAX);
         figures.network_ratio = figures.network / ms(NETWORK.0 + NETWORK.1 * steps);
 
@@ -142,6 +137,27 @@ impl Bench {
         zip.write_all(&program)?;
         (figures.size, figures.zip) = (megabytes(program.len()), megabytes(zip.finish()?.len()));
         Ok(figures)
+    }
+
+    /// So many cold starts, and warm events of the last process, with a network between: the milliseconds of each.
+    pub async fn with_network(
+        &self,
+        case: &Case,
+        upstreams: &Upstreams,
+        rounds: usize,
+        events: usize,
+    ) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
+        upstreams.set_network(NETWORK.0, NETWORK.1);
+        let (mut cold, mut warm) = (Vec::new(), Vec::new());
+        for round in 1..=rounds {
+            let (one, first) = self.start(case.function, &case.event, upstreams).await?;
+            cold.push(first.cold);
+            if round == rounds && events > 0 {
+                warm = times(&one, &case.event, events).await?.0;
+            }
+        }
+        upstreams.set_network(Duration::ZERO, Duration::ZERO);
+        Ok((cold, warm))
     }
 
     /// Starts a process and hands it an event.
@@ -178,17 +194,17 @@ impl Bench {
         let (floor, _) = self.start("floor", &json!({}), upstreams).await?;
         let (ours, _) = self.start(case.function, &case.event, upstreams).await?;
         let turn = (self.events / case.weight).max(MIN_EVENTS).div_ceil(TURNS);
-        let (mut times, mut processor, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut all, mut processor, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            let (of_floor, _) = events(&floor, &json!({}), turn).await?;
-            let (of_ours, spent) = events(&ours, &case.event, turn).await?;
+            let (of_floor, _) = times(&floor, &json!({}), turn).await?;
+            let (of_ours, spent) = times(&ours, &case.event, turn).await?;
             ratios.push(median(of_ours.iter().copied()) / median(of_floor));
             processor.push(spent);
-            times.extend(of_ours);
+            all.extend(of_ours);
         }
-        times.sort_unstable_by(f64::total_cmp);
-        figures.warm = median(times.iter().copied());
-        figures.warm_p99 = times[times.len() * 99 / 100];
+        all.sort_unstable_by(f64::total_cmp);
+        figures.warm = median(all.iter().copied());
+        figures.warm_p99 = all[all.len() * 99 / 100];
         figures.warm_ratio = median(ratios);
         figures.warm_cpu = median(processor);
         figures.memory = ours.process().context("the process has ended")?.peak_memory as f64 * 1024.0 / 1e6;
@@ -197,7 +213,7 @@ impl Bench {
 }
 
 /// The milliseconds of each event, and the processor's microseconds for one.
-async fn events(one: &OneProcess, event: &Value, count: usize) -> anyhow::Result<(Vec<f64>, f64)> {
+async fn times(one: &OneProcess, event: &Value, count: usize) -> anyhow::Result<(Vec<f64>, f64)> {
     let id = one.process().context("the process has ended")?.id;
     let spent = || processor_time(id).context("no schedstat in /proc");
     let (before, mut times) = (spent()?, Vec::new());
@@ -219,7 +235,8 @@ fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+/// The one in the middle.
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.into_iter().collect();
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -3,8 +3,11 @@
 //! knows.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,6 +29,10 @@ use crate::tls::Tls;
 
 /// The key of every caller.
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";
+/// The shards of a day.
+const SHARDS: usize = 16;
+/// So many orders of a day are a megabyte, which is what a query answers at most.
+const PAGE: usize = 3_000;
 /// What webhooks are signed with.
 pub const CHANNEL_SECRET: &str = "the channel's secret";
 
@@ -45,6 +52,10 @@ struct Stub {
     token: Value,
     /// Whatever record is read: this one, under the id that was asked for.
     record: OnceLock<Value>,
+    /// So many orders has every day.
+    orders_a_day: AtomicUsize,
+    /// The pages of a day's shards, by how many orders they have and whether another page follows.
+    pages: Mutex<HashMap<(usize, bool), Bytes>>,
 }
 
 /// A delivery that waits for its retry.
@@ -93,6 +104,8 @@ impl Upstreams {
             ("AWS_REGION", "ap-northeast-1"),
             ("AWS_SESSION_TOKEN", "test"),
             ("BOT_PROMPT", "aggressive"),
+            ("CONSOLE_URL", "https://127.0.0.1/console"),
+            ("COUNTRY", "Japan"),
             ("CHANNEL_SECRET_ID", "b-ChannelSecret"),
             ("CHANNEL_TOKEN_SECONDS", "2592000"),
             ("DEFAULT_LANGUAGE", "zh-CN"),
@@ -108,6 +121,7 @@ impl Upstreams {
             ("LINE_SECRET_ID", "b-LineSecret"),
             ("LINKS_TABLE", "b-LinksTable"),
             ("LOGIN_SECRET_ID", "b-LoginSecret"),
+            ("MAIL_CONFIGURATION_SET", ""),
             ("MAX_RETRIES", "3"),
             ("MESSAGES_TABLE", "b-MessagesTable"),
             ("MESSAGE_RETENTION_DAYS", "400"),
@@ -119,7 +133,15 @@ impl Upstreams {
             ("PUSH_RETRY_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/retry"),
             ("QUOTA_WARNING_DEAD_LETTER_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/quota-dead"),
             ("QUOTA_WARNING_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/quota"),
+            ("RECOVERIES_TABLE", "b-RecoveriesTable"),
+            ("RECOVERY_PER_MINUTE", "600"),
+            ("REPORTS_TABLE", "b-ReportsTable"),
+            ("REPORT_LANGUAGE", "zh-CN"),
+            ("REPORT_RECIPIENTS", "statistics@example.com"),
+            ("REPORT_SENDER", "line@example.com"),
+            ("REPORT_TIME_ZONE", "Asia/Tokyo"),
             ("RETRY_DELAY_SECONDS", "180"),
+            ("RUNBOOK_URL", ""),
             ("SOBOT_SECRET_ID", "b-SobotSecret"),
             ("STACK_NAME", "bench"),
             ("SWITCHES_TABLE", "b-SwitchesTable"),
@@ -135,6 +157,11 @@ impl Upstreams {
     pub fn set_network(&self, connection: Duration, call: Duration) {
         self.tls.set_delay(connection);
         self.wire.set_latency(call);
+    }
+
+    /// From now on every day has so many orders.
+    pub fn set_orders_a_day(&self, orders: usize) {
+        self.stub.orders_a_day.store(orders, Ordering::Relaxed);
     }
 
     /// From now on no push is answered, as long as the value lives.
@@ -183,7 +210,8 @@ impl Stub {
             ("b-OperatorKeysSecret", json!({ "mei": KEY })),
             ("b-PseudonymSecret", json!({ "key": KEY })),
         ]);
-        Ok(Self { secrets, token, record: OnceLock::new() })
+        let (record, orders_a_day) = (OnceLock::new(), AtomicUsize::new(0));
+        Ok(Self { secrets, token, record, orders_a_day, pages: Mutex::default() })
     }
 
     fn answer(&self, request: &Request<Bytes>) -> Answer {
@@ -204,7 +232,7 @@ impl Stub {
             }
             "GetItem" => (200, self.item(&body).map_or_else(|| json!({}), |item| json!({ "Item": item }))),
             "BatchGetItem" => (200, json!({ "Responses": {}, "UnprocessedKeys": {} })),
-            "Query" => (200, json!({ "Items": [], "Count": 0, "ScannedCount": 0 })),
+            "Query" => return Ok(answered(200, "application/x-amz-json-1.0", self.page(&body))),
             "SendMessage" => (200, json!({ "MessageId": "1" })),
             "SendMessageBatch" => {
                 let ids = body["Entries"].as_array().into_iter().flatten().map(|entry| &entry["Id"]);
@@ -221,17 +249,35 @@ impl Stub {
             "" => (404, json!({ "message": "Not found" })),
             _ => (200, json!({})),
         };
-        let mut response = Response::new(Bytes::from(answer.to_string()));
-        *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
         let media_type = if target.is_empty() { "application/json" } else { "application/x-amz-json-1.0" };
-        response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(media_type));
-        Ok(response)
+        Ok(answered(status, media_type, answer.to_string().into()))
+    }
+
+    /// A page of a day's shard: each shard has its share of the day's orders.
+    fn page(&self, query: &Value) -> Bytes {
+        let values = &query["ExpressionAttributeValues"];
+        let shard = values[":shard"]["S"].as_str().and_then(|shard| shard.rsplit('#').next()?.parse().ok());
+        let orders = self.orders_a_day.load(Ordering::Relaxed);
+        let of_shard = shard.map_or(0, |shard: usize| orders / SHARDS + usize::from(shard < orders % SHARDS));
+        let read = query["ExclusiveStartKey"]["listed"]["S"].as_str().and_then(|read| read.parse().ok()).unwrap_or(0);
+        let (count, more) = (PAGE.min(of_shard - read), of_shard - read > PAGE);
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let page = pages.entry((count, more)).or_insert_with(|| {
+            let items: Vec<_> = (0..count).map(order_of_a_day).collect();
+            let mut page = json!({ "Items": items, "Count": count, "ScannedCount": count });
+            if more {
+                page["LastEvaluatedKey"] = json!({ "listed": { "S": (read + count).to_string() } });
+            }
+            page.to_string().into()
+        });
+        page.clone()
     }
 
     fn item(&self, get: &Value) -> Option<Value> {
         match get["TableName"].as_str()? {
             "b-TokensTable" if get["Key"]["issuer"]["S"] == "line" => Some(self.token.clone()),
-            "b-DeliveriesTable" => {
+            // Not a day's totals.
+            "b-DeliveriesTable" if !get["Key"]["order_id"]["S"].as_str()?.contains('#') => {
                 let mut record = self.record.get()?.clone();
                 record["order_id"] = get["Key"]["order_id"].clone();
                 Some(record)
@@ -239,4 +285,26 @@ impl Stub {
             _ => None,
         }
     }
+}
+
+/// What the index has of an order that its customer was told of.
+fn order_of_a_day(number: usize) -> Value {
+    let order_id = format!("R20200715-{number:06}");
+    json!({
+        "listed": { "S": format!("sent#1594771200#{order_id}") },
+        "order_id": { "S": order_id },
+        "status": { "S": "finish" },
+        "state": { "S": "sent" },
+        "attempt_count": { "N": "1" },
+        "created_at": { "S": "2020-07-15T00:00:00Z" },
+        "updated_at": { "S": "2020-07-15T00:00:01Z" },
+        "day_shard": { "S": "2020-07-15#00" },
+    })
+}
+
+fn answered(status: u16, media_type: &'static str, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(media_type));
+    response
 }

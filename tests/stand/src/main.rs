@@ -192,7 +192,8 @@ fn show_received(stand: &Stand, shown: &mut HashSet<String>) {
 fn show_told(stand: &Stand, shown: &mut HashSet<String>) {
     for callback in stand.app.received() {
         if shown.insert(callback.signature.clone()) {
-            println!("the app is told, signed with {}: {}", callback.signature, callback.json());
+            let body = String::from_utf8_lossy(&callback.body);
+            println!("the app is told, signed with {}: {body}", callback.signature);
         }
     }
 }

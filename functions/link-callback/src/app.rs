@@ -23,8 +23,8 @@ use crate::{
 
 /// The header's name.
 const SIGNATURE: &str = "x-link-signature";
-/// The app takes a callback within this time, or is asked again. Reading the secret and this are shorter than the
-/// function's time-out.
+/// The app takes a callback within this time, or is asked again. Reading the secret and this, each twice, are shorter
+/// than the function's time-out.
 const TAKES_FOR: Duration = Duration::from_secs(5);
 
 /// The app with what it is called by.
@@ -75,6 +75,16 @@ impl App {
     /// Tells it of a change. After an error other than [`NotTaken::Refused`] it may have been told.
     pub async fn tell(&self, change: &LinkChange) -> Result<(), NotTaken> {
         let keys = self.keys.get().await?;
+        let told = self.post(change, &keys).await;
+        if !matches!(told, Err(NotTaken::Refused(401 | 403))) {
+            return told;
+        }
+        // The app may have a key already that was put a moment ago.
+        let newer = self.keys.get_again().await?;
+        if newer.sign_alike(&keys) { told } else { self.post(change, &newer).await }
+    }
+
+    async fn post(&self, change: &LinkChange, keys: &CallbackKeys) -> Result<(), NotTaken> {
         let callback = Callback {
             event_id: &change.event_id,
             r#type: change.change,

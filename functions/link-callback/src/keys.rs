@@ -34,6 +34,11 @@ impl CallbackKeys {
         let signatures = keys.into_iter().flatten().map(|key| BASE64_STANDARD.encode(sign(key, body)));
         signatures.collect::<Vec<_>>().join(",")
     }
+
+    /// Whether these are the same keys.
+    pub fn sign_alike(&self, other: &Self) -> bool {
+        self.signature(b"") == other.signature(b"")
+    }
 }
 
 impl SecretContent for CallbackKeys {

@@ -9,8 +9,8 @@
 //! * **The app does not take it now** - no connection, no answer in time, 408, 425, 429, 5xx, a redirect: the record is
 //!   handed out again, with those behind it, until the app takes it or the record's 24 hours end. Likewise where the
 //!   secret cannot be used. `LinkCallbackLateAlarm` rings after a quarter of an hour.
-//! * **The app refuses it** - any other 4xx - or a record cannot be read: it would be so tomorrow, too. It is given up
-//!   and measured, and keeps nobody behind it waiting.
+//! * **The app refuses it** - any other 4xx; 401 and 403 with a key that was read again - or a record cannot be read:
+//!   it would be so tomorrow, too. It is given up and measured, and keeps nobody behind it waiting.
 //! * **The function dies** before or after the call: the record is handed out again.
 
 mod app;

@@ -154,6 +154,11 @@ impl AppStandIn {
         self.lock().violations.clone()
     }
 
+    /// [`violations`](Self::violations), which are forgotten then: a story meant them.
+    pub fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().violations)
+    }
+
     /// What the app took, as [`ReceivedCallback::told`].
     pub fn taken(&self) -> Vec<String> {
         self.received().iter().filter(|callback| callback.is_taken).map(ReceivedCallback::told).collect()

@@ -228,6 +228,33 @@ fn while_the_secret_is_rotated_both_keys_sign() {
     });
 }
 
+/// Whoever changes both sides at once, and leaves no previous key, loses nothing by the key in memory.
+#[test]
+fn a_key_that_the_app_has_already_is_read_again_before_anything_is_given_up() {
+    story_with_the_app(async |stand, app| {
+        let members = [member(), member(), member()];
+        log_in(&stand, &members[0], &random_user()).await;
+        taken(&app, 1).await;
+        let key = random_key();
+        stand.put_secret("LinkCallbackSecretArn", &json!({ "current": key })).await.expect("put");
+        app.use_key(&key);
+        // No guesser makes a function read its secret more often.
+        sleep(Duration::from_secs(2)).await;
+        log_in(&stand, &members[1], &random_user()).await;
+        taken(&app, 2).await;
+        assert_eq!(app.take_violations(), ["a callback is not signed with the app's key"], "the key in memory");
+        log_in(&stand, &members[2], &random_user()).await;
+        assert_eq!(taken(&app, 3).await, members.map(|member| format!("linked {member}")));
+        assert_eq!(given_up(&stand), [] as [&str; 0]);
+
+        // A key that nobody gave the function.
+        app.use_key(&random_key());
+        log_in(&stand, &member(), &random_user()).await;
+        wait_for_log(&stand, "the app refuses a callback").await;
+        assert_eq!((app.take_violations().len(), given_up(&stand)), (1, vec!["refused".to_owned()]));
+    });
+}
+
 #[test]
 fn without_a_usable_secret_the_log_says_which_field_and_nothing_is_lost() {
     story_with_the_app(async |stand, app| {

@@ -313,7 +313,7 @@ fn no_change_of_a_link_is_passed_over() {
     let pattern: Value = serde_json::from_str(filter["Pattern"].as_str().expect("a pattern")).expect("JSON");
     assert_eq!(pattern, json!({ "dynamodb": { "Keys": { "id": { "S": [{ "prefix": "member#" }] } } } }));
     let function = &template.deployed("AWS::Lambda::Function")["LinkCallbackFunction"]["Properties"];
-    assert_eq!(function["Timeout"], 15, "the secret takes 4 seconds at most, the app 5");
+    assert_eq!(function["Timeout"], 30, "the secret takes 4 seconds at most, the app 5, each twice");
 }
 
 /// Whoever does not want the callback has, and pays, nothing of it.

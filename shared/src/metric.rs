@@ -76,13 +76,15 @@ pub enum Metric {
     FormerCredentialUsed,
     /// A secret cannot be read, says nothing usable, or has a part that is not.
     SecretUnusable,
+    /// The app refused a callback about a link, or the change could not be read: it is not sent again.
+    LinkCallbackGivenUp,
 }
 
 const PER_STACK: &[&str] = &["stack"];
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Sent,
         Self::Retried,
         Self::Suppressed,
@@ -112,6 +114,7 @@ impl Metric {
         Self::AuthenticationFailures,
         Self::FormerCredentialUsed,
         Self::SecretUnusable,
+        Self::LinkCallbackGivenUp,
     ];
 
     /// Its name in CloudWatch.
@@ -146,6 +149,7 @@ impl Metric {
             Self::AuthenticationFailures => "AuthenticationFailures",
             Self::FormerCredentialUsed => "FormerCredentialUsed",
             Self::SecretUnusable => "SecretUnusable",
+            Self::LinkCallbackGivenUp => "LinkCallbackGivenUp",
         }
     }
 
@@ -300,6 +304,11 @@ pub fn former_credential_used(route: &'static str) {
 /// A secret, or a part of it, cannot be used.
 pub fn secret_unusable() {
     put(&[(Metric::SecretUnusable, json!(1))], &[]);
+}
+
+/// A callback to the app is not sent again; why: `refused` or `unreadable`.
+pub fn link_callback_given_up(reason: &'static str) {
+    put(&[(Metric::LinkCallbackGivenUp, json!(1))], &[("reason", reason)]);
 }
 
 static SERVICE: OnceLock<&str> = OnceLock::new();

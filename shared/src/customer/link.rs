@@ -314,8 +314,16 @@ fn refresh_context(id: &str) -> String {
     format!("{id} refresh")
 }
 
+/// What the id of a member's item begins with.
+const OF_A_MEMBER: &str = "member#";
+
+/// The member whose link the item of this id is; `None` for an item of another kind.
+pub fn member_of_item(id: &str) -> Option<Result<MemberId, Invalid>> {
+    id.strip_prefix(OF_A_MEMBER).map(MemberId::parse)
+}
+
 fn member_key(member: &MemberId) -> String {
-    format!("member#{member}")
+    format!("{OF_A_MEMBER}{member}")
 }
 
 fn user_key(user: &LineUserId) -> String {

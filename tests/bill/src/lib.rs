@@ -45,21 +45,38 @@ const METRICS_OF_ORDERS: usize = 8;
 /// A line of the bill: what, how many of it, and dollars a month.
 pub type Line = (&'static str, f64, f64);
 
-/// What stands in the template and is charged whether orders come or not.
+/// The condition of what is there only where the app is told of links (`LinkCallbackUrl`).
+const OF_THE_CALLBACK: &str = "    Condition: HasLinkCallback\n";
+
+/// What stands in the template and is charged whether orders come or not; without what [`callback`] has.
 pub fn fixed(template: &str) -> Vec<Line> {
-    let count = |what: &str| resources(template, what).len();
-    let metrics: usize = resources(template, "AWS::CloudWatch::Alarm")
-        .iter()
-        .map(|alarm| alarm.matches("MetricStat:").count().max(1))
-        .sum();
-    let line = |what, count: usize, price: f64| (what, as_number(count), as_number(count) * price);
+    let count = |what: &str| resources(template, what).filter(|one| !one.contains(OF_THE_CALLBACK)).count();
+    let alarms = resources(template, "AWS::CloudWatch::Alarm").filter(|one| !one.contains(OF_THE_CALLBACK));
     vec![
         line("secrets", count("AWS::SecretsManager::Secret"), SECRET),
-        line("metrics in alarms", metrics, METRIC_OF_AN_ALARM),
+        line("metrics in alarms", metrics_of(alarms), METRIC_OF_AN_ALARM),
         line("composite alarms", count("AWS::CloudWatch::CompositeAlarm"), COMPOSITE_ALARM),
         line("dashboards (the fourth of an account, and on)", count("AWS::CloudWatch::Dashboard"), DASHBOARD),
         line("metrics that are told all night", METRICS_AT_NIGHT, METRIC),
     ]
+}
+
+/// What is charged beside that where the app is told of links. A callback itself is an
+/// invocation and a line of the log.
+pub fn callback(template: &str) -> Vec<Line> {
+    let of_it = |what| resources(template, what).filter(|one| one.contains(OF_THE_CALLBACK));
+    vec![
+        line("secrets", of_it("AWS::SecretsManager::Secret").count(), SECRET),
+        line("metrics in alarms", metrics_of(of_it("AWS::CloudWatch::Alarm")), METRIC_OF_AN_ALARM),
+    ]
+}
+
+fn line(what: &'static str, count: usize, price: f64) -> Line {
+    (what, as_number(count), as_number(count) * price)
+}
+
+fn metrics_of<'a>(alarms: impl Iterator<Item = &'a str>) -> usize {
+    alarms.map(|alarm| alarm.matches("MetricStat:").count().max(1)).sum()
 }
 
 /// What so many orders in a month cost beside that.
@@ -83,9 +100,9 @@ pub fn sum(lines: &[Line]) -> f64 {
 }
 
 /// The resources of a type, each as it is written.
-fn resources<'a>(template: &'a str, resource_type: &str) -> Vec<&'a str> {
+fn resources<'a>(template: &'a str, resource_type: &str) -> impl Iterator<Item = &'a str> {
     let line = format!("    Type: {resource_type}\n");
-    template.split("\n\n").filter(|block| block.contains(&line)).collect()
+    template.split("\n\n").filter(move |block| block.contains(&line))
 }
 
 fn as_number(count: usize) -> f64 {
@@ -102,7 +119,7 @@ mod tests {
     fn every_resource_is_counted() {
         for resource_type in ["AWS::SecretsManager::Secret", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"] {
             let lines = TEMPLATE.lines().filter(|line| line.trim() == format!("Type: {resource_type}")).count();
-            assert!(lines > 0 && resources(TEMPLATE, resource_type).len() == lines, "{resource_type}");
+            assert!(lines > 0 && resources(TEMPLATE, resource_type).count() == lines, "{resource_type}");
         }
     }
 
@@ -112,6 +129,12 @@ mod tests {
         let dashboard = fixed.iter().find(|(what, ..)| what.starts_with("dashboards")).unwrap().2;
         let cents = (100.0 * (sum(&fixed) - dashboard)).round();
         assert!(cents <= 1000.0, "{fixed:?}");
+    }
+
+    #[test]
+    fn who_is_told_of_links_pays_for_one_secret_and_four_metrics_more() {
+        let counts: Vec<_> = callback(TEMPLATE).iter().map(|(what, count, _)| (*what, *count)).collect();
+        assert_eq!(counts, [("secrets", 1.0), ("metrics in alarms", 4.0)]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cargo run -p bill -- 10000 1000000`: what a stack costs in a month with so many orders, in US dollars.
 
-use bill::{Line, fixed, sum, variable};
+use bill::{Line, callback, fixed, sum, variable};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
@@ -15,6 +15,9 @@ fn main() {
     let fixed = fixed(TEMPLATE);
     println!("whether orders come or not: {:.2} $", sum(&fixed));
     print(&fixed);
+    let callback = callback(TEMPLATE);
+    println!("\nwhere the app is told of links, beside that: {:.2} $", sum(&callback));
+    print(&callback);
     for count in if orders.is_empty() { vec![10_000, 1_000_000] } else { orders } {
         let variable = variable(count);
         println!("\n{count} orders a month: {:.2} $, together {:.2} $", sum(&variable), sum(&variable) + sum(&fixed));

@@ -1,4 +1,4 @@
-//! The queues, and what takes from them.
+//! The queues and the stream of the links, and what takes from them.
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
@@ -21,13 +21,19 @@ pub(crate) async fn findings(aws: &SdkConfig, calls: &SignedCalls<'_>, stack: &S
             Err(error) => Finding::failed(what, aws_sdk_sqs::error::DisplayErrorContext(error), "Is the queue there?"),
         });
     }
+    let mut taking = Vec::new();
     for function in ["PushRetry", "Inbox", "QuotaWarning"] {
-        let name = stack.output(&format!("{function}FunctionName"))?;
+        taking.push((format!("queue of {function}"), stack.output(&format!("{function}FunctionName"))?));
+    }
+    // Where the app is not told of links there is none.
+    let optional = stack.outputs_ending("LinkCallbackFunctionName");
+    taking.extend(optional.map(|(_, name)| ("stream of the links".to_owned(), name)));
+    for (what, name) in taking {
         let mappings = calls.get("lambda", &format!("/2015-03-31/event-source-mappings?FunctionName={name}")).await?;
         let mappings = mappings["EventSourceMappings"].as_array().cloned().unwrap_or_default();
         let states: Vec<_> = mappings.iter().filter_map(|mapping| mapping["State"].as_str()).collect();
-        let remedy = format!("the mapping of {name} to its queue is {states:?}: enable it in Lambda's console");
-        findings.push(Finding::expect(format!("queue of {function}"), states == ["Enabled"], remedy));
+        let remedy = format!("the mapping of {name} is {states:?}: enable it in Lambda's console");
+        findings.push(Finding::expect(what, states == ["Enabled"], remedy));
     }
     Ok(findings)
 }

@@ -16,11 +16,13 @@ pub enum Destination {
     Line,
     /// Sobot.
     Sobot,
+    /// The company's app.
+    App,
 }
 
 impl Destination {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Aws, Self::Line, Self::Sobot];
+    pub const ALL: [Self; 4] = [Self::Aws, Self::Line, Self::Sobot, Self::App];
 
     /// Its wire.
     pub fn wire(self, stand: &Stand) -> &Wire {
@@ -28,6 +30,7 @@ impl Destination {
             Self::Aws => stand.aws.tap(),
             Self::Line => stand.line.wire(),
             Self::Sobot => stand.sobot.wire(),
+            Self::App => stand.app.wire(),
         }
     }
 }
@@ -54,7 +57,7 @@ impl fmt::Display for Strike {
 pub struct Calls(BTreeMap<(Destination, CallName), usize>);
 
 /// How many calls each wire had seen at a moment.
-pub type Mark = [usize; 3];
+pub type Mark = [usize; 4];
 
 impl Calls {
     /// How many calls each wire has seen.

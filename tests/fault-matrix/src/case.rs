@@ -142,6 +142,7 @@ impl<'a> Case<'a> {
         ensure!(stand.line.violations().is_empty(), "LINE: {:?}", stand.line.violations());
         ensure!(stand.aws.tap().denied().is_empty(), "policies: {:?}", stand.aws.tap().denied());
         ensure!(stand.public_api.violations().is_empty(), "{:?}", stand.public_api.violations());
+        ensure!(stand.app.violations().is_empty(), "the app: {:?}", stand.app.violations());
         self.canaries.answers_are_silent()
     }
 

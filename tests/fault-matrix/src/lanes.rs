@@ -7,7 +7,10 @@ use std::{
     thread,
 };
 
-use local_stand::{canaries::Canaries, stand::Stand};
+use local_stand::{
+    canaries::Canaries,
+    stand::{Stand, THE_APP},
+};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -105,8 +108,11 @@ impl Lanes {
     }
 
     fn bring_up(&self) -> (Stand, Canaries) {
-        let parameters = [("RetryDelaySeconds", RETRY_DELAY), ("MaxRetries", MAX_RETRIES)];
+        let parameters =
+            [("RetryDelaySeconds", RETRY_DELAY), ("MaxRetries", MAX_RETRIES), ("LinkCallbackUrl", THE_APP)];
         let stand = self.runtime.block_on(Stand::start(&parameters, false)).expect("the stand comes up");
+        // Only where a story is about it: a change that another leaves would be told while the next one is.
+        self.runtime.block_on(stand.map_the_links(false)).expect("off");
         let canaries = Canaries::of(&stand);
         (stand, canaries)
     }

@@ -30,6 +30,7 @@ impl Canaries {
         canaries.plant([&login["channelSecret"], &sobot["appKey"]].map(text));
         canaries.plant([stand.line.channel_secret(), stand.sobot.webhook_key()]);
         canaries.plant(["d", "p", "q", "dp", "dq", "qi"].map(|name| text(&line["privateKey"][name])));
+        canaries.plant(stand.app.key());
         canaries.plant([WRITTEN]);
         canaries
     }

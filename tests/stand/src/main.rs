@@ -8,7 +8,7 @@ use local_stand::{
     line::screen,
     line::webhook_sender::{WebhookSender, event, message},
     line::{Behaviour, Endpoint},
-    stand::{Stand, order_with, random_user, sample_order},
+    stand::{Stand, THE_APP, order_with, random_user, sample_order},
 };
 use serde_json::{Value, json};
 use shared::{
@@ -23,6 +23,9 @@ const USAGE: &str = "\
 cargo run              start the stack, deliver the sample order, stay up until Ctrl-C
 cargo run -- --once    the same, and exit";
 
+/// A variable with the address of an app in development, `http://localhost:{port}/…`: it is told of links in the place
+/// of the stand's.
+const OWN_APP: &str = "LINK_CALLBACK_URL";
 /// From a failed push to its retry; on AWS it is 180.
 const RETRY_DELAY_SECONDS: &str = "4";
 
@@ -52,7 +55,10 @@ async fn main() -> ExitCode {
 
 async fn run(once: bool) -> anyhow::Result<()> {
     heading("The stack of template.yaml comes up");
-    let stand = Stand::start(&[("RetryDelaySeconds", RETRY_DELAY_SECONDS)], true).await?;
+    let own_app = std::env::var(OWN_APP).ok();
+    let callback_url = own_app.as_deref().unwrap_or(THE_APP);
+    let parameters = [("RetryDelaySeconds", RETRY_DELAY_SECONDS), ("LinkCallbackUrl", callback_url)];
+    let stand = Stand::start(&parameters, true).await?;
 
     heading("A finished order arrives");
     let order = sample_order();
@@ -79,7 +85,7 @@ async fn run(once: bool) -> anyhow::Result<()> {
     show_received(&stand, &mut shown);
     show_record(&stand, &order).await?;
 
-    show_a_customer(&stand, &mut shown).await?;
+    show_a_customer(&stand, &mut shown, own_app.is_none()).await?;
     show_the_report(&stand).await?;
 
     let violations = stand.public_api.violations();
@@ -91,9 +97,10 @@ async fn run(once: bool) -> anyhow::Result<()> {
     let variables = sam_local::write_variables(&stand)?;
     sam_local::write_events(&stand)?;
     heading("Your turn");
-    println!("{}", instructions(&stand, &variables));
+    println!("{}", instructions(&stand, &variables, &stand.callback_key().await?));
     loop {
         show_received(&stand, &mut shown);
+        show_told(&stand, &mut shown);
         for violation in stand.public_api.violations() {
             if shown.insert(violation.clone()) {
                 println!("Not as functions/openapi.yaml says: {violation}");
@@ -104,12 +111,16 @@ async fn run(once: bool) -> anyhow::Result<()> {
 }
 
 /// A login, a picture, an order to the member, an unfollow, and the push that it suppresses.
-async fn show_a_customer(stand: &Stand, shown: &mut HashSet<String>) -> anyhow::Result<()> {
+async fn show_a_customer(stand: &Stand, shown: &mut HashSet<String>, app_is_ours: bool) -> anyhow::Result<()> {
     let (member, user) = ("M-1001", random_user());
     let now_ms = || u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
     heading("A member logs in to LINE and adds the official account");
     println!("GET {}", stand.login_url(member));
     println!("the page at the end says: {}", stand.log_in(member, &user).await?);
+    if app_is_ours {
+        stand.app.wait_until("the app is told", |received| !received.is_empty()).await;
+        show_told(stand, shown);
+    }
 
     heading("LINE and Sobot tell what the customer does");
     let from_line = WebhookSender::line(stand);
@@ -177,6 +188,16 @@ fn show_received(stand: &Stand, shown: &mut HashSet<String>) {
     }
 }
 
+/// Prints what the app was told since the last look.
+fn show_told(stand: &Stand, shown: &mut HashSet<String>) {
+    for callback in stand.app.received() {
+        if shown.insert(callback.signature.clone()) {
+            let body = String::from_utf8_lossy(&callback.body);
+            println!("the app is told, signed with {}: {body}", callback.signature);
+        }
+    }
+}
+
 async fn show_record(stand: &Stand, order: &Value) -> anyhow::Result<()> {
     let order_id = order["orderId"].as_str().context("no order id")?;
     let record = stand.record(order_id).await.context("no record")?;
@@ -201,7 +222,7 @@ async fn show_record(stand: &Stand, order: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn instructions(stand: &Stand, variables: &Path) -> String {
+fn instructions(stand: &Stand, variables: &Path, callback_key: &str) -> String {
     let order = json!({
         "orderId": "R20200714-0003", "status": "finish",
         "recipient": { "lineUserId": "U0123456789abcdef0123456789abcdef" },
@@ -218,7 +239,9 @@ fn instructions(stand: &Stand, variables: &Path) -> String {
          login           {}/login?token={{link token}}\n\
          signed with     {}\n\
          return_url      {} or below\n\
-         whether linked  curl -H 'Authorization: Bearer {}' '{}/links/member-1'\n\n\
+         whether linked  curl -H 'Authorization: Bearer {}' '{}/links/member-1'\n\
+         callbacks       to {OWN_APP}, a variable of `cargo run`, such as http://localhost:3000/links;\n                \
+         signed with {callback_key}\n\n\
          The operators' page, and an operator's key for it:\n\n{}/console\n{}\n\n\
          A function in a container of its own (tests/README.md, One function alone):\n\n\
          sam local invoke PushRetryFunction -e events/push-retry.json --region ap-northeast-1 \\\n  \

@@ -1,5 +1,5 @@
-//! The local stand: the stack of `template.yaml` on the emulated AWS, with stand-ins in the places of LINE and Sobot,
-//! and verbs for what the order system, the operator and the customer do.
+//! The local stand: the stack of `template.yaml` on the emulated AWS, with stand-ins in the places of LINE, Sobot and
+//! the app, and verbs for what the order system, the operator and the customer do.
 //!
 //! Keys and secrets are made anew on every start.
 
@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::{
     api::public_api::PublicApi,
+    app::AppStandIn,
     aws::emulator::{LocalAws, REGION},
     line::{Choice, LineStandIn},
     random::{random_bytes, random_uuid},
@@ -39,6 +40,8 @@ const SAMPLE_EVENT: &str = include_str!("../../../events/order-finished.json");
 const REPORT_SENDER: &str = "report@example.com";
 /// The app of every stand.
 const RETURN_URL: &str = "https://app.example/line";
+/// As `LinkCallbackUrl`: the app of the stand is told of links.
+pub const THE_APP: &str = "the app of the stand";
 /// How often a state is looked at that nobody announces.
 pub const POLL: Duration = Duration::from_millis(100);
 
@@ -53,6 +56,8 @@ pub struct Stand {
     pub public_api: Arc<PublicApi>,
     /// Sobot.
     pub sobot: SobotStandIn,
+    /// The company's app, which is told of links where a parameter says so.
+    pub app: AppStandIn,
     /// The operator's client of the tables.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The operator's client of the queues.
@@ -142,6 +147,7 @@ impl Stand {
         let callback_url = format!("{}/login/callback", public_api.base_url());
         line.register_callback(&callback_url);
         let sobot = SobotStandIn::start(line.channel_id()).await?;
+        let app = AppStandIn::start().await?;
         let mut all = vec![
             ("Environment", "local".to_owned()),
             ("LineApiBase", line.base_url()),
@@ -154,7 +160,8 @@ impl Stand {
             ("ReportRecipients", "statistics@example.com,operator@example.com".to_owned()),
             ("ReportSender", REPORT_SENDER.to_owned()),
         ];
-        all.extend(parameters.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let told = |value: &str| if value == THE_APP { app.url() } else { value.to_owned() };
+        all.extend(parameters.iter().map(|(name, value)| (*name, told(value))));
         let aws = LocalAws::start(&all, verbose).await?;
         public_api.forward_to(aws.api_url());
         let config = aws.sdk_config().await;
@@ -163,6 +170,7 @@ impl Stand {
             line,
             public_api: Arc::new(public_api),
             sobot,
+            app,
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             secrets: aws_sdk_secretsmanager::Client::new(&config),
@@ -183,7 +191,17 @@ impl Stand {
         stand.put_secret("SobotSecretArn", &stand.sobot.secret()).await?;
         stand.put_secret("OrderKeySecretArn", &json!({ "current": stand.order_key })).await?;
         stand.put_secret("OperatorKeysSecretArn", &json!({ "mei": stand.operator_key })).await?;
+        if stand.aws.outputs().contains_key("LinkCallbackSecretArn") {
+            stand.app.use_key(&stand.callback_key().await?);
+        }
         Ok(stand)
+    }
+
+    /// What the deployment made for callbacks to be signed with.
+    pub async fn callback_key(&self) -> anyhow::Result<String> {
+        let secret = self.secrets.get_secret_value().secret_id(self.aws.output("LinkCallbackSecretArn")).send().await?;
+        let secret: Value = serde_json::from_str(secret.secret_string().unwrap_or_default())?;
+        Ok(secret["current"].as_str().context("no key")?.to_owned())
     }
 
     /// What the operator puts into the login secret.
@@ -496,6 +514,11 @@ impl Stand {
     /// Turns the mapping between the inbox's queue and its function off or on.
     pub async fn map_the_inbox(&self, enabled: bool) -> anyhow::Result<()> {
         self.map_the_queue_of("InboxFunctionName", enabled).await
+    }
+
+    /// Turns the mapping between the stream of the links and its function off or on.
+    pub async fn map_the_links(&self, enabled: bool) -> anyhow::Result<()> {
+        self.map_the_queue_of("LinkCallbackFunctionName", enabled).await
     }
 
     async fn map_the_queue_of(&self, output: &str, enabled: bool) -> anyhow::Result<()> {

@@ -1,5 +1,5 @@
-//! What the functions' calls pass through, on the way to AWS, LINE and Sobot: each is noted, and the ones that a test
-//! picks go wrong - or take their caller's process with them.
+//! What the functions' calls pass through, on the way to AWS, LINE, Sobot and the app: each is noted, and the ones that
+//! a test picks go wrong - or take their caller's process with them.
 
 use std::{
     fmt,
@@ -331,7 +331,8 @@ pub fn take_caller<T>(request: &mut Request<T>) -> Caller {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let named = path.strip_prefix(AS).and_then(|rest| {
         let (function, rest) = rest.split_once('/')?;
-        let (process, path) = rest.split_once('/')?;
+        // The address of the app has no path behind it.
+        let (process, path) = rest.split_once('/').unwrap_or((rest, ""));
         let caller = Caller { function: function.to_owned(), process: process.parse().ok() };
         Some((caller, format!("/{path}").parse::<Uri>().ok()?))
     });
@@ -435,6 +436,7 @@ mod tests {
             (function, process, request.uri().to_string())
         };
         assert_eq!(taken("/as/inbox/7/a/b?c=%20d"), ("inbox".to_owned(), Some(7), "/a/b?c=%20d".to_owned()));
+        assert_eq!(taken("/as/link-callback/7"), ("link-callback".to_owned(), Some(7), "/".to_owned()));
         assert_eq!(taken("/a/b"), (String::new(), None, "/a/b".to_owned()));
     }
 }

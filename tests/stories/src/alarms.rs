@@ -401,6 +401,28 @@ fn schedules_that_stop_are_missed() {
     assert_rings(&streams, &["QuotaWatchMissing", "ReportCheckMissing", "SweepMissing"]);
 }
 
+/// An app that is away for an afternoon rings once, and until it has taken what waited. What it refuses rings by
+/// itself.
+#[test]
+fn an_app_that_takes_no_callbacks_rings_after_a_quarter_of_an_hour() {
+    let mut streams = a_quiet_night();
+    let away = BEGIN + 120;
+    streams.tell_every("IteratorAge LinkCallbackFunction", (BEGIN, away, 30), |_| 400.0);
+    streams.tell_every("IteratorAge LinkCallbackFunction", (away, away + 240, 1), |minute| {
+        f64::from(u32::try_from(minute - away).expect("minutes")) * 60_000.0
+    });
+    assert_rings(&streams, &["LinkCallbackLate"]);
+    let rings = &ringing(&streams)["LinkCallbackLate"];
+    assert!(rings.first().is_some_and(|first| (away + 15..away + 30).contains(first)), "{rings:?}");
+    let mut streams = a_quiet_night();
+    streams.tell("LinkCallbackGivenUp", away, 1.0);
+    assert_rings(&streams, &["LinkCallbackGivenUp"]);
+    let mut streams = a_quiet_night();
+    streams.tell_every("Errors LinkCallbackFunction", (away, away + 10, 1), |_| 1.0);
+    streams.tell_every("Throttles LinkCallbackFunction", (away, away + 10, 1), |_| 1.0);
+    assert_rings(&streams, &["LinkCallbackErrors"]);
+}
+
 /// Each alarm can ring at all: told alone, its metrics bring it about.
 #[test]
 fn every_alarm_can_ring() {

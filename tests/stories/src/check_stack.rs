@@ -3,7 +3,7 @@
 use check_stack::{Finding, Standing, check};
 use local_stand::{
     line::{Behaviour, Endpoint},
-    stand::{Stand, random_key},
+    stand::{Stand, THE_APP, random_key},
 };
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ fn a_stack_in_order_is_right_and_rings_nothing() {
 
 #[test]
 fn whatever_is_broken_is_told_with_what_to_do() {
-    story_alone(&[("DeletionProtection", "true")], async |stand| {
+    story_alone(&[("DeletionProtection", "true"), ("LinkCallbackUrl", THE_APP)], async |stand| {
         let always = [("termination protection", "--enable"), ("alarms reach", "AlarmEmail=")];
         let only = async |broken: &[(&str, &str)]| assert_only(&checked(&stand).await, &[&always, broken].concat());
         only(&[]).await;
@@ -135,6 +135,9 @@ fn whatever_is_broken_is_told_with_what_to_do() {
         stand.map_the_retry_queue(false).await.expect("off");
         only(&[("queue of PushRetry", "Disabled")]).await;
         stand.map_the_retry_queue(true).await.expect("on");
+        stand.map_the_links(false).await.expect("off");
+        only(&[("stream of the links", "Disabled")]).await;
+        stand.map_the_links(true).await.expect("on");
         let letters = stand.aws.output("InboxDeadLetterQueueUrl");
         stand.sqs.send_message().queue_url(letters).message_body(random_key()).send().await.expect("sent");
         only(&[("dead letters of Inbox", "1 wait")]).await;

@@ -16,6 +16,7 @@
 //! * [`tokens`] - the shared token, keys and secrets
 //! * [`login`] - a member becomes a LINE user, and everything that tries to come in between
 //! * [`login_browser`] - what the customer sees of it in a real browser
+//! * [`link_callbacks`] - the app is told of links, in their order, whatever comes in between
 //! * [`costs`] - how many calls an order takes, and what the logs do not say
 //! * [`steps`] - what each event waits for, call by call
 //! * [`resends`] - an operator sends an order again
@@ -65,6 +66,7 @@ mod foreign_bytes;
 mod generated;
 mod inbox;
 mod kept_forms;
+mod link_callbacks;
 mod load;
 mod login;
 mod login_browser;
@@ -152,6 +154,7 @@ fn nothing_went_wrong(stand: &Stand) {
     assert_eq!(stand.line.violations(), [] as [&str; 0]);
     assert_eq!(stand.aws.tap().denied(), [] as [&str; 0]);
     assert_eq!(stand.public_api.violations(), [] as [&str; 0]);
+    assert_eq!(stand.app.violations(), [] as [&str; 0]);
 }
 
 async fn own_stand(parameters: &[(&str, &str)]) -> Stand {

@@ -1,6 +1,7 @@
 //! What CloudFormation lets through, a function can read: else a stack deploys, and one of its functions never starts.
 
 use line_login::return_url::ReturnUrls;
+use link_callback::CallbackUrl;
 use proptest::{
     prelude::{Strategy as _, any},
     sample::Index,
@@ -19,11 +20,16 @@ use crate::template::template;
 type Read = fn(&str) -> Result<(), String>;
 
 /// The parameters that a function parses as it starts.
-const PARSED: [(&str, Read); 4] = [
+const PARSED: [(&str, Read); 5] = [
     ("ReportRecipients", |text| text.parse::<Recipients>().map(drop).map_err(|error| error.to_string())),
     ("ReportSender", |text| address(text).map(drop).map_err(|error| error.to_string())),
     ("WarningThresholds", |text| text.parse::<Thresholds>().map(drop).map_err(str::to_owned)),
     ("LoginReturnUrls", |text| text.parse::<ReturnUrls>().map(drop).map_err(|error| error.to_string())),
+    // Without one there is no function.
+    ("LinkCallbackUrl", |text| match text {
+        "" => Ok(()),
+        _ => text.parse::<CallbackUrl>().map(drop).map_err(|error| error.to_string()),
+    }),
 ];
 
 fn pattern(parameter: &str) -> String {
@@ -71,6 +77,12 @@ fn a_wrong_parameter_is_refused_before_anything_is_deployed() {
         ("WarningThresholds", "101"),
         ("LoginReturnUrls", "http://app.example/"),
         ("LoginReturnUrls", "https://app.example/?tab=1"),
+        ("LinkCallbackUrl", "http://app.example/links"),
+        ("LinkCallbackUrl", "http://127.0.0.1:9001/links"),
+        ("LinkCallbackUrl", "https://10.0.0.1/links"),
+        ("LinkCallbackUrl", "https://localhost/links"),
+        ("LinkCallbackUrl", "https://user@app.example/links"),
+        ("LinkCallbackUrl", "https://app.example/links?key=1"),
     ] {
         let accepts = Regex::new(&format!("^(?:{})$", pattern(parameter))).expect("a pattern");
         assert!(!accepts.is_match(wrong), "{parameter}: {wrong:?}");

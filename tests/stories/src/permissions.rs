@@ -6,7 +6,7 @@ use local_stand::{
     aws::tap::Fault,
     line::Behaviour,
     line::webhook_sender::{WebhookSender, event, message},
-    stand::{POLL, Stand, order_with, random_user},
+    stand::{POLL, Stand, THE_APP, order_with, random_user},
 };
 use serde_json::{Value, json};
 use shared::{customer::friend::Source, delivery::state::State, inbox::messages::StoredEvent, line::day::line_day};
@@ -20,7 +20,7 @@ use crate::{
 
 #[test]
 fn every_permission_is_needed() {
-    story_alone(&[], async |stand| {
+    story_alone(&[("LinkCallbackUrl", THE_APP)], async |stand| {
         drive_order_finished(&stand).await;
         drive_push_retry(&stand).await;
         drive_the_sweep(&stand).await;
@@ -31,6 +31,7 @@ fn every_permission_is_needed() {
         login::drive_line_login(&stand).await;
         drive_webhooks_and_inbox(&stand).await;
         drive_operations(&stand).await;
+        stand.app.wait_until("a link is told", |received| !received.is_empty()).await;
         let unused: Vec<_> = stand.aws.tap().unused_permissions().into_iter().collect();
         assert!(unused.is_empty(), "permitted and never used:\n{}", unused.join("\n"));
     });

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use local_stand::{
     aws::sam_local::fill_in,
-    stand::{Stand, order_with, random_user},
+    stand::{Stand, THE_APP, order_with, random_user},
     wire::{Call, Wire, steps},
 };
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ struct Expected {
     warm: &'static [&'static str],
 }
 
-const EXPECTED: [Expected; 10] = [
+const EXPECTED: [Expected; 11] = [
     Expected {
         function: "OrderFinishedFunction",
         binary: "order-finished",
@@ -93,6 +93,14 @@ const EXPECTED: [Expected; 10] = [
         cold: &["dynamodb.TransactWriteItems, secretsmanager.BatchGetSecretValue", "dynamodb.GetItem x2"],
         warm: &["dynamodb.GetItem, dynamodb.TransactWriteItems", "dynamodb.GetItem"],
     },
+    // Nobody waits for it: the secret is read when there is something to sign.
+    Expected {
+        function: "LinkCallbackFunction",
+        binary: "link-callback",
+        event: "link-callback.json",
+        cold: &["secretsmanager.GetSecretValue", "POST /"],
+        warm: &["POST /"],
+    },
     Expected {
         function: "QuotaWarningFunction",
         binary: "quota-warning",
@@ -143,7 +151,7 @@ const EXPECTED: [Expected; 10] = [
 
 #[test]
 fn every_event_takes_these_steps_and_no_other() {
-    story_on_an_idle_machine(&[], async |stand| {
+    story_on_an_idle_machine(&[("LinkCallbackUrl", THE_APP)], async |stand| {
         // It has a token of LINE's from now on, as a stack in use has.
         assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
         let mut wrong = Vec::new();
@@ -236,7 +244,7 @@ fn the_report_makes_these_calls_and_no_other() {
 
 /// The steps of the first event of a process, and of the second.
 async fn told(stand: &Stand, expected: &Expected) -> [Vec<String>; 2] {
-    let wires = [&**stand.aws.tap(), stand.line.wire(), stand.sobot.wire()];
+    let wires = [&**stand.aws.tap(), stand.line.wire(), stand.sobot.wire(), stand.app.wire()];
     for wire in wires {
         wire.set_latency(LATENCY);
     }

@@ -38,10 +38,11 @@ const NOT_BACKED_UP: [&str; 2] = [
 ];
 
 /// Policies that AWS manages and SAM adds: shifting an alias to a new version, writing logs, and taking messages from
-/// the function's queue.
-const MANAGED_BY_AWS: [&str; 3] = [
+/// the function's queue, or records from its stream.
+const MANAGED_BY_AWS: [&str; 4] = [
     "arn:aws:iam::aws:policy/service-role/AWSCodeDeployRoleForLambda",
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+    "arn:aws:iam::aws:policy/service-role/AWSLambdaDynamoDBExecutionRole",
     "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole",
 ];
 
@@ -279,7 +280,8 @@ fn every_queue_is_encrypted_and_every_dead_letter_rings() {
     for (name, mapping) in template.deployed("AWS::Lambda::EventSourceMapping") {
         let properties = &mapping["Properties"];
         assert_eq!(properties["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]), "{name}");
-        assert!(properties["ScalingConfig"]["MaximumConcurrency"].is_u64(), "{name}");
+        let is_of_a_queue = properties["StartingPosition"].is_null();
+        assert_eq!(properties["ScalingConfig"]["MaximumConcurrency"].is_u64(), is_of_a_queue, "{name}");
     }
     for (name, schedule) in template.deployed("AWS::Scheduler::Schedule") {
         let target = &schedule["Properties"]["Target"];
@@ -290,6 +292,45 @@ fn every_queue_is_encrypted_and_every_dead_letter_rings() {
         assert!(alarmed.contains(queue), "{name}: {queue}");
         assert!(target["RetryPolicy"]["MaximumRetryAttempts"].is_u64(), "{name}");
     }
+}
+
+/// A change that the app does not take is handed out until DynamoDB takes it away, alone, and from the stream's
+/// beginning; what is no member's link never comes. And the function has the time to hear that the app does not answer.
+#[test]
+fn no_change_of_a_link_is_passed_over() {
+    let template = template();
+    let mappings = template.deployed("AWS::Lambda::EventSourceMapping");
+    let of_streams: Vec<_> = mappings.values().filter(|one| !one["Properties"]["StartingPosition"].is_null()).collect();
+    let [mapping] = of_streams[..] else { panic!("{of_streams:?}") };
+    let properties = &mapping["Properties"];
+    assert_eq!(properties["EventSourceArn"], json!({ "Fn::GetAtt": ["LinksTable", "StreamArn"] }));
+    assert_eq!((&properties["StartingPosition"], &properties["BatchSize"]), (&json!("TRIM_HORIZON"), &json!(1)));
+    for limit in ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "BisectBatchOnFunctionError"] {
+        assert!(properties[limit].is_null(), "{limit}");
+    }
+    let filters = properties["FilterCriteria"]["Filters"].as_array().expect("filters");
+    let [filter] = &filters[..] else { panic!("{filters:?}") };
+    let pattern: Value = serde_json::from_str(filter["Pattern"].as_str().expect("a pattern")).expect("JSON");
+    assert_eq!(pattern, json!({ "dynamodb": { "Keys": { "id": { "S": [{ "prefix": "member#" }] } } } }));
+    let function = &template.deployed("AWS::Lambda::Function")["LinkCallbackFunction"]["Properties"];
+    assert_eq!(function["Timeout"], 30, "the secret takes 4 seconds at most, the app 5, each twice");
+}
+
+/// Whoever does not want the callback has, and pays, nothing of it.
+#[test]
+fn without_the_apps_address_nothing_of_the_callback_is_there() {
+    const CONDITION: &str = "HasLinkCallback";
+    let template = template();
+    let resources = template.deployed["Resources"].as_object().expect("resources");
+    let named: Vec<_> = resources.iter().filter(|(name, _)| name.starts_with("LinkCallback")).collect();
+    assert!(named.len() >= 8, "function, role, mapping, logs, secret and three alarms: {named:?}");
+    for (name, resource) in named {
+        assert_eq!(resource["Condition"], CONDITION, "{name}");
+    }
+    let no_address = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": "LinkCallbackUrl" }, ""] }] });
+    assert_eq!(template.deployed["Conditions"][CONDITION], no_address);
+    let stream = &resources["LinksTable"]["Properties"]["StreamSpecification"]["Fn::If"];
+    assert_eq!((&stream[0], &stream[2]), (&json!(CONDITION), &json!({ "Ref": "AWS::NoValue" })));
 }
 
 /// Else a second run begins a mail that the first is still about to send.
@@ -398,6 +439,7 @@ fn no_deployment_makes_a_generated_secret_anew() {
         })
     };
     let pinned = BTreeMap::from([
+        ("LinkCallbackSecret", made("current", 64)),
         ("OperatorKeysSecret", made("operator", 48)),
         ("OrderKeySecret", made("current", 48)),
         ("PseudonymSecret", made("key", 64)),
@@ -682,8 +724,12 @@ fn every_metric_that_is_looked_at_is_one_that_is_told() {
 #[test]
 fn no_function_fails_unseen() {
     let template = template();
-    let functions: BTreeSet<String> =
-        template.deployed("AWS::Lambda::Function").keys().map(|id| (*id).to_owned()).collect();
+    // What may not be there has alarms that are not there either, and no place on the dashboard.
+    let functions_with = |condition: &Value| -> BTreeSet<String> {
+        let functions = template.deployed("AWS::Lambda::Function").into_iter();
+        functions.filter(|(_, one)| one["Condition"] == *condition).map(|(id, _)| id.to_owned()).collect()
+    };
+    let alarms = template.deployed("AWS::CloudWatch::Alarm");
     let dashboards = template.deployed("AWS::CloudWatch::Dashboard");
     assert_eq!(dashboards.len(), 1);
     assert!(dashboard_body(dashboards.values().next().expect("one"))["widgets"].as_array().expect("widgets").len() > 9);
@@ -700,12 +746,13 @@ fn no_function_fails_unseen() {
                     named["Ref"].as_str().unwrap_or(function.trim_matches(['$', '{', '}'])).to_owned()
                 })
                 .collect();
-            assert_eq!(watched, functions, "{by}: {name}");
+            let condition = alarms.get(by.as_str()).map_or(&Value::Null, |alarm| &alarm["Condition"]);
+            assert_eq!(watched, functions_with(condition), "{by}: {name}");
         }
     }
     let by = |name| metrics.iter().filter(|metric| metric.name == name).map(|metric| metric.by.as_str()).collect();
     let of: [BTreeSet<&str>; 2] = ["Errors", "Throttles"].map(by);
-    assert_eq!(of.map(|by| by.len()), [2, 2], "an alarm and the dashboard");
+    assert_eq!(of.map(|by| by.len()), [3, 3], "an alarm, that of the optional function, and the dashboard");
 }
 
 #[test]

@@ -4,9 +4,11 @@
 //!   about it true
 //! * [`inbox`] - LINE's and Sobot's webhooks: each event kept once, and gone when it is taken back
 //! * [`login`] - two members at once
+//! * [`callback`] - a link that the app is told of
 //! * [`mails`] - the report and the warning: sent once, and true
 //! * [`operations`] - what operators call beside
 
+mod callback;
 mod inbox;
 mod login;
 mod mails;
@@ -42,6 +44,7 @@ pub const STORIES: &[Story] = &[
     Story { name: "webhook-sobot", tell: |case| Box::pin(inbox::events_of_sobot(case)) },
     Story { name: "unsend", tell: |case| Box::pin(inbox::a_picture_taken_back(case)) },
     Story { name: "login", tell: |case| Box::pin(login::two_members_at_once(case)) },
+    Story { name: "callback", tell: |case| Box::pin(callback::a_link_from_its_beginning_to_its_end(case)) },
     Story { name: "report", tell: |case| Box::pin(mails::the_mail_at_nine(case)) },
     Story { name: "quota", tell: |case| Box::pin(mails::the_quotas_end(case)) },
     Story { name: "operations", tell: |case| Box::pin(operations::a_morning(case)) },

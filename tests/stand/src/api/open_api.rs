@@ -167,6 +167,19 @@ impl OpenApi {
         found.into_iter().map(|what| format!("{} {path} answered {status}: {what}", request.method())).collect()
     }
 
+    /// Everything in which a call of ours to somebody else, one of the document's `webhooks`, is not as documented.
+    ///
+    /// # Panics
+    /// When the document has no webhook of this name.
+    pub fn webhook_violations(&self, name: &str, request: &Request<Bytes>, response: &Response<Bytes>) -> Vec<String> {
+        let webhook = Place::at(&self.document, &format!("/webhooks/{name}"));
+        let method = request.method().as_str().to_ascii_lowercase();
+        let Some(operation) = webhook.get(&method) else { return vec![format!("{name}: {method} is not documented")] };
+        let mut found = self.response_violations(&operation, response);
+        found.extend(self.request_violations(&operation, &[], request));
+        found.into_iter().map(|what| format!("{name}: {what}")).collect()
+    }
+
     /// The operation behind a call, and its path's parameters. As in API Gateway the path with most fixed parts wins.
     fn operation(&self, method: &str, path: &str) -> Option<(Place<'_>, Vec<(String, String)>)> {
         let matching = self.operations.iter().filter(|operation| operation.method == method);

@@ -74,7 +74,7 @@ class Emulator:
         }
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
+                [sys.executable, Path(__file__).with_name("ministack_with_streams.py")],
                 env=environment,
                 cwd=scratch,
                 stdin=subprocess.DEVNULL,
@@ -241,7 +241,7 @@ def supply_what_the_emulator_lacks(cloudformation, apigateway, dynamodb, secrets
             dynamodb.update_time_to_live(
                 TableName=ids[name], TimeToLiveSpecification=properties["TimeToLiveSpecification"]
             )
-        elif resource["Type"] == "AWS::SecretsManager::Secret" and "SecretString" not in properties:
+        elif resource["Type"] == "AWS::SecretsManager::Secret" and "SecretString" not in properties and name in ids:
             correct_secret(ids[name], dict(properties.get("GenerateSecretString", {})), secretsmanager)
     return api_id, ids
 
@@ -304,8 +304,9 @@ def permissions(template, ids, parameters):
         return value if isinstance(value, list) else [value]
 
     allowed = {}
-    for function in template["Resources"].values():
-        if function["Type"] == "AWS::Serverless::Function":
+    for name, function in template["Resources"].items():
+        # A name without an id: a condition left it out.
+        if function["Type"] == "AWS::Serverless::Function" and name in ids:
             statements = allowed.setdefault(function["Metadata"]["BuildProperties"]["Binary"], [])
             for policy in function["Properties"].get("Policies", []):
                 for statement in policy["Statement"]:
@@ -319,7 +320,7 @@ def environments(template, ids, functions):
     return {
         name: functions.get_function_configuration(FunctionName=ids[name])["Environment"]["Variables"]
         for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::Serverless::Function"
+        if resource["Type"] == "AWS::Serverless::Function" and name in ids
     }
 
 

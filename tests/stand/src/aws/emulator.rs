@@ -33,8 +33,8 @@ use crate::{
 
 /// Where the stack is.
 pub const REGION: &str = "ap-northeast-1";
-/// The functions' variables that say where LINE and Sobot answer.
-const PARTNERS: [&str; 2] = ["LINE_API_BASE", "SOBOT_API_BASE"];
+/// The functions' variables that say where LINE, Sobot and the app answer.
+const PARTNERS: [&str; 3] = ["LINE_API_BASE", "SOBOT_API_BASE", "LINK_CALLBACK_URL"];
 const REQUIREMENTS: &str = include_str!("../../requirements.txt");
 /// Prints the interpreter's identity, or fails where it is too old for the emulator.
 const IDENTIFY_PYTHON: &str = "import sys; assert sys.version_info >= (3, 10); print(sys.executable, sys.version)";

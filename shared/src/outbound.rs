@@ -308,6 +308,9 @@ mod tests {
     use super::*;
     use crate::aws::error::Cause;
 
+    /// Longer than a busy machine takes.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
     /// What a server does with a connection.
     #[derive(Clone, Copy)]
     enum Server {
@@ -345,9 +348,8 @@ mod tests {
         (address, connections)
     }
 
-    fn dynamo(http: &HttpClients, address: &str) -> Dynamo {
-        let timeouts = TimeoutConfig::builder().connect_timeout(AWS_CONNECT);
-        let timeouts = timeouts.operation_attempt_timeout(Duration::from_millis(300)).build();
+    fn dynamo(http: &HttpClients, address: &str, patience: Duration) -> Dynamo {
+        let timeouts = TimeoutConfig::builder().connect_timeout(patience).operation_attempt_timeout(patience).build();
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("ap-northeast-1"))
@@ -367,7 +369,7 @@ mod tests {
         let http = HttpClients::from_env().unwrap();
         let (address, connections) = serve(Server::Answers).await;
         open([Connection { client: http.for_aws(AWS_CONNECT), address: format!("{address}/a/queue") }]).await;
-        for client in [dynamo(&http, &address), dynamo(&http, &address)] {
+        for client in [(); 2].map(|()| dynamo(&http, &address, PATIENCE)) {
             // A connection is back in its pool once its own task has had its turn.
             for _ in 0..100 {
                 tokio::task::yield_now().await;
@@ -382,7 +384,7 @@ mod tests {
         let http = HttpClients::from_env().unwrap();
         let ((one, to_one), (other, to_other)) = (serve(Server::Answers).await, serve(Server::Answers).await);
         let calls = (0..100).map(|number| {
-            let client = dynamo(&http, if number < 80 { &one } else { &other });
+            let client = dynamo(&http, if number < 80 { &one } else { &other }, PATIENCE);
             tokio::spawn(async move { list(&client).await })
         });
         for call in calls.collect::<Vec<_>>() {
@@ -402,7 +404,8 @@ mod tests {
             (hangs_up, Cause::NoConnection),
             (waits, Cause::TimedOut),
         ] {
-            assert_eq!(list(&dynamo(&http, &address)).await, Err(expected), "{address}");
+            let impatient = dynamo(&http, &address, Duration::from_millis(300));
+            assert_eq!(list(&impatient).await, Err(expected), "{address}");
         }
     }
 

@@ -3,7 +3,7 @@
 use lambda_runtime::{Error, run, service_fn};
 use link_callback::{App, LinkCallback};
 use shared::{
-    aws::secret::{Secret, Secrets},
+    aws::secret::Secret,
     clock::Clock,
     lambda::{
         environment::{parsed, required},
@@ -16,8 +16,7 @@ use shared::{
 async fn main() -> Result<(), Error> {
     log::start("link-callback");
     let outbound = Outbound::from_env().await?;
-    let secrets = Secrets::new(aws_sdk_secretsmanager::Client::new(&outbound.aws));
-    let keys = Secret::new(&secrets, required("LINK_CALLBACK_SECRET_ID")?, Clock::System);
+    let keys = Secret::new(&outbound.secrets, required("LINK_CALLBACK_SECRET_ID")?, Clock::System);
     let app = App::new(&outbound.http, parsed("LINK_CALLBACK_URL")?, keys, Clock::System);
     let function = LinkCallback { app };
     run(service_fn(|event| Box::pin(function.handle(event)))).await

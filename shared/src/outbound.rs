@@ -6,8 +6,8 @@
 //!   of the processor; one that any client has opened serves all, and what init opens is there for the first event. The
 //!   SDK's own would be a second stack beside it, with a pool for each of the SDK's clients.
 //! * **HTTP/1.1**: a function makes few calls at one time, and HTTP/2 is a fifteenth of a program.
-//! * **Bundled roots**, Mozilla's. To read the system's 140 takes two to three milliseconds for every client. Another
-//!   root, of a private endpoint or a proxy, is trusted beside them: `EXTRA_ROOT_CERTIFICATE`.
+//! * **Bundled roots**, Mozilla's. To read the system's 140 takes two to three milliseconds for every client. Other
+//!   roots, of a private endpoint or a proxy, are trusted beside them: `EXTRA_ROOTS_FILE`.
 //! * **One implementation of cryptography**, aws-lc, which signing and sealing use as well.
 //! * **Credentials and region as Lambda sets them**, in variables. Only where they are not there does the SDK look
 //!   elsewhere: files, containers, the machine's own service.
@@ -30,9 +30,12 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{body::SdkBody, retry::ReconnectMode};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::{Client, redirect::Policy};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
@@ -54,8 +57,8 @@ const AWS_CALL: Duration = Duration::from_secs(4);
 /// So many calls to one service of AWS are on their way at one time; the others wait for one of these to end. With a
 /// connection each, more of them take longer to open than they save.
 const AT_ONCE: usize = 8;
-/// Where a root is, beside the bundled ones.
-const EXTRA_ROOT: &str = "EXTRA_ROOT_CERTIFICATE";
+/// Where roots are, beside the bundled ones. In a file, because a function's variables have 4 KB together.
+const EXTRA_ROOTS_FILE: &str = "EXTRA_ROOTS_FILE";
 
 /// What goes out of a function. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -149,18 +152,24 @@ struct ConnectionLimits {
 }
 
 impl HttpClients {
-    /// Trusts the bundled roots, and the one that the environment has.
+    /// Trusts the bundled roots, and those in the file that the environment names.
     pub fn from_env() -> Result<Self, SettingError> {
-        Self::trusting(&optional(EXTRA_ROOT))
+        Self::trusting(&optional(EXTRA_ROOTS_FILE))
     }
 
-    /// Trusts the bundled roots, and this one: a certificate in base64; empty for none.
+    /// Trusts the bundled roots, and those in this PEM file; empty for none.
     fn trusting(extra: &str) -> Result<Self, SettingError> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         if !extra.is_empty() {
-            let wrong = |problem| SettingError::new(EXTRA_ROOT, problem);
-            let der = BASE64_STANDARD.decode(extra).map_err(|_| wrong("is not base64"))?;
-            roots.add(CertificateDer::from(der)).map_err(|_| wrong("is not a certificate"))?;
+            let wrong = |problem: String| SettingError::new(EXTRA_ROOTS_FILE, problem);
+            let bundled = roots.len();
+            for certificate in CertificateDer::pem_file_iter(extra).map_err(|error| wrong(error.to_string()))? {
+                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+            }
+            if roots.len() == bundled {
+                return Err(wrong("has no certificate".to_owned()));
+            }
         }
         let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -419,13 +428,40 @@ mod tests {
         assert!(begin.elapsed() < OPENING * 3, "{:?}", begin.elapsed());
     }
 
+    /// Signed by itself, and its key thrown away.
+    const A_ROOT: &str = "-----BEGIN CERTIFICATE-----
+MIIBcDCCARWgAwIBAgIUXgADngn6/CUb0L2Sn/Im1puwHakwCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBcjAgFw0yNjExMjgyMzAyMThaGA8yMTI2MTEwNDIzMDIxOFow
+DDEKMAgGA1UEAwwBcjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNt886CUywWv
+uOt8h6gAOxu+CE1ApHZpusSYZK8ZSNyk9EksiLKqWfWNnj0ExVAqBSCvczPwRRvL
+cRStohUgpwmjUzBRMB0GA1UdDgQWBBSL5MRnUH3ID78YbjE0EuHwSZPBdjAfBgNV
+HSMEGDAWgBSL5MRnUH3ID78YbjE0EuHwSZPBdjAPBgNVHRMBAf8EBTADAQH/MAoG
+CCqGSM49BAMCA0kAMEYCIQDB+T6BSMOtd++d8Mbd1QlbJDwtCV6t9RMlFnhnrPQS
+7AIhANQCxOAAIxKt3DSfH5lc7WxMXnA2xcgr85EPsWYBlNDS
+-----END CERTIFICATE-----
+";
+
     #[test]
-    fn a_root_that_is_none_is_told_by_its_variable_and_not_by_its_value() {
-        for (extra, expected) in [("hunter2!", "is not base64"), ("aHVudGVyMg==", "is not a certificate")] {
-            let error = HttpClients::trusting(extra).unwrap_err().to_string();
-            assert!(error.contains("EXTRA_ROOT_CERTIFICATE") && error.contains(expected), "{error}");
+    fn a_root_that_is_none_is_told_by_its_variable() {
+        let file = std::env::temp_dir().join(format!("extra-roots-{}.pem", std::process::id()));
+        let trusting = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            HttpClients::trusting(file.to_str().unwrap()).map(drop).map_err(|error| error.to_string())
+        };
+        for (text, expected) in [
+            ("", "has no certificate"),
+            ("hunter2", "has no certificate"),
+            ("-----BEGIN CERTIFICATE-----\nhunter2!\n-----END CERTIFICATE-----\n", "base64"),
+            ("-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n", "certificate"),
+        ] {
+            let error = trusting(text).unwrap_err();
+            assert!(error.contains("EXTRA_ROOTS_FILE") && error.contains(expected), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
+        let two = [A_ROOT, A_ROOT].concat();
+        assert_eq!(trusting(&two), Ok(()));
+        std::fs::remove_file(&file).unwrap();
+        assert!(HttpClients::trusting(file.to_str().unwrap()).unwrap_err().to_string().contains("EXTRA_ROOTS_FILE"));
         assert!(HttpClients::trusting("").is_ok());
     }
 }

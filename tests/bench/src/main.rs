@@ -53,6 +53,7 @@ async fn measure(look: Look) -> anyhow::Result<()> {
     let system = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
     let ours = upstreams.tls.certificate();
     let ours = format!("-----BEGIN CERTIFICATE-----\n{ours}\n-----END CERTIFICATE-----\n");
+    fs::write(logs.join("extra-roots.pem"), &ours)?;
     fs::write(logs.join("roots.pem"), format!("{system}\n{ours}"))?;
 
     let bench = |programs| Bench {

@@ -96,8 +96,9 @@ impl Bench {
     /// Its variables.
     pub fn variables(&self, upstreams: &Upstreams, function: &str) -> BTreeMap<String, String> {
         let mut variables = upstreams.variables();
+        variables.insert("EXTRA_ROOTS_FILE".to_owned(), self.logs.join("extra-roots.pem").display().to_string());
+        // For versions that had ours in a variable, or read the system's roots: all of them, and ours.
         variables.insert("EXTRA_ROOT_CERTIFICATE".to_owned(), upstreams.tls.certificate());
-        // For a version that read the system's roots: all of them, and ours.
         variables.insert("SSL_CERT_FILE".to_owned(), self.logs.join("roots.pem").display().to_string());
         variables.insert("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned());
         variables.insert("AWS_SDK_UA_APP_ID".to_owned(), function.to_owned());

@@ -32,6 +32,7 @@
 //! * [`long_runs`] - one process, thousands of events
 //! * [`scale`] - how many orders the settings bear, and what limits
 //! * [`template`] - what holds for every queue, table, log, policy, route and alarm of `template.yaml`
+//! * [`sdk_validation`] - that AWS's services would take what the template asks of them
 //! * [`people`] - what is kept of a person, and that it is forgotten
 //! * [`permissions`] - that each one in `template.yaml` is needed
 //! * [`problems`] - the contract says of each what its caller does, and a story calls forth each
@@ -86,6 +87,7 @@ mod resends;
 mod retries;
 mod routes;
 mod scale;
+mod sdk_validation;
 mod sources;
 mod steps;
 mod template;

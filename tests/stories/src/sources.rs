@@ -100,6 +100,16 @@ fn no_error_of_a_call_is_dropped() {
     }
 }
 
+/// cargo-lambda ends the process otherwise, and with it the other messages of the batch ("Release Optimizations" in its
+/// manual).
+#[test]
+fn a_panic_ends_no_process() {
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).expect("the manifest");
+    let (_, release) = manifest.split_once("[profile.release]\n").expect("the release's profile");
+    let release = release.split("\n[").next().unwrap_or_default();
+    assert!(release.lines().any(|line| line == "panic = \"unwind\""), "{release}");
+}
+
 #[test]
 fn type_arguments_are_told_apart() {
     assert_eq!(type_arguments("Vec<(String, u8)>, String> {"), ["Vec<(String, u8)>", "String"]);

@@ -480,7 +480,7 @@ fn whoever_deploys_may_make_what_the_template_has() {
 }
 
 /// What no description has room for; DEPLOY.md says how it reaches an alias.
-const TOO_LONG: &str = "ExtraRootCertificate";
+const TOO_LONG: &str = "ExtraRootLayer";
 
 /// SAM makes a new version for changed code only, and an alias goes on with the old one: a changed parameter, too, must
 /// change something of the version that CloudFormation replaces it for.

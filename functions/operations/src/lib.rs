@@ -27,6 +27,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use jiff::tz::TimeZone;
 use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestContext};
 use serde_json::Value;
 use shared::{
@@ -48,7 +49,7 @@ use shared::{
     sobot::account::SobotAccount,
 };
 
-use crate::{console::Console, dead_letters::DeadLetterQueues, stack::Stack};
+use crate::{console::Console, dead_letters::DeadLetterQueues, reports::ReportQueue, stack::Stack};
 
 const NO_KEY: &str = "Send an operator's key as Authorization: Bearer <key>.";
 /// The answer to a route that API Gateway has and this function has not.
@@ -96,10 +97,14 @@ pub struct Operations {
     pub sobot: SobotAccount,
     /// The daily report.
     pub reports: Reports,
+    /// Where one is asked for.
+    pub report_queue: ReportQueue,
     /// Whom it is mailed to.
     pub mailer: Mailer,
     /// The language of the mails.
     pub report_language: Language,
+    /// The zone whose days the mails are for.
+    pub report_zone: TimeZone,
     /// Which stack it is.
     pub stack: Stack,
     /// Which hosts a button may open.
@@ -226,6 +231,8 @@ impl Operations {
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /stack" => self.describe_stack(request).await,
             "GET /quota" => self.read_quota(request).await,
+            "GET /reports" => self.list_reports(request).await,
+            "POST /reports/{date}/run" => self.run_report(request, caller).await,
             "GET /reports/preview" => self.preview_report(request).await,
             "POST /reports/test-mail" => self.send_test_mail(request, caller).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,

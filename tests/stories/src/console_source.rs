@@ -200,6 +200,8 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
     let outcomes = names(&outcome["schema"]["enum"]);
     let letters = names(&schema("DeadLetter")["properties"]["letter"]["enum"]);
 
+    let reports = "/paths/~1reports/get/responses/200/content/application~1json/schema/properties";
+    let suppressed = names(&document.at(reports)["suppressed"]["items"]["properties"]["why"]["enum"]);
     let media_errors = names(&schema("Event")["properties"]["mediaError"]["enum"]);
 
     let lists = [("STATES", &states), ("REASONS", &reasons), ("QUEUES", &queues), ("LETTERS", &letters)];
@@ -225,6 +227,7 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
             ("grant", &grants),
             ("letter", &letters),
             ("media", &media_errors),
+            ("suppressed", &suppressed),
             ("problem", &problems),
             ("wrong", &wrong),
         ] {

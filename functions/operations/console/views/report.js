@@ -1,4 +1,27 @@
-// The latest mail of the daily report, and a test mail to oneself.
+// The daily report: days without one, who gets no mail, the latest mail, and a test mail to oneself.
+
+const missingPart = part("report-missing", {
+  draw({ missing, suppressed }) {
+    const item = (day) =>
+      el("li", {}, mark(), el("div", {}, el("p", {}, day), reportButton(day, () => $("title-report"))));
+    const without = el("ul", { class: "needs" }, missing.map(item));
+    return [
+      missing.length > 0 ? [without, runbook("The mail of a day again")] : fine("report.missing.none"),
+      suppressed?.length > 0
+        ? [
+          el(
+            "ul",
+            { class: "needs" },
+            suppressed.map((one) => el("li", {}, mark(), el("p", {}, suppressedWords(one)))),
+          ),
+          runbook("A recipient without mail"),
+        ]
+        : suppressed
+        ? fine("report.recipients.all")
+        : note(t("report.recipients.unknown")),
+    ];
+  },
+});
 
 const reportPart = part("report-mail", {
   draw(mail) {
@@ -33,6 +56,12 @@ function askTestMail() {
   });
 }
 
-VIEWS["report"] = { word: "report", open: () => reportPart.load(() => get("/reports/preview", {}), { keep: true }) };
+VIEWS["report"] = {
+  word: "report",
+  open() {
+    missingPart.load(readReports, { keep: true });
+    reportPart.load(() => get("/reports/preview", {}), { keep: true });
+  },
+};
 
 onSubmit("report-form", askTestMail);

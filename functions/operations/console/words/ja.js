@@ -84,9 +84,15 @@ const JA = {
     "今月のメッセージ通数を使い切りました。新しいメッセージは失敗します。プランの変更か追加メッセージ上限の引き上げが必要です。",
   "needs.runs_out":
     "このペースでは{day}にメッセージ通数の上限に達します。プランの変更か追加メッセージ上限の引き上げが必要です。",
+  "needs.reports": "日報を送信していない日（日付を指定して送信できます）：{days}",
+  "needs.suppressed":
+    "{address}にはメールが届きません。{day}からSESが送信を停止しています（{why}）。アドレスを直すか、SESのサプレッションリストから外してください。",
+  "suppressed.bounced": "不達",
+  "suppressed.complained": "受信者からの苦情",
   "unseen.dead": "デッドレターキューを確認できません：{why}",
   "unseen.days": "直近14日の注文を確認できません：{why}",
   "unseen.quota": "メッセージ通数を確認できません：{why}",
+  "unseen.reports": "未送信の日報とメールが届かない宛先を確認できません：{why}",
   "runbook": "運用手順：{heading}",
 
   "today": "今日",
@@ -291,8 +297,7 @@ const JA = {
   "dead.list": "メッセージ",
   "dead.count": "{visible}件待機中",
   "dead.moving": "{n}件処理中",
-  "dead.not": "再投入できません。日付を指定して日報を再実行してください。",
-  "dead.report": "{date}の日報を送信する（送信済みの場合は繰り返しません）",
+  "dead.not": "再投入できません。下のボタンで、日付を指定して日報を送信してください。",
   "dead.latest": "直近の再投入：{status}",
   "dead.progress": "{moved} / {total}",
   "dead.sent": "キュー投入（{zone}）",
@@ -395,6 +400,18 @@ const JA = {
 
   "report": "日報",
   "report.text": "最新の日報を作成時のまま表示します（送信の有無は問いません）。LINEとSobotには再度問い合わせません。",
+  "report.missing": "未送信の日報とメールが届かない宛先",
+  "report.missing.none": "最初の日報から毎日送信済みです。",
+  "report.recipients.all": "すべての宛先にメールが届きます。",
+  "report.recipients.unknown": "メールが届かない宛先は、現在SESから取得できません。",
+  "report.run": "{date}の日報を送信…",
+  "report.run.ask": "{date}の日報を送信しますか？",
+  "report.run.text":
+    "数分以内に作成し、LINEがまだ提供している数値で、すべての宛先に送信します。その間に送信済みになった場合は送信しません。以前の送信でSESの応答がなく、送信されたか確認できない場合は、重複の可能性があることをメールに記載します。",
+  "report-run.started":
+    "{date}の日報を作成しています。数分後に更新してください。送信されると、この日付とデッドレターは消えます。",
+  "report-run.already_sent": "{date}の日報は送信済みです。再送しません。",
+  "report-run.in_progress": "{date}の日報を送信しています。",
   "report.mail": "最新の日報",
   "report.none": "日報はまだ作成されていません。",
   "report.to": "宛先",
@@ -508,6 +525,7 @@ const JA = {
   "kind.read": "閲覧",
   "kind.erase": "個人データの削除",
   "kind.recover": "一括再送",
+  "kind.report": "日報の送信",
   "kind.test_mail": "テストメール",
   "audit.at": "日時（{zone}）",
   "audit.by": "操作者",
@@ -539,7 +557,7 @@ const JA = {
   "problem.not_linked": "この注文の会員はLINEユーザーと連携していないため、通知する相手がいません。",
   "problem.linked_anew": "この会員が再びログインしたため、新しい連携を残しました。",
   "problem.report_not_redriven":
-    "日報は再投入できません。日付を指定して再実行してから、このデッドレターを破棄してください。",
+    "日報は再投入できません。日付を指定して日報を送信すると、このデッドレターは削除されます。",
   "problem.redrive_refused": "SQSは今、このキューの再投入を開始できません。",
   "problem.redrive_running": "このキューは再投入中です。完了後に一覧を更新してください。",
   "problem.no_such_recovery": "この ID の一括再送はありません。",

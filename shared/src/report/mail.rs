@@ -103,11 +103,6 @@ impl Mail {
     }
 }
 
-/// As HTML shows it: names, reasons and ids come from elsewhere.
-pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 /// What a mail says of itself where an earlier one of the same may have gone out.
 pub fn may_be_a_repeat(language: Language) -> &'static str {
     match language {

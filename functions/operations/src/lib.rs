@@ -220,13 +220,12 @@ impl Operations {
             "DELETE /dead-letters/{id}" => self.discard_dead_letter(request, caller).await,
             "GET /users/{lineUserId}/messages" => self.list_messages(request, caller).await,
             "GET /users/{lineUserId}/messages/{messageId}/content" => self.open_media(request, caller).await,
-            "GET /users/{lineUserId}/orders" => self.list_user_orders(request, caller).await,
-            "GET /users/{lineUserId}" => self.show_user(request, caller).await,
-            "DELETE /users/{lineUserId}" => self.erase_user(request, caller).await,
             "POST /users/{lineUserId}/messages/{messageId}/media" => self.ask_for_media(request, caller).await,
-            "GET /members/{memberId}" => self.show_member(request, caller).await,
-            "DELETE /members/{memberId}" => self.erase_member(request, caller).await,
-            "GET /members/{memberId}/orders" => self.list_member_orders(request, caller).await,
+            "GET /users/{lineUserId}" | "GET /members/{memberId}" => self.show_person(request, caller).await,
+            "DELETE /users/{lineUserId}" | "DELETE /members/{memberId}" => self.erase_person(request, caller).await,
+            "GET /users/{lineUserId}/orders" | "GET /members/{memberId}/orders" => {
+                self.list_orders(request, caller).await
+            }
             "GET /links/{memberId}" => self.show_link(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /stack" => self.describe_stack(request).await,

@@ -2,8 +2,7 @@
 
 const missingPart = part("report-missing", {
   draw({ missing, suppressed }) {
-    const item = (day) =>
-      el("li", {}, mark(), el("div", {}, el("p", {}, day), reportButton(day, () => $("title-report"))));
+    const item = (day) => el("li", {}, mark(), reportButton(day, () => $("title-report")));
     const without = el("ul", { class: "needs" }, missing.map(item));
     return [
       missing.length > 0 ? [without, runbook("The mail of a day again")] : fine("report.missing.none"),
@@ -29,7 +28,7 @@ const reportPart = part("report-mail", {
       return note(t("report.none"));
     }
     return [
-      el("p", {}, el("b", {}, mail.subject), el("span", { class: "hint" }, mail.from)),
+      el("p", {}, el("b", {}, mail.subject), " ", el("span", { class: "hint" }, mail.from)),
       // Its HTML is seen in a mail program: a test mail.
       el("pre", { tabindex: "0", "aria-label": mail.subject }, mail.text),
     ];

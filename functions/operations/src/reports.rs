@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shared::{
     audit::{AuditKind, Entry},
     aws::error::{AwsError, Doing as _},
-    invalid::Invalid,
+    invalid::{Invalid, Rule},
     lambda::http_api::{Problem, json_response},
     order::fields::FieldError,
     report::{
@@ -77,7 +77,7 @@ impl Operations {
         let kept = self.latest_reports(today).await?;
         let first = kept.iter().find(|(_, report)| report.is_begun).map(|(day, _)| *day);
         if first.is_some_and(|first| date < first) {
-            let problem = "must not be before the first report of this stack";
+            let problem = Invalid::by(Rule::SinceTheFirstReport, "must not be before the first report of this stack");
             return Err(input::nothing_done(vec![FieldError::invalid("date", problem)]));
         }
         let report = kept.get(&date).cloned().unwrap_or_default();
@@ -136,9 +136,10 @@ impl Operations {
 /// A day whose figures can still be had.
 fn of_the_latest(day: Date, today: Date) -> Result<Date, Invalid> {
     if day > today {
-        Err("must not be in the future".into())
+        Err(Invalid::by(Rule::NotInTheFuture, "must not be in the future"))
     } else if day < today - time::Duration::DAY * u32::from(DAYS) {
-        Err(format!("must be one of the last {DAYS} days: LINE tells no figures of earlier ones").into())
+        let problem = format!("must be one of the last {DAYS} days: LINE tells no figures of earlier ones");
+        Err(Invalid::by(Rule::LastDays(DAYS.into()), problem))
     } else {
         Ok(day)
     }

@@ -260,6 +260,7 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
 
     let reports = "/paths/~1reports/get/responses/200/content/application~1json/schema/properties";
     let suppressed = names(&document.at(reports)["suppressed"]["items"]["properties"]["why"]["enum"]);
+    let rules = names(&schema("FieldRule")["properties"]["name"]["enum"]);
     let media_errors = names(&schema("Event")["properties"]["mediaError"]["enum"]);
 
     let lists = [("STATES", &states), ("REASONS", &reasons), ("QUEUES", &queues), ("LETTERS", &letters)];
@@ -288,6 +289,7 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
             ("suppressed", &suppressed),
             ("problem", &problems),
             ("wrong", &wrong),
+            ("must", &rules),
         ] {
             let prefix = format!("{group}.");
             let told: BTreeSet<&str> = words.keys().filter_map(|name| name.strip_prefix(&prefix)).collect();

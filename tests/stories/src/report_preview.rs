@@ -101,7 +101,16 @@ fn an_operator_sends_the_mail_to_herself_from_the_console() {
             browser.write("Key", &stand.operator_key).await?;
             browser.press("button", "Unlock").await?;
             browser.wait_for_text("#report-mail pre", "昨日消息到达数").await?;
-            browser.write("Send to", "operator@example.com").await?;
+            // What is refused is told in the operator's language, by the rule that it breaks.
+            browser.write("Send to", "stranger@example.com").await?;
+            browser.press("button", "Send a test mail").await?;
+            browser.write("Reason", "to see it").await?;
+            browser.press("button", "Send").await?;
+            browser
+                .wait_for_text("#dialog-error", "to is not valid: must be one of the recipients of the daily")
+                .await?;
+            browser.press("button", "Cancel").await?;
+            browser.write("Send to", "\u{E009}a\u{E000}\u{E003}operator@example.com").await?;
             browser.press("button", "Send a test mail").await?;
             browser.write("Reason", "to see it").await?;
             browser.press("button", "Send").await?;

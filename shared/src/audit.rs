@@ -42,11 +42,28 @@ pub enum AuditKind {
     Erase,
     /// The report's mail was sent to somebody as a test.
     TestMail,
+    /// The report of a day was asked for.
+    Report,
     /// A recovery was started, paused, resumed or stopped, or came to its end.
     Recover,
 }
 
 impl AuditKind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Switch,
+        Self::Resend,
+        Self::Redrive,
+        Self::Discard,
+        Self::Unlink,
+        Self::Link,
+        Self::Read,
+        Self::Erase,
+        Self::TestMail,
+        Self::Report,
+        Self::Recover,
+    ];
+
     /// Its name in the table and in the HTTP API.
     pub fn name(self) -> &'static str {
         match self {
@@ -59,6 +76,7 @@ impl AuditKind {
             Self::Read => "read",
             Self::Erase => "erase",
             Self::TestMail => "test_mail",
+            Self::Report => "report",
             Self::Recover => "recover",
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::invalid::Invalid;
+use crate::invalid::{Invalid, Rule};
 
 /// The longest order id.
 pub const MAX_ORDER_ID: usize = 64;
@@ -20,7 +20,8 @@ impl OrderId {
         if (1..=MAX_ORDER_ID).contains(&id.len()) && id.bytes().all(legal) {
             Ok(Self(id.to_owned()))
         } else {
-            Err(format!("must be 1 to {MAX_ORDER_ID} of A-Z a-z 0-9 . _ : -").into())
+            let problem = format!("must be 1 to {MAX_ORDER_ID} of A-Z a-z 0-9 . _ : -");
+            Err(Invalid::by(Rule::Id(MAX_ORDER_ID as u64), problem))
         }
     }
 
@@ -68,7 +69,7 @@ impl LineUserId {
         let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         match id.strip_prefix('U') {
             Some(digits) if digits.len() == 32 && digits.bytes().all(hex) => Ok(Self(id.to_owned())),
-            _ => Err("must be a LINE user id: U and 32 lower-case hexadecimal digits".into()),
+            _ => Err(Invalid::by(Rule::LineUserId, "must be a LINE user id: U and 32 lower-case hexadecimal digits")),
         }
     }
 

@@ -14,7 +14,7 @@
 //! * [`aws`] - what every use of AWS has in common
 //! * [`lambda`] - what every function stands on: environment, log, HTTP, callers
 //! * [`foreign_json`] - what somebody else wrote, mended where it is not quite JSON or not quite Unicode
-//! * [`ids`], [`invalid`], [`language`], [`clock`], [`metric`] - words that every room uses
+//! * [`ids`], [`invalid`], [`language`], [`clock`], [`metric`], [`html`] - words that every room uses
 //! * [`outbound`] - HTTP, TLS and credentials: how a function reaches AWS, LINE and Sobot
 //! * [`single_flight`] - what many tasks need is read once, and fails once
 
@@ -26,6 +26,7 @@ pub mod delivery;
 #[cfg(test)]
 mod expected;
 pub mod foreign_json;
+pub mod html;
 pub mod ids;
 pub mod inbox;
 pub mod invalid;

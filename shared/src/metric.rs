@@ -64,6 +64,8 @@ pub enum Metric {
     ExhaustedDeliveriesAge,
     /// Deliveries that are given up within a day.
     EndingDeliveries,
+    /// A recovery stands still because it met its cause again: 1 in each minute.
+    RecoveryPaused,
     /// LINE told a login whether the user is a friend, and where it said "no" the profile endpoint was asked, too.
     FriendshipTold,
     /// Whether the profile endpoint contradicted that "no": 1, or 0.
@@ -84,7 +86,7 @@ const PER_STACK: &[&str] = &["stack"];
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Sent,
         Self::Retried,
         Self::Suppressed,
@@ -108,6 +110,7 @@ impl Metric {
         Self::ExhaustedDeliveries,
         Self::ExhaustedDeliveriesAge,
         Self::EndingDeliveries,
+        Self::RecoveryPaused,
         Self::FriendshipTold,
         Self::FriendshipContradicted,
         Self::LoginCookieMissing,
@@ -143,6 +146,7 @@ impl Metric {
             Self::ExhaustedDeliveries => "ExhaustedDeliveries",
             Self::ExhaustedDeliveriesAge => "ExhaustedDeliveriesAge",
             Self::EndingDeliveries => "EndingDeliveries",
+            Self::RecoveryPaused => "RecoveryPaused",
             Self::FriendshipTold => "FriendshipTold",
             Self::FriendshipContradicted => "FriendshipContradicted",
             Self::LoginCookieMissing => "LoginCookieMissing",
@@ -211,6 +215,11 @@ pub fn not_settled((open, open_age): (u64, u64), (exhausted, exhausted_age): (u6
     ];
     let levels = levels.into_iter().filter(|(_, level)| *level > 0).map(|(metric, level)| (metric, json!(level)));
     put(&[(Metric::OpenDeliveries, json!(open))].into_iter().chain(levels).collect::<Vec<_>>(), &[]);
+}
+
+/// A recovery waits for somebody who repairs what it met again.
+pub fn recovery_paused() {
+    put(&[(Metric::RecoveryPaused, json!(1))], &[]);
 }
 
 /// A message was not pushed, on purpose.

@@ -14,8 +14,10 @@ use shared::{
     },
     notification::NotificationKind,
     report::{
+        daily::{DAYS, without_mail},
         last_look::LastLook,
         mail::{Mailer, SuppressedRecipient},
+        reports::Kept,
     },
     sobot::account::SobotAccount,
 };
@@ -26,9 +28,6 @@ use crate::{
     mass_sends::{self, MassSends},
     source::{MAX_TIME, Source, Why},
 };
-
-/// Days in the table: LINE corrects a day's figures for 14 days.
-pub const DAYS: u8 = 14;
 
 /// How long a day's messages are looked through for links.
 const LINKS_LIMIT: Duration = Duration::from_secs(10);
@@ -170,25 +169,19 @@ pub struct Known {
     pub broadcasts: Vec<String>,
     /// Whether the report is today's: LINE tells the month's figures only as they are now.
     pub is_today: bool,
-    /// The last 14 days, the earliest first, and whether the mail of each went out.
-    pub former_reports: Vec<(Date, bool)>,
+    /// What is kept of the mails of the last 14 days.
+    pub former_reports: BTreeMap<Date, Kept>,
 }
 
 impl Known {
     /// Leaves out the days before the first of which anything of ours is known; yesterday stays.
     pub(crate) fn leave_out_days_before_the_stack(&self, days: &mut Vec<Day>) {
         let had_report =
-            |day: &Day| self.former_reports.iter().any(|(of, went_out)| *went_out && of.to_string() == day.day);
+            |day: &Day| self.former_reports.iter().any(|(of, report)| report.is_done && of.to_string() == day.day);
         // Where our own count is missing, nobody knows.
         let had_orders = |day: &Day| day.own.known().is_none_or(|own| *own != DayCount::default());
         let earliest = days.iter().rposition(|day| had_report(day) || had_orders(day)).unwrap_or(0);
         days.truncate(earliest + 1);
-    }
-
-    /// Days whose mail did not go out: after the first whose mail did.
-    fn days_without_report(&self) -> Vec<String> {
-        let since_the_first = self.former_reports.iter().skip_while(|(_, went_out)| !went_out);
-        since_the_first.filter(|(_, went_out)| !went_out).map(|(day, _)| day.to_string()).collect()
     }
 }
 
@@ -301,7 +294,7 @@ impl Sources {
             followers,
             mass_sends: None,
             broadcasts,
-            days_without_report: known.days_without_report(),
+            days_without_report: without_mail(&known.former_reports, date, now).iter().map(Date::to_string).collect(),
         }
     }
 

@@ -14,6 +14,9 @@ pub mod mass_sends;
 pub mod source;
 pub mod words;
 
+use std::collections::BTreeMap;
+
+use aws_lambda_events::sqs::SqsEvent;
 use jiff::tz::TimeZone;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
@@ -22,43 +25,36 @@ use shared::{
     aws::error::AwsError,
     clock::Clock,
     foreign_json,
+    invalid::Invalid,
+    lambda::batch::Batch,
     language::Language,
     metric,
     report::{
+        daily::{Start, day_of, days_before, id_of, kept_of},
         latest::LatestMail,
         mail::{Mail, Mailer},
         reports::{Begun, Claim, Kept, LEASE, Reports},
         stack::Stack,
     },
 };
-use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+use time::Date;
 
 use crate::{
-    figures::{DAYS, Figures, Known, Sources},
+    figures::{Figures, Known, Sources},
     mail::Edition,
 };
 
 /// The most broadcasts that a report asks for.
 const MAX_BROADCASTS: usize = 5;
 
-/// What starts a report: the schedule with its time, or an operator with a date.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Start {
-    /// The schedule's time, RFC 3339.
-    pub scheduled_time: Option<String>,
-    /// The day of the mail, `2026-09-08`, whatever the schedule says.
-    pub date: Option<String>,
-    /// Also when that day's mail was sent.
-    pub resend: bool,
-    /// Sends that day's mail if nobody has, and tells CloudWatch whether it was sent.
-    pub check: bool,
-}
-
-impl Start {
-    fn scheduled_at(&self) -> Option<OffsetDateTime> {
-        OffsetDateTime::parse(self.scheduled_time.as_deref()?, &Rfc3339).ok()
-    }
+/// What comes: by the queue what operators ask for in the console, by itself what a schedule or a command has.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Starts {
+    /// Each message is a [`Start`].
+    Queue(SqsEvent),
+    /// One.
+    One(Start),
 }
 
 /// The function with what it calls.
@@ -92,11 +88,30 @@ enum Report {
 }
 
 impl DailyReport {
-    /// Makes the report that was asked for. An error makes Lambda try again.
-    pub async fn handle(&self, event: LambdaEvent<Start>) -> Result<Value, Error> {
-        let start = event.payload;
+    /// Makes what was asked for. An error makes Lambda try again, or leaves the message in the queue.
+    pub async fn handle(&self, event: LambdaEvent<Starts>) -> Result<Value, Error> {
+        let messages = match event.payload {
+            Starts::One(start) => return self.run(start).await,
+            Starts::Queue(event) => event.records,
+        };
+        let mut batch = Batch::default();
+        for message in &messages {
+            let start = Start::of_letter(message.body.as_deref().unwrap_or_default());
+            let run = match start {
+                Some(start) => self.run(start).await.map(|_| ()),
+                None => Err(Invalid::from("no report is asked for").into()),
+            };
+            if let Err(error) = run {
+                tracing::warn!(%error, "the message stays in the queue");
+                batch.keep(message);
+            }
+        }
+        Ok(serde_json::to_value(batch.finish(async {}).await)?)
+    }
+
+    async fn run(&self, start: Start) -> Result<Value, Error> {
         let date = self.date(&start)?;
-        let is_today = start.date.is_none() || date == self.day_of(self.clock.now())?;
+        let is_today = start.date.is_none() || date == day_of(self.clock.now(), &self.zone)?;
         let report = self.report(date, is_today, start.resend).await;
         if start.check {
             self.tell_check(&start, &report);
@@ -125,30 +140,13 @@ impl DailyReport {
         }
     }
 
-    fn day_of(&self, time: OffsetDateTime) -> Result<Date, Error> {
-        let local = jiff::Timestamp::from_second(time.unix_timestamp())?.to_zoned(self.zone.clone()).date();
-        let month = u8::try_from(local.month())?.try_into()?;
-        Ok(Date::from_calendar_date(local.year().into(), month, u8::try_from(local.day())?)?)
-    }
-
     fn date(&self, start: &Start) -> Result<Date, Error> {
-        if let Some(date) = &start.date {
-            let day = Date::parse(date, format_description!("[year]-[month]-[day]"))
-                .map_err(|_| format!("date must be a day such as 2026-09-08, not {date:?}"))?;
-            // It would count as sent when its morning comes.
-            return if day > self.day_of(self.clock.now())? {
-                Err("date must not be in the future".into())
-            } else {
-                Ok(day)
-            };
+        let day = start.day(&self.zone, self.clock.now())?;
+        // It would count as sent when its morning comes.
+        if start.date.is_some() && day > day_of(self.clock.now(), &self.zone)? {
+            return Err("date must not be in the future".into());
         }
-        match &start.scheduled_time {
-            Some(time) => {
-                let at = start.scheduled_at();
-                self.day_of(at.ok_or_else(|| format!("scheduledTime must be an RFC 3339 time, not {time:?}"))?)
-            }
-            None => self.day_of(self.clock.now()),
-        }
+        Ok(day)
     }
 
     async fn report(&self, date: Date, is_today: bool, resend: bool) -> Result<Report, Error> {
@@ -182,8 +180,8 @@ impl DailyReport {
             }
         };
         let (former, broadcasts, last_look) =
-            tokio::try_join!(self.former_reports(date), self.registered_broadcasts(), last_look)?;
-        let yesterday = former.last().and_then(|(_, report)| report.document.clone());
+            tokio::try_join!(self.reports_before(date), self.registered_broadcasts(), last_look)?;
+        let yesterday = former.last_key_value().and_then(|(_, report)| report.document.clone());
         let known = Known {
             month_then: kept.as_ref().map(|figures| (figures.month_as_of, figures.month.clone())),
             // A mail that is sent again has what LINE tells by now; a run after a failure goes on with what was read.
@@ -192,7 +190,7 @@ impl DailyReport {
             last_look,
             broadcasts,
             is_today,
-            former_reports: former.iter().map(|(day, report)| (*day, report.is_done)).collect(),
+            former_reports: former,
         };
         let mut figures = self.sources.read(date, self.clock.now(), &known, &self.mailer).await;
         self.reports.store(&id_of(date), &serde_json::to_string(&figures)?).await?;
@@ -213,11 +211,8 @@ impl DailyReport {
         Ok(mail)
     }
 
-    /// What is kept of the reports of the days whose figures the mail has, the earliest first.
-    async fn former_reports(&self, date: Date) -> Result<Vec<(Date, Kept)>, AwsError> {
-        let days: Vec<_> = (1..=u32::from(DAYS)).rev().map(|before| date - time::Duration::DAY * before).collect();
-        let ids: Vec<_> = days.iter().map(|day| id_of(*day)).collect();
-        Ok(days.into_iter().zip(self.reports.kept_of_each(&ids).await?).collect())
+    async fn reports_before(&self, date: Date) -> Result<BTreeMap<Date, Kept>, AwsError> {
+        kept_of(&self.reports, &days_before(date)).await
     }
 
     /// Request ids of broadcasts, registered by the operator under `broadcasts` as a JSON list; the latest come last.
@@ -237,11 +232,6 @@ fn request_ids(list: &str) -> (Vec<String>, usize) {
     let ids: Vec<_> = members.iter().filter_map(|member| Some(member.as_str()?.to_owned())).collect();
     let left_out = members.len() - ids.len();
     (ids, left_out)
-}
-
-/// What the mail of a day stands under in the reports' table.
-fn id_of(date: Date) -> String {
-    format!("report#{date}")
 }
 
 #[cfg(test)]

@@ -84,12 +84,11 @@ impl LineLogin {
                 return Err(ended(LoginPage::TooLate));
             }
         }
-        let answer = match self.exchange(visit, &secret, &login, browser, code).await {
+        let (answer, is_spent) = match self.exchange(visit, &secret, &login, browser, code).await {
             Ok(link) => self.finish(visit, &secret, &login, link).await,
-            Err(page) => Err(ended(page)),
+            Err(page) => (Err(ended(page)), false),
         };
-        // After a link that was made the token is spent, and this says nothing.
-        if let Err(error) = self.used_tokens.give_up_exchange(&login.jti, &code_hash).await {
+        if !is_spent && let Err(error) = self.used_tokens.give_up_exchange(&login.jti, &code_hash).await {
             tracing::warn!(%error, "the exchange could not be given up");
         }
         answer
@@ -114,24 +113,26 @@ impl LineLogin {
             TokenClaim::Foreign => return Err(ended(LoginPage::TooLate)),
         }
         let link = confirmed.link(now).ok_or_else(|| ended(LoginPage::NotConfirmed))?;
-        self.finish(visit, &secret, login, link).await
+        self.finish(visit, &secret, login, link).await.0
     }
 
-    /// Makes the link, and spends the token; or asks.
-    async fn finish(&self, visit: &Visit, secret: &LoginSecret, login: &Login, link: NewLink) -> Answer {
-        let ended = |page| Ended { page, return_url: login.return_url.clone() };
-        match self.link(secret, login, &link).await.map_err(ended)? {
-            Outcome::Linked(linked) => {
-                if let Err(error) = self.used_tokens.spend(&login.jti, linked).await {
+    /// Makes the link, and spends the token; or asks. And whether the token is spent.
+    async fn finish(&self, visit: &Visit, secret: &LoginSecret, login: &Login, link: NewLink) -> (Answer, bool) {
+        let return_url = || login.return_url.clone();
+        match self.link(secret, login, &link).await {
+            Err(page) => (Err(Ended { page, return_url: return_url() }), false),
+            Ok(Outcome::Linked(linked)) => {
+                let spent = self.used_tokens.spend(&login.jti, linked).await;
+                if let Err(error) = &spent {
                     // The link stands; the token ends by itself within minutes, and only this browser can use it.
                     tracing::warn!(%error, "the link token could not be spent");
                 }
-                self.done(linked, login.return_url.as_deref(), visit.language)
+                (self.done(linked, return_url().as_deref(), visit.language), spent.is_ok())
             }
-            Outcome::Asks(replaced, about) => {
+            Ok(Outcome::Asks(replaced, about)) => {
                 let sealed = Confirmed::new(login, &link, &replaced, self.clock.now()).seal(&secret.sealing_key);
                 let who = Who { name: login.name.as_deref(), member: &link.member };
-                Ok(pages::ask(visit.language, who, about, &[("confirmed", &sealed)]))
+                (Ok(pages::ask(visit.language, who, about, &[("confirmed", &sealed)])), false)
             }
         }
     }

@@ -13,7 +13,7 @@ use lambda_http::{
     Body, Response,
     http::{HeaderValue, StatusCode, header},
 };
-use shared::{ids::MemberId, language::Language};
+use shared::{html::escaped, ids::MemberId, language::Language};
 
 use crate::{
     state::NotAgreed,
@@ -168,7 +168,7 @@ impl LoginPage {
         let mut response = Page {
             language,
             title,
-            text: escape(text),
+            text: escaped(text),
             mark: Some(if linked { ("✓", "mark") } else { ("!", "mark sorry") }),
             action: button.map(|button| button.html(language)).unwrap_or_default(),
             has_form: false,
@@ -230,7 +230,7 @@ pub fn go_on(language: Language, address: &str, in_browser: bool) -> Response<Bo
     Page {
         language,
         title,
-        text: escape(if in_browser { words.go_on_in_browser } else { text }),
+        text: escaped(if in_browser { words.go_on_in_browser } else { text }),
         mark: Some(("→", "mark")),
         action: link(address, words.open_line),
         has_form: false,
@@ -246,7 +246,7 @@ pub fn wait(language: Language) -> Response<Body> {
     Page {
         language,
         title,
-        text: escape(text),
+        text: escaped(text),
         mark: Some(("…", "mark wait")),
         action: String::new(),
         has_form: false,
@@ -292,9 +292,9 @@ impl Page {
         let Self { language, title, text, action, .. } = self;
         let mark = self.mark.map(|(mark, class)| format!("<div class=\"{class}\" aria-hidden=\"true\">{mark}</div>"));
         let note = Some(self.note).filter(|note| !note.is_empty());
-        let note = note.map(|note| format!("<p class=\"note\">{}</p>", escape(note)));
+        let note = note.map(|note| format!("<p class=\"note\">{}</p>", escaped(note)));
         let refresh = self.refresh.as_deref();
-        let refresh = refresh.map(|content| format!("<meta http-equiv=\"refresh\" content=\"{}\">", escape(content)));
+        let refresh = refresh.map(|content| format!("<meta http-equiv=\"refresh\" content=\"{}\">", escaped(content)));
         let html = format!(
             "<!doctype html><html lang=\"{tag}\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
@@ -302,7 +302,7 @@ impl Page {
              <body><main>{mark}<h1>{title}</h1><p>{text}</p>{action}{note}</main></body></html>",
             tag = language.tag(),
             refresh = refresh.unwrap_or_default(),
-            title = escape(title),
+            title = escaped(title),
             mark = mark.unwrap_or_default(),
             note = note.unwrap_or_default(),
         );
@@ -321,27 +321,27 @@ impl Who<'_> {
     /// A text with the member in it. The name is the app's: `bdi` keeps a right-to-left one from turning the text
     /// about.
     fn in_text(&self, text: &str, words: &Words) -> String {
-        let marked = |what: &str| format!("<strong><bdi>{}</bdi></strong>", escape(what));
+        let marked = |what: &str| format!("<strong><bdi>{}</bdi></strong>", escaped(what));
         let id = self.member.as_str();
         let who = match self.name {
-            Some(name) => escape(words.named).replace("{name}", &marked(name)),
+            Some(name) => escaped(words.named).replace("{name}", &marked(name)),
             // An id is ASCII.
-            None => escape(words.ending).replace("{last}", &marked(&id[id.len().saturating_sub(4)..])),
+            None => escaped(words.ending).replace("{last}", &marked(&id[id.len().saturating_sub(4)..])),
         };
-        escape(text).replace("{who}", &who)
+        escaped(text).replace("{who}", &who)
     }
 }
 
 /// A form with nothing in it but a button. The address is relative: a custom domain may put a path of its own in front.
 fn form(action: &str, fields: &[Field<'_>], label: &str) -> String {
     let hidden =
-        |(name, value): &Field<'_>| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escape(value));
+        |(name, value): &Field<'_>| format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escaped(value));
     let hidden: String = fields.iter().map(hidden).collect();
-    format!("<form method=\"post\" action=\"{action}\">{hidden}<button>{}</button></form>", escape(label))
+    format!("<form method=\"post\" action=\"{action}\">{hidden}<button>{}</button></form>", escaped(label))
 }
 
 fn link(address: &str, label: &str) -> String {
-    format!("<a href=\"{}\">{}</a>", escape(address), escape(label))
+    format!("<a href=\"{}\">{}</a>", escaped(address), escaped(label))
 }
 
 impl Button {
@@ -389,21 +389,6 @@ pub fn preferred_language(accept_language: &str, default: Language) -> Language 
         }
     }
     best.0
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -23,6 +23,10 @@ function el(name, attributes = {}, ...children) {
 
 const note = (text) => el("p", { class: "soft" }, text);
 const code = (text) => el("code", {}, text);
+/** Before what somebody has to do. */
+const mark = () => el("span", { class: "mark", "aria-hidden": "true" }, "!");
+/** That nobody has to do anything. */
+const fine = (word) => el("p", { class: "level fine" }, el("span", { "aria-hidden": "true" }, "✓ "), t(word));
 
 /** A link out of the page, where it is one that may be followed. */
 function outside(address) {

@@ -22,11 +22,21 @@ function problemWords(status, problem) {
   return problem?.detail ?? problem?.message ?? t("error.status", { status });
 }
 
-/** One wrong field: which, in which way, and what it must be in the API's words. */
+/** What a wrong field must be: by its rule, where that has words, or else as the API says it. */
+function ruleWords({ code: kind, detail, rule }) {
+  const word = `must.${rule?.name}`;
+  if (word in WORDS[language]) {
+    return t(word, rule);
+  }
+  return ["invalid", "not_allowed"].includes(kind) ? detail : undefined;
+}
+
+/** One wrong field: which, in which way, and what it must be. */
 function wrongField(one) {
-  const says = t(`wrong.${one.code}`);
-  const detail = ["invalid", "not_allowed"].includes(one.code) ? `: ${one.detail}` : "";
-  return el("li", {}, one.field ? [code(one.field), " "] : null, one.code ? `${says}${detail}` : one.detail);
+  const word = `wrong.${one.code}`;
+  const way = word in WORDS[language] ? t(word) : undefined;
+  const text = [way, ruleWords(one) ?? (way ? undefined : one.detail)].filter(Boolean).join(t("colon"));
+  return el("li", {}, one.field ? [code(one.field), " "] : null, text);
 }
 
 /** Where the operator can see what a problem speaks of. */

@@ -13,23 +13,10 @@ use crate::{
     rfc3339, unavailable, without_nulls,
 };
 
-const KINDS: [AuditKind; 10] = [
-    AuditKind::Switch,
-    AuditKind::Resend,
-    AuditKind::Redrive,
-    AuditKind::Discard,
-    AuditKind::Unlink,
-    AuditKind::Link,
-    AuditKind::Read,
-    AuditKind::Erase,
-    AuditKind::TestMail,
-    AuditKind::Recover,
-];
-
 impl Operations {
     pub(crate) async fn list_audit(&self, request: &Request, caller: &Caller) -> CallResult {
         let mut query = Query::of(request, &["kind", "limit", "cursor"]);
-        let kind = query.required("kind", |name| input::named(KINDS, AuditKind::name, name));
+        let kind = query.required("kind", |name| input::named(AuditKind::ALL, AuditKind::name, name));
         let limit = query.limit();
         let context = format!("audit {}", kind.map_or("", AuditKind::name));
         let after = query.cursor(caller, &context);

@@ -52,6 +52,7 @@ script! {
     "views/overview/dead_counts.js"
     "views/overview/today.js"
     "views/overview/quota.js"
+    "views/overview/reports.js"
     "views/overview/switches.js"
     "views/overview/days.js"
     "views/overview.js"
@@ -222,7 +223,13 @@ mod tests {
         let (headings, _) = headings.split_once("function runbookWords").unwrap();
         let headings: Vec<_> = headings.split('"').skip(1).step_by(2).filter(|text| named(text)).collect();
         assert!(headings.len() > 8, "{headings:?}");
-        for heading in headings.into_iter().chain(["Quota", "Quota used up", "Failed deliveries"]) {
+        for heading in headings.into_iter().chain([
+            "Quota",
+            "Quota used up",
+            "Failed deliveries",
+            "The mail of a day again",
+            "A recipient without mail",
+        ]) {
             assert!(texts.contains_key(heading), "{heading}");
         }
         assert!(!runbook().contains('<'));

@@ -6,7 +6,7 @@
 //! receiving changes nothing but the count.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,7 @@ use aws_sdk_sqs::{
         MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
     },
 };
+use jiff::tz::TimeZone;
 use lambda_http::{Request, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
@@ -33,8 +34,9 @@ use shared::{
         problem_code::ProblemCode,
     },
     notification::{self, Notification, StatusChange},
+    report::daily::{Start, kept_of},
 };
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 use crate::{
     CallResult, Caller, Operations, cursor,
@@ -46,6 +48,8 @@ use crate::{
 pub const PUSH_RETRY: &str = "push-retry";
 /// The dead-letter queue of what users write and do.
 pub const INBOX: &str = "inbox";
+/// The dead-letter queue of reports.
+pub const DAILY_REPORT: &str = "daily-report";
 /// The most messages of a queue that one listing looks at.
 const MAX_LISTED: usize = 1000;
 /// How long a listing may keep messages from others, if it dies.
@@ -154,7 +158,13 @@ impl Letter {
         Ring::read(self.body.as_bytes(), self.sent_at())
     }
 
-    fn json(&self, queue: &str, letter: Option<state::Letter>) -> Value {
+    /// The day of the report that it is, where its mail was not to be sent once more.
+    fn report_date(&self, queue: &DeadLetterQueue, zone: &TimeZone, now: OffsetDateTime) -> Option<Date> {
+        let start = Start::of_letter(&self.body).filter(|start| queue.name == DAILY_REPORT && !start.resend)?;
+        start.day(zone, now).ok()
+    }
+
+    fn json(&self, queue: &str, letter: Option<state::Letter>, report_date: Option<Date>) -> Value {
         without_nulls(json!({
             "id": format!("{queue}.{}", self.message_id),
             "queue": queue,
@@ -162,6 +172,7 @@ impl Letter {
             "sentAt": rfc3339(self.sent_at()),
             "receiveCount": self.receive_count,
             "orderId": self.notification().map(|told| told.order_id().to_string()),
+            "reportDate": report_date.map(|date| date.to_string()),
             "body": self.shown(queue),
         }))
     }
@@ -445,22 +456,32 @@ impl Operations {
                 letters.push((queue, letter));
             }
         }
+        let report_dates: Vec<_> = letters
+            .iter()
+            .map(|(queue, letter)| letter.report_date(queue, &self.report_zone, self.clock.now()))
+            .collect();
+        let days: BTreeSet<_> = report_dates.iter().flatten().copied().collect();
+        let reports = match days.is_empty() {
+            true => BTreeMap::new(),
+            false => kept_of(&self.reports, &days.into_iter().collect::<Vec<_>>()).await.map_err(unavailable)?,
+        };
         let mut listed = Vec::new();
-        for (queue, letter) in &letters {
+        for ((queue, letter), report_date) in letters.iter().zip(report_dates) {
             // What it is to its order, the order's record says.
             let of_an_order = letter.notification().filter(|_| queue.name == PUSH_RETRY);
             let is = match &of_an_order {
                 Some(told) => self.delivery.letter(told, &letter.ring()).await.map_err(unavailable)?,
                 None => None,
             };
-            if is == Some(state::Letter::Settled) {
+            let is_sent = report_date.and_then(|date| reports.get(&date)).is_some_and(|report| report.is_done);
+            if is_sent || is == Some(state::Letter::Settled) {
                 // One that cannot be deleted now is found again by the next look.
                 if let Err(error) = all.delete(queue, letter).await {
-                    tracing::warn!(%error, "the letter of a settled order could not be deleted");
+                    tracing::warn!(%error, "the letter of a settled order or a sent report could not be deleted");
                 }
                 continue;
             }
-            listed.push(letter.json(queue.name, is));
+            listed.push(letter.json(queue.name, is, report_date));
         }
         let mut body = json!({ "queues": queues, "deadLetters": listed });
         cursor::put_next(&mut body, caller, &context, next.as_ref());
@@ -472,8 +493,7 @@ impl Operations {
         let command = fields.text("queue", |name| self.dead_letters.find(name)).zip(fields.operator(caller));
         let (queue, operator) = fields.finish(command)?;
         let Some(source_url) = &queue.source_url else {
-            let detail =
-                "Reports cannot be redriven. Run the report again for its date, then discard this dead letter.";
+            let detail = "Reports cannot be redriven. Run the report of its date: its dead letter is deleted then.";
             return Err(Problem::new(ProblemCode::ReportNotRedriven, detail).about("queue", queue.name));
         };
         let entry = Entry::new(AuditKind::Redrive, queue.name, &operator, None, self.clock.now());

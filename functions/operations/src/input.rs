@@ -1,14 +1,12 @@
 //! What a request says: its path, its query, its body. Whatever is wrong is named by its field, all of it at once.
 
-use std::fmt::Display;
-
 use lambda_http::{Request, RequestExt as _};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use shared::{
     audit::Operator,
     foreign_json,
-    invalid::Invalid,
+    invalid::{Invalid, Rule},
     lambda::http_api::{Problem, utf8_body},
     line::day::day_start,
     order::fields::FieldError,
@@ -35,7 +33,9 @@ pub fn nothing_done(errors: Vec<FieldError>) -> Problem {
 
 /// What a field of a few words must be.
 pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Invalid {
-    format!("must be one of {}", words.into_iter().collect::<Vec<_>>().join(", ")).into()
+    let words = words.into_iter().collect::<Vec<_>>().join(", ");
+    let problem = format!("must be one of {words}");
+    Invalid::by(Rule::OneOf(words), problem)
 }
 
 /// The one of `all` that has this name.
@@ -50,7 +50,7 @@ pub fn named<T: Copy, const N: usize>(
 /// A day, `2026-09-01`.
 pub fn day(text: &str) -> Result<Date, Invalid> {
     const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
-    Date::parse(text, FORMAT).map_err(|_| "must be a day such as 2026-09-01".into())
+    Date::parse(text, FORMAT).map_err(|_| Invalid::by(Rule::Day, "must be a day such as 2026-09-01"))
 }
 
 /// When a span of time begins: a time, or the beginning of LINE's day.
@@ -67,8 +67,9 @@ pub fn span_end(text: &str) -> Result<OffsetDateTime, Invalid> {
 }
 
 fn time(text: &str) -> Result<OffsetDateTime, Invalid> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| "must be a day such as 2026-09-01, or a time such as 2026-09-01T08:00:00Z".into())
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
+        Invalid::by(Rule::DayOrTime, "must be a day such as 2026-09-01, or a time such as 2026-09-01T08:00:00Z")
+    })
 }
 
 /// An id that LINE or Sobot gave: LINE's messages have decimal digits, Sobot's tasks 32 hexadecimal ones, and its page
@@ -83,13 +84,16 @@ fn reason(text: &str) -> Result<String, Invalid> {
     let text = text.trim();
     match text.chars().count() {
         1..=MAX_REASON => Ok(text.to_owned()),
-        _ => Err(format!("must state a reason of 1 to {MAX_REASON} characters (it is recorded)").into()),
+        _ => {
+            let problem = format!("must state a reason of 1 to {MAX_REASON} characters (it is recorded)");
+            Err(Invalid::by(Rule::Characters(MAX_REASON as u64), problem))
+        }
     }
 }
 
 /// A part of the path. What API Gateway left percent-encoded is decoded: nothing that is asked for has a `%` of its
 /// own.
-pub fn path<T, E: Display>(
+pub fn path<T, E: Into<Invalid>>(
     request: &Request,
     name: &str,
     parse: impl FnOnce(&str) -> Result<T, E>,
@@ -133,12 +137,12 @@ impl Query {
     }
 
     /// Notes that a parameter is wrong.
-    pub fn wrong(&mut self, field: &str, problem: impl Display) {
+    pub fn wrong(&mut self, field: &str, problem: impl Into<Invalid>) {
         self.errors.push(FieldError::invalid(field, problem));
     }
 
     /// A parameter that may be left out.
-    pub fn optional<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn optional<T, E: Into<Invalid>>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let value = self.given.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone())?;
         match parse(&value) {
             Ok(value) => Some(value),
@@ -150,7 +154,7 @@ impl Query {
     }
 
     /// A parameter that must be there.
-    pub fn required<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn required<T, E: Into<Invalid>>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         if !self.has(name) {
             self.errors.push(FieldError::missing(name));
         }
@@ -166,7 +170,8 @@ impl Query {
     pub fn limit_from(&mut self, least: u32) -> u32 {
         let limit = self.optional("limit", |text| {
             let limit = text.parse().ok().filter(|limit| (least..=100).contains(limit));
-            limit.ok_or_else(|| format!("must be a number from {least} to 100"))
+            let problem = || format!("must be a number from {least} to 100");
+            limit.ok_or_else(|| Invalid::by(Rule::WholeNumber { least: least.into(), most: 100 }, problem()))
         });
         limit.unwrap_or(50)
     }
@@ -174,10 +179,11 @@ impl Query {
     /// `cursor`, as it was given out in this `context`.
     pub fn cursor<T: serde::de::DeserializeOwned>(&mut self, caller: &Caller, context: &str) -> Option<T> {
         self.optional("cursor", |text| {
-            cursor::open(&caller.keys.sealing_key, context, text).ok_or(
+            cursor::open(&caller.keys.sealing_key, context, text).ok_or(Invalid::by(
+                Rule::Cursor,
                 "must be the `next` value of the previous page, with all other parameters unchanged; omit it to start \
                  over",
-            )
+            ))
         })
     }
 
@@ -203,7 +209,7 @@ pub struct BodyFields {
 impl BodyFields {
     /// The object; a field that is not one of `known` is wrong.
     pub fn of(request: &Request, known: &[&str]) -> Result<Self, Problem> {
-        let wrong = |problem: &str| nothing_done(vec![FieldError::invalid("", problem)]);
+        let wrong = |problem: &'static str| nothing_done(vec![FieldError::invalid("", problem)]);
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY {
             return Err(wrong("the body is too large"));
@@ -262,7 +268,8 @@ impl BodyFields {
         }
         self.read(name, |value| {
             let number = value.as_u64().filter(|number| (1..=most).contains(number));
-            number.map(Some).ok_or_else(|| format!("must be a whole number from 1 to {most}").into())
+            let problem = || format!("must be a whole number from 1 to {most}");
+            number.map(Some).ok_or_else(|| Invalid::by(Rule::WholeNumber { least: 1, most }, problem()))
         })
     }
 

@@ -27,6 +27,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use jiff::tz::TimeZone;
 use lambda_http::{Body, Request, RequestExt as _, Response, request::RequestContext};
 use serde_json::Value;
 use shared::{
@@ -48,7 +49,7 @@ use shared::{
     sobot::account::SobotAccount,
 };
 
-use crate::{console::Console, dead_letters::DeadLetterQueues, stack::Stack};
+use crate::{console::Console, dead_letters::DeadLetterQueues, reports::ReportQueue, stack::Stack};
 
 const NO_KEY: &str = "Send an operator's key as Authorization: Bearer <key>.";
 /// The answer to a route that API Gateway has and this function has not.
@@ -96,10 +97,14 @@ pub struct Operations {
     pub sobot: SobotAccount,
     /// The daily report.
     pub reports: Reports,
+    /// Where one is asked for.
+    pub report_queue: ReportQueue,
     /// Whom it is mailed to.
     pub mailer: Mailer,
     /// The language of the mails.
     pub report_language: Language,
+    /// The zone whose days the mails are for.
+    pub report_zone: TimeZone,
     /// Which stack it is.
     pub stack: Stack,
     /// Which hosts a button may open.
@@ -215,17 +220,18 @@ impl Operations {
             "DELETE /dead-letters/{id}" => self.discard_dead_letter(request, caller).await,
             "GET /users/{lineUserId}/messages" => self.list_messages(request, caller).await,
             "GET /users/{lineUserId}/messages/{messageId}/content" => self.open_media(request, caller).await,
-            "GET /users/{lineUserId}/orders" => self.list_user_orders(request, caller).await,
-            "GET /users/{lineUserId}" => self.show_user(request, caller).await,
-            "DELETE /users/{lineUserId}" => self.erase_user(request, caller).await,
             "POST /users/{lineUserId}/messages/{messageId}/media" => self.ask_for_media(request, caller).await,
-            "GET /members/{memberId}" => self.show_member(request, caller).await,
-            "DELETE /members/{memberId}" => self.erase_member(request, caller).await,
-            "GET /members/{memberId}/orders" => self.list_member_orders(request, caller).await,
+            "GET /users/{lineUserId}" | "GET /members/{memberId}" => self.show_person(request, caller).await,
+            "DELETE /users/{lineUserId}" | "DELETE /members/{memberId}" => self.erase_person(request, caller).await,
+            "GET /users/{lineUserId}/orders" | "GET /members/{memberId}/orders" => {
+                self.list_orders(request, caller).await
+            }
             "GET /links/{memberId}" => self.show_link(request, caller).await,
             "DELETE /links/{memberId}" => self.unlink_member(request, caller).await,
             "GET /stack" => self.describe_stack(request).await,
             "GET /quota" => self.read_quota(request).await,
+            "GET /reports" => self.list_reports(request).await,
+            "POST /reports/{date}/run" => self.run_report(request, caller).await,
             "GET /reports/preview" => self.preview_report(request).await,
             "POST /reports/test-mail" => self.send_test_mail(request, caller).await,
             "GET /sobot/tasks" => self.list_tasks(request, caller).await,

@@ -2,12 +2,14 @@
 
 use std::sync::LazyLock;
 
+use jiff::tz::TimeZone;
 use lambda_http::Error;
 use operations::{
     Operations,
     console::Console,
-    dead_letters::{DeadLetterQueue, DeadLetterQueues, INBOX, PUSH_RETRY},
+    dead_letters::{DAILY_REPORT, DeadLetterQueue, DeadLetterQueues, INBOX, PUSH_RETRY},
     media,
+    reports::ReportQueue,
     stack::Stack,
 };
 use shared::{
@@ -60,11 +62,7 @@ async fn main() -> Result<(), Error> {
             url: required("QUOTA_WARNING_DEAD_LETTER_QUEUE_URL")?,
             source_url: Some(settings.quota_warning_queue_url.clone()),
         },
-        DeadLetterQueue {
-            name: "daily-report",
-            url: required("DAILY_REPORT_DEAD_LETTER_QUEUE_URL")?,
-            source_url: None,
-        },
+        DeadLetterQueue { name: DAILY_REPORT, url: required("DAILY_REPORT_DEAD_LETTER_QUEUE_URL")?, source_url: None },
     ];
     let function = Operations {
         keys: Secret::new(&outbound.secrets, required("OPERATOR_KEYS_SECRET_ID")?, clock),
@@ -74,12 +72,14 @@ async fn main() -> Result<(), Error> {
         deliveries: Deliveries::new(dynamodb.clone(), settings.deliveries_table.clone(), settings.delivery_life),
         recoveries: Recoveries::new(dynamodb.clone(), required("RECOVERIES_TABLE")?),
         recovery_per_minute: parsed("RECOVERY_PER_MINUTE")?,
-        dead_letters: DeadLetterQueues::new(sqs, dead_letters),
+        dead_letters: DeadLetterQueues::new(sqs.clone(), dead_letters),
         messages: Messages::new(dynamodb.clone(), required("MESSAGES_TABLE")?),
         friends: Friends::new(dynamodb.clone(), settings.friends_table.clone(), settings.friend_life),
         reports: Reports::new(dynamodb.clone(), required("REPORTS_TABLE")?, clock),
+        report_queue: ReportQueue::new(sqs, required("DAILY_REPORT_QUEUE_URL")?),
         mailer: Mailer::from_env(&outbound.aws)?,
         report_language: parsed("REPORT_LANGUAGE")?,
+        report_zone: TimeZone::get(&required("REPORT_TIME_ZONE")?)?,
         links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
         login: LoginClient::new(&outbound.http, &required("LINE_API_BASE")?),
         login_secret: Secret::new(&outbound.secrets, required("LOGIN_SECRET_ID")?, clock),

@@ -9,11 +9,11 @@
 
 use std::{cmp::Reverse, time::Duration};
 
-use lambda_http::{Request, http::StatusCode};
+use lambda_http::{Request, RequestExt as _, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::{
-    audit::{AuditKind, Entry, Operator},
+    audit::{AuditKind, Entry},
     aws::error::AwsError,
     customer::{
         friend::{Belief, Friendship},
@@ -44,6 +44,22 @@ const MAX_ORDERS: usize = 1000;
 /// The function and API Gateway give a call 30 seconds.
 const MAX_ERASING: Duration = Duration::from_secs(15);
 
+/// Whom a path names.
+enum Sought {
+    User(LineUserId),
+    Member(MemberId),
+}
+
+impl Sought {
+    fn of(request: &Request) -> Result<Self, Problem> {
+        if request.path_parameters().first("memberId").is_some() {
+            input::path(request, "memberId", MemberId::parse).map(Self::Member)
+        } else {
+            input::path(request, "lineUserId", LineUserId::parse).map(Self::User)
+        }
+    }
+}
+
 /// Who it is, and under what something is kept of that person.
 struct Person {
     user: Option<LineUserId>,
@@ -63,42 +79,11 @@ enum Position {
 }
 
 impl Operations {
-    pub(crate) async fn show_user(&self, request: &Request, caller: &Caller) -> CallResult {
-        let user = input::path(request, "lineUserId", LineUserId::parse)?;
-        let person = self.person_of_user(user).await?;
-        self.show(request, &person, caller).await
-    }
-
-    pub(crate) async fn show_member(&self, request: &Request, caller: &Caller) -> CallResult {
-        let member = input::path(request, "memberId", MemberId::parse)?;
-        let person = self.person_of_member(member).await?;
-        self.show(request, &person, caller).await
-    }
-
-    pub(crate) async fn list_user_orders(&self, request: &Request, caller: &Caller) -> CallResult {
-        let user = input::path(request, "lineUserId", LineUserId::parse)?;
-        let person = self.person_of_user(user).await?;
-        self.list_orders(request, &person, caller).await
-    }
-
-    pub(crate) async fn list_member_orders(&self, request: &Request, caller: &Caller) -> CallResult {
-        let member = input::path(request, "memberId", MemberId::parse)?;
-        let person = self.person_of_member(member).await?;
-        self.list_orders(request, &person, caller).await
-    }
-
-    pub(crate) async fn erase_user(&self, request: &Request, caller: &Caller) -> CallResult {
-        let user = input::path(request, "lineUserId", LineUserId::parse)?;
-        let operator = reason(request, caller)?;
-        let person = self.person_of_user(user).await?;
-        self.erase(&person, &operator).await
-    }
-
-    pub(crate) async fn erase_member(&self, request: &Request, caller: &Caller) -> CallResult {
-        let member = input::path(request, "memberId", MemberId::parse)?;
-        let operator = reason(request, caller)?;
-        let person = self.person_of_member(member).await?;
-        self.erase(&person, &operator).await
+    async fn find(&self, sought: Sought) -> Result<Person, Problem> {
+        match sought {
+            Sought::User(user) => self.person_of_user(user).await,
+            Sought::Member(member) => self.person_of_member(member).await,
+        }
     }
 
     async fn person_of_user(&self, user: LineUserId) -> Result<Person, Problem> {
@@ -133,7 +118,8 @@ impl Operations {
     }
 
     /// All that is kept of a person, in one document, page by page.
-    async fn show(&self, request: &Request, person: &Person, caller: &Caller) -> CallResult {
+    pub(crate) async fn show_person(&self, request: &Request, caller: &Caller) -> CallResult {
+        let person = &self.find(Sought::of(request)?).await?;
         let mut query = Query::of(request, &["cursor"]);
         let context = format!("person {} {:?}", person.pseudonym, person.deliveries);
         let begin: Option<Position> = query.cursor(caller, &context);
@@ -174,7 +160,8 @@ impl Operations {
     }
 
     /// A person's orders, the newest first. The index has them in no order, so each page looks at all of them.
-    async fn list_orders(&self, request: &Request, person: &Person, caller: &Caller) -> CallResult {
+    pub(crate) async fn list_orders(&self, request: &Request, caller: &Caller) -> CallResult {
+        let person = &self.find(Sought::of(request)?).await?;
         let mut query = Query::of(request, &["limit", "cursor"]);
         let limit = query.limit() as usize;
         let context = format!("orders of {} {:?}", person.pseudonym, person.deliveries);
@@ -261,7 +248,12 @@ impl Operations {
     }
 
     /// A person is forgotten. Whatever was done before an error is done; the same call again goes on.
-    async fn erase(&self, person: &Person, operator: &Operator) -> CallResult {
+    pub(crate) async fn erase_person(&self, request: &Request, caller: &Caller) -> CallResult {
+        let sought = Sought::of(request)?;
+        let mut query = Query::of(request, &["reason"]);
+        let operator = query.operator(caller);
+        let operator = &query.finish(operator)?;
+        let person = &self.find(sought).await?;
         let until = Instant::now() + MAX_ERASING;
         let entry = Entry::new(AuditKind::Erase, &person.pseudonym, operator, None, self.clock.now());
         self.audit.note(&entry).await.map_err(unavailable)?;
@@ -309,12 +301,6 @@ impl Operations {
         }
         Ok(grant)
     }
-}
-
-fn reason(request: &Request, caller: &Caller) -> Result<Operator, Problem> {
-    let mut query = Query::of(request, &["reason"]);
-    let operator = query.operator(caller);
-    query.finish(operator)
 }
 
 /// As a list has an order.

@@ -1,12 +1,11 @@
 //! `GET /switches` and `PUT /switches/{status}`.
 
-use std::convert::Infallible;
-
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
     audit::{AuditKind, Entry},
     delivery::switch::{self, SWITCHES, Switch},
+    invalid::Invalid,
     lambda::{
         http_api::{Problem, json_response},
         problem_code::ProblemCode,
@@ -30,7 +29,7 @@ impl Operations {
 
     pub(crate) async fn turn_switch(&self, request: &Request, caller: &Caller) -> CallResult {
         let status = input::path(request, "status", |status| {
-            Ok::<_, Infallible>(SWITCHES.into_iter().find(|known| *known == status))
+            Ok::<_, Invalid>(SWITCHES.into_iter().find(|known| *known == status))
         })?;
         let Some(status) = status else {
             let detail = format!("No such switch; the switches are {}.", SWITCHES.join(", "));

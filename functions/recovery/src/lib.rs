@@ -12,6 +12,7 @@ use shared::{
         queue::RetryQueue,
         recovery::{Recovery, table::Recoveries},
     },
+    metric,
 };
 use tokio::time::Instant;
 
@@ -38,7 +39,11 @@ impl RecoveryFunction {
     pub async fn handle(&self, _: LambdaEvent<Value>) -> Result<Value, Error> {
         let until = Instant::now() + TAKES_FOR;
         let mut steps = Vec::new();
-        for recovery in self.recoveries.latest(LOOKED_AT).await?.iter().filter(|one| one.needs_a_step()) {
+        let latest = self.recoveries.latest(LOOKED_AT).await?;
+        if latest.iter().any(Recovery::waits_for_a_repair) {
+            metric::recovery_paused();
+        }
+        for recovery in latest.iter().filter(|one| one.needs_a_step()) {
             steps.extend(self.step(recovery, until).await?);
         }
         Ok(json!({ "steps": steps }))

@@ -302,6 +302,11 @@ impl Recovery {
         self.state == RecoveryState::Running || !self.on_the_way.is_empty()
     }
 
+    /// Whether it stands still until somebody has repaired what it met again.
+    pub fn waits_for_a_repair(&self) -> bool {
+        self.state == RecoveryState::Paused && self.met_again.is_some()
+    }
+
     /// What a record is to it.
     pub fn look(&self, record: Option<&DeliveryRecord>, now: OffsetDateTime, pace: &Pace) -> Look {
         let Some(record) = record else { return Look::Skipped(Skip::Gone) };

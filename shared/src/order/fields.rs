@@ -4,7 +4,10 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 
-use crate::foreign_json::NotUtf8;
+use crate::{
+    foreign_json::NotUtf8,
+    invalid::{Invalid, Rule},
+};
 
 /// In which way a field is wrong, for a program; a word that is out stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +49,13 @@ pub struct FieldError {
     pub field: String,
     /// What it must be.
     pub problem: String,
+    /// The same for a program, where that is a rule with a name.
+    pub rule: Option<Rule>,
 }
 
 impl FieldError {
     fn new(code: FieldCode, field: &str, problem: impl Display) -> Self {
-        Self { code, field: field.to_owned(), problem: problem.to_string() }
+        Self { code, field: field.to_owned(), problem: problem.to_string(), rule: None }
     }
 
     /// It must be there.
@@ -69,8 +74,9 @@ impl FieldError {
     }
 
     /// Its value is not what it must be; of the body as a whole `field` is empty, and `problem` a sentence.
-    pub fn invalid(field: &str, problem: impl Display) -> Self {
-        Self::new(FieldCode::Invalid, field, problem)
+    pub fn invalid(field: &str, problem: impl Into<Invalid>) -> Self {
+        let problem = problem.into();
+        Self { rule: problem.rule().cloned(), ..Self::new(FieldCode::Invalid, field, problem) }
     }
 
     /// It is what it must be, and is not allowed here.
@@ -80,13 +86,17 @@ impl FieldError {
 
     /// As an answer has it.
     pub fn to_json(&self) -> Value {
-        json!({ "field": self.field, "code": self.code.name(), "detail": self.problem })
+        let mut json = json!({ "field": self.field, "code": self.code.name(), "detail": self.problem });
+        if let Some(rule) = &self.rule {
+            json["rule"] = rule.to_json();
+        }
+        json
     }
 }
 
 impl From<NotUtf8> for FieldError {
     fn from(problem: NotUtf8) -> Self {
-        Self::invalid("", problem)
+        Self::invalid("", problem.to_string())
     }
 }
 
@@ -123,21 +133,21 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a text that may be absent or null.
-    pub fn optional<T, E: Display>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn optional<T, E: Into<Invalid>>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let problem = match self.find(path) {
             Value::Null => return None,
             Value::String(text) => match read(text) {
                 Ok(value) => return Some(value),
-                Err(problem) => problem.to_string(),
+                Err(problem) => problem.into(),
             },
-            _ => "must be a string".to_owned(),
+            _ => Invalid::from("must be a string"),
         };
         self.error(FieldError::invalid(path, problem));
         None
     }
 
     /// Reads a text that must be there.
-    pub fn required<T, E: Display>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn required<T, E: Into<Invalid>>(&mut self, path: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         if self.find(path).is_null() {
             self.error(FieldError::missing(path));
             return None;

@@ -16,7 +16,7 @@ use url::{Position, Url};
 
 use crate::{
     ids::{LineUserId, MemberId, OrderId},
-    invalid::Invalid,
+    invalid::{Invalid, Rule},
     language::Language,
     order::{
         fields::{FieldError, Fields},
@@ -91,7 +91,8 @@ impl ShopName {
         if (1..=MAX_SHOP).contains(&name.graphemes(true).count()) {
             Ok(Self(name))
         } else {
-            Err(format!("must have 1 to {MAX_SHOP} visible characters").into())
+            let problem = format!("must have 1 to {MAX_SHOP} visible characters");
+            Err(Invalid::by(Rule::Characters(MAX_SHOP as u64), problem))
         }
     }
 
@@ -115,9 +116,10 @@ pub struct DetailUrl(String);
 impl DetailUrl {
     /// Reads an address. Credentials in it are refused: the customer would see them.
     pub fn parse(address: &str) -> Result<Self, Invalid> {
-        let url = Url::parse(address).map_err(|error| format!("must be an https address: {error}"))?;
+        let url = Url::parse(address)
+            .map_err(|error| Invalid::by(Rule::HttpsAddress, format!("must be an https address: {error}")))?;
         if url.scheme() != "https" {
-            return Err("must be an https address".into());
+            return Err(Invalid::by(Rule::HttpsAddress, "must be an https address"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must not carry a user name or a password".into());
@@ -148,7 +150,9 @@ impl Order {
         let currency = fields.required("fee.currency", |code| money::currency(code).map_err(|error| error.to_string()));
         // Without a currency the amount is still checked for its form: CLF has the most decimals, four.
         let no_currency = iso_currency::Currency::CLF;
-        let fee = fields.required("fee.amount", |amount| Money::parse(amount, currency.unwrap_or(no_currency)));
+        let fee = fields.required("fee.amount", |amount| {
+            Money::parse(amount, currency.unwrap_or(no_currency)).map_err(|error| error.to_string())
+        });
         let started_at = fields.required("startedAt", time);
         let start_shop = fields.required("startShop", ShopName::parse);
         let ended_at = fields.required("endedAt", time);

@@ -20,7 +20,7 @@ use time::{Date, OffsetDateTime};
 
 use crate::{
     aws::error::{AwsError, Cause, Doing as _},
-    invalid::Invalid,
+    invalid::{Invalid, Rule},
     lambda::environment::{SettingError, optional, parsed, required},
     language::Language,
 };
@@ -101,11 +101,6 @@ impl Mail {
             html.replace(&format!("cid:{}", picture.name), &data)
         })
     }
-}
-
-/// As HTML shows it: names, reasons and ids come from elsewhere.
-pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// What a mail says of itself where an earlier one of the same may have gone out.
@@ -208,7 +203,8 @@ impl Mailer {
     /// The list with this one recipient alone; nobody else can be written to.
     pub fn only(&self, address: &str) -> Result<Recipients, Invalid> {
         let one = self.recipients.0.iter().find(|one| *one == address);
-        one.map(|one| Recipients(vec![one.clone()])).ok_or_else(|| "must be one of ReportRecipients".into())
+        one.map(|one| Recipients(vec![one.clone()]))
+            .ok_or_else(|| Invalid::by(Rule::Recipient, "must be one of ReportRecipients"))
     }
 
     /// [`Self::send`], to a part of the list.

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::{
     aws::error::AwsError,
     clock::Clock,
+    html::escaped,
     lambda::environment::{SettingError, parsed, required},
     language::Language,
     line::{
@@ -26,7 +27,7 @@ use crate::{
     metric,
     report::{
         last_look::{LastLook, name_of_month},
-        mail::{self, Mail, Mailer, escaped},
+        mail::{self, Mail, Mailer},
         reports::{Begun, Reports, SendError},
         stack::Stack,
     },

@@ -77,6 +77,17 @@ pub struct Kept {
     pub document: Option<String>,
     /// Whether it went out.
     pub is_done: bool,
+    /// Whether anybody ever began it.
+    pub is_begun: bool,
+    /// How long who is at it has it.
+    pub lease_until: Option<OffsetDateTime>,
+}
+
+impl Kept {
+    /// Whether somebody is at it.
+    pub fn is_in_progress(&self, now: OffsetDateTime) -> bool {
+        self.lease_until.is_some_and(|until| until > now)
+    }
 }
 
 /// A mail of a claim was not sent, or nobody knows.
@@ -218,7 +229,14 @@ impl Reports {
 }
 
 fn kept(item: &Item) -> Kept {
-    Kept { document: document(item), is_done: item.contains_key("done_at") }
+    let lease_until = number_of(item, "lease_until");
+    Kept {
+        document: document(item),
+        is_done: item.contains_key("done_at"),
+        // Who begins something says until when it is kept.
+        is_begun: item.contains_key("expire_at"),
+        lease_until: lease_until.and_then(|until| OffsetDateTime::from_unix_timestamp(until).ok()),
+    }
 }
 
 fn document(item: &Item) -> Option<String> {

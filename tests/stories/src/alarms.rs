@@ -341,6 +341,31 @@ fn a_quota_that_is_used_up_rings_until_there_are_messages_again() {
     assert_rings(&streams, &["CustomersNotTold", "Quota", "QuotaUsedUp"]);
 }
 
+/// The ceiling is taken away, and with it what is left: nobody tells of that any more.
+#[test]
+fn the_alarms_of_a_quota_end_with_its_ceiling() {
+    let mut streams = a_quiet_night();
+    streams.0.get_mut("QuotaLeft").expect("told every quarter")[BEGIN + 120..].fill(Vec::new());
+    for minute in (BEGIN + 120..BEGIN + 300).step_by(15) {
+        streams.0.get_mut("QuotaThreshold").expect("told every quarter")[minute] = vec![100.0];
+        streams.0.get_mut("QuotaLeft").expect("told every quarter")[minute] = vec![0.0];
+    }
+    assert_rings(&streams, &["CustomersNotTold", "Quota", "QuotaUsedUp"]);
+}
+
+/// It paused by itself at night, and an operator resumes it in the morning.
+#[test]
+fn a_recovery_that_paused_by_itself_rings_until_it_is_resumed() {
+    let mut streams = a_quiet_night();
+    streams.tell_every("RecoveryPaused", (BEGIN + 120, BEGIN + 480, 1), |_| 1.0);
+    assert_rings(&streams, &["RecoveryPaused"]);
+    // Its schedule is throttled: that is told by what it does not do.
+    let mut streams = a_quiet_night();
+    streams.tell_every("Throttles RecoveryFunction", (BEGIN + 120, BEGIN + 240, 1), |_| 1.0);
+    streams.0.get_mut("Invocations RecoveryFunction").expect("told")[BEGIN + 120..BEGIN + 240].fill(Vec::new());
+    assert_rings(&streams, &["RecoveryMissing"]);
+}
+
 #[test]
 fn throttled_orders_ring_as_what_the_order_system_sees_and_as_why() {
     let mut streams = a_quiet_night();

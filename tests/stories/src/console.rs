@@ -14,6 +14,7 @@ use local_stand::{
 };
 use serde_json::json;
 use shared::delivery::record::DeliveryRecord;
+use time::{OffsetDateTime, macros::offset};
 use tokio::time::{Instant, sleep};
 
 use crate::{an_hour_ago, dead_letters::wait_for_letter, id, story, story_alone, user};
@@ -67,7 +68,7 @@ pub async fn complains_of_nothing(browser: &Browser) -> anyhow::Result<()> {
 }
 
 /// A picture for who looks at it, of what axe-core has nothing against.
-async fn show(browser: &Browser, name: &str) -> anyhow::Result<()> {
+pub async fn show(browser: &Browser, name: &str) -> anyhow::Result<()> {
     browser.screenshot(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("console-{name}.png"))).await?;
     assert_eq!(browser.inaccessible().await?, [] as [String; 0], "{name}");
     Ok(())
@@ -328,7 +329,8 @@ fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
         stand.wait_for_record(id(&exhausted), "exhausted", is_exhausted).await;
         wait_for_letter(&stand, "push-retry", id(&exhausted)).await;
         let queue = stand.aws.output("DailyReportDeadLetterQueueUrl");
-        let report = json!({ "scheduledTime": "2026-09-08T01:00:00Z" }).to_string();
+        let of_yesterday = (OffsetDateTime::now_utc().to_offset(offset!(+8)) - time::Duration::DAY).date().to_string();
+        let report = json!({ "scheduledTime": format!("{of_yesterday}T01:00:00Z") }).to_string();
         stand.sqs.send_message().queue_url(queue).message_body(report).send().await.expect("put");
         let rows = |count: usize| format!("document.querySelectorAll('#list tbody tr').length === {count}");
         let tour = async {
@@ -402,11 +404,27 @@ fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
             browser.wait_until(&rows(5)).await?;
             assert_eq!(browser.run("return document.querySelector('#count').value").await?, "failed");
 
-            // A report's letter says how the report is run again: where it lies, with its date filled in.
+            // A report's letter is answered where it lies: the report is sent, and the letter is gone.
             browser.run("location.hash = '#dead-letters=daily-report'").await?;
-            browser.click("#dead td details + details summary").await?;
-            browser.wait_for_text("#dead td details + details", r#"--payload '{"date": "2026-09-08"}'"#).await?;
+            browser.wait_for_text("#dead", &of_yesterday).await?;
             show(&browser, "report-letter").await?;
+            browser.tab_to("button", &format!("Send the report of {of_yesterday}…")).await?;
+            browser.keys(key::ENTER).await?;
+            browser.wait_for_text("#dialog-text", "If it has gone out meanwhile, nothing is sent.").await?;
+            show(&browser, "report-run").await?;
+            confirm(&browser, "SES is back", "Send").await?;
+            browser.wait_for_text("#status", &format!("The report of {of_yesterday} is being made.")).await?;
+            while stand.operate("GET", "/reports/preview", None).await.body == json!({})
+                && stand.mails().await?.is_empty()
+            {
+                sleep(Duration::from_millis(100)).await;
+            }
+            let is_done = "!document.querySelector('#dead').innerText.includes('daily-report.')";
+            while stand.queue_depth("DailyReportDeadLetterQueueUrl").await? > 0 {
+                browser.click("#dead-refresh").await?;
+                sleep(Duration::from_millis(500)).await;
+            }
+            browser.wait_until(is_done).await?;
             browser.run("history.back()").await?;
             browser.wait_until(&rows(5)).await?;
 

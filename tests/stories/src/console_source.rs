@@ -12,6 +12,7 @@ use local_stand::{api::open_api::OpenApi, aws::emulator::prepare, repository};
 use operations::console::SCRIPT_FILES;
 use serde_json::Value;
 
+const GLOSSARY: &str = include_str!("../../../shared/GLOSSARY.md");
 const HTML: &str = include_str!("../../../functions/operations/console/console.html");
 
 /// What a page has and Deno has not.
@@ -148,6 +149,63 @@ fn all_languages_of_the_console_have_the_same_words() {
     }
 }
 
+/// The parts of each concept of `shared/GLOSSARY.md`, by language; without what stands in brackets.
+fn glossary() -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
+    let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>();
+    let mut rows = GLOSSARY.lines().filter(|line| line.starts_with("| ")).map(cells);
+    let languages = rows.next().expect("a head");
+    let parts = |cell: &str| {
+        let plain = cell.split(['(', '（']).map(|text| text.rsplit([')', '）']).next().unwrap_or_default());
+        plain.collect::<String>().split(['/', ';', ',']).map(|part| part.trim().to_lowercase()).collect()
+    };
+    let concepts = rows.filter(|row| row.len() == languages.len() && !row[0].starts_with("---"));
+    let mut glossary = BTreeMap::new();
+    for row in concepts {
+        let by_language = languages.iter().zip(&row).map(|(tag, cell)| ((*tag).to_owned(), parts(cell)));
+        glossary.insert(row[0].to_owned(), by_language.collect());
+    }
+    glossary
+}
+
+#[test]
+fn the_console_keeps_to_the_glossary() {
+    const STATES: &str = "failed / retrying / expired";
+    const LETTERS: &str = "dead letter; redrive; discard";
+    let glossary = glossary();
+    let is_japanese = |c: char| ('\u{3040}'..='\u{30FF}').contains(&c) || ('\u{4E00}'..='\u{9FFF}').contains(&c);
+    for (language, words) in words() {
+        for (name, concept, part) in [
+            ("state.sent", "accepted by LINE", 0),
+            ("count.sent", "accepted by LINE", 0),
+            ("state.suppressed", "suppressed", 0),
+            ("count.suppressed", "suppressed", 0),
+            ("state.failed", STATES, 0),
+            ("state.retrying", STATES, 1),
+            ("state.expired", STATES, 2),
+            ("dead.title", LETTERS, 0),
+            ("redrive.do", LETTERS, 1),
+            ("discard.do", LETTERS, 2),
+            ("user.id", "customer (person) / LINE user (account)", 1),
+            ("type.unfollow", "block / unblock", 0),
+            ("sobot.title", "bulk message (Sobot) / LINE broadcast", 0),
+        ] {
+            let term = &glossary[concept][&language][part];
+            assert!(words[name].to_lowercase().contains(term.as_str()), "{language}, {name}: {term}");
+        }
+        for (name, text) in &words {
+            assert!(!text.contains("GMT") && !text.contains("友達"), "{language}, {name}: {text}");
+            // Before a value a space may stand: `注文 {id}`.
+            let letters: Vec<char> = text.chars().collect();
+            let gap = |three: &[char]| {
+                let [one, ' ', other] = three else { return false };
+                let is_foreign = |c: &char| c.is_ascii_alphanumeric();
+                is_japanese(*one) && is_foreign(other) || (is_foreign(one) || *one == '}') && is_japanese(*other)
+            };
+            assert!(language != "ja" || !letters.windows(3).any(gap), "{name}: {text}");
+        }
+    }
+}
+
 #[test]
 fn every_name_of_words_has_some_and_no_words_are_there_for_nothing() {
     let words = words();
@@ -200,6 +258,9 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
     let outcomes = names(&outcome["schema"]["enum"]);
     let letters = names(&schema("DeadLetter")["properties"]["letter"]["enum"]);
 
+    let reports = "/paths/~1reports/get/responses/200/content/application~1json/schema/properties";
+    let suppressed = names(&document.at(reports)["suppressed"]["items"]["properties"]["why"]["enum"]);
+    let rules = names(&schema("FieldRule")["properties"]["name"]["enum"]);
     let media_errors = names(&schema("Event")["properties"]["mediaError"]["enum"]);
 
     let lists = [("STATES", &states), ("REASONS", &reasons), ("QUEUES", &queues), ("LETTERS", &letters)];
@@ -225,8 +286,10 @@ fn the_console_knows_every_name_of_the_document_and_no_other() {
             ("grant", &grants),
             ("letter", &letters),
             ("media", &media_errors),
+            ("suppressed", &suppressed),
             ("problem", &problems),
             ("wrong", &wrong),
+            ("must", &rules),
         ] {
             let prefix = format!("{group}.");
             let told: BTreeSet<&str> = words.keys().filter_map(|name| name.strip_prefix(&prefix)).collect();

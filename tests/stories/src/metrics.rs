@@ -21,7 +21,7 @@ use crate::{bells::sweep, dead_letters::wait_for_letter, id, story_alone, user};
 const STACK: &str = "local";
 
 /// The lines of a function that tell this metric, oldest first.
-fn told(stand: &Stand, function: &str, metric: Metric) -> Vec<Value> {
+pub fn told(stand: &Stand, function: &str, metric: Metric) -> Vec<Value> {
     let logs = stand.aws.logs(function);
     let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines

@@ -166,6 +166,11 @@ async fn drive_webhooks_and_inbox(stand: &Stand) {
     write_to_the_account(stand).await;
 }
 
+/// Today, where it is nine o'clock for the mails.
+fn day_of_the_mail() -> time::Date {
+    OffsetDateTime::now_utc().to_offset(time::macros::offset!(+8)).date()
+}
+
 /// A customer follows, sends a picture, edits it and takes it back; both entrances tell.
 pub async fn write_to_the_account(stand: &Stand) {
     let now_ms = u64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).expect("now");
@@ -211,6 +216,8 @@ async fn drive_operations(stand: &Stand) {
     };
     call(200, "GET", "/quota", None).await;
     call(200, "GET", "/sobot/tasks", None).await;
+    call(200, "GET", "/reports", None).await;
+    call(202, "POST", &format!("/reports/{}/run", day_of_the_mail()), why(json!({}))).await;
     call(200, "GET", "/reports/preview", None).await;
     call(200, "POST", "/reports/test-mail", why(json!({ "to": "operator@example.com" }))).await;
     call(200, "GET", "/days/today", None).await;

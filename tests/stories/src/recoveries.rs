@@ -16,6 +16,7 @@ use shared::{
     delivery::{record::DeliveryRecord, state::State},
     lambda::problem_code::ProblemCode,
     line::day::line_day,
+    metric::Metric,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{
@@ -23,7 +24,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{bells::sweep, console, id, story_alone, story_on_an_idle_machine, user};
+use crate::{bells::sweep, console, id, metrics::told, story_alone, story_on_an_idle_machine, user};
 
 /// Everything that the orders of a story need, and some more.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -283,6 +284,10 @@ fn a_recovery_pauses_by_itself_while_the_switch_is_off() {
         assert_eq!((&paused["state"], &paused["metAgain"]), (&json!("paused"), &json!("switched_off")), "{paused}");
         assert_eq!((&paused["changedBy"], &paused["onTheWay"]), (&json!("recovery"), &json!(0)));
         assert_eq!(received(&stand, &orders), [0, 0]);
+        // Somebody is told, in every minute until it is resumed.
+        assert_eq!(told(&stand, "recovery", Metric::RecoveryPaused), [] as [Value; 0]);
+        step(&stand).await;
+        assert_eq!(told(&stand, "recovery", Metric::RecoveryPaused).len(), 1);
         // Turned on, and resumed at once: who still remembers it as off is waited for.
         turn(&stand, true).await;
         let resumed = change(&stand, &recovery, "running").await.body;
@@ -290,6 +295,7 @@ fn a_recovery_pauses_by_itself_while_the_switch_is_off() {
         step(&stand).await;
         assert_eq!(look(&stand, &recovery).await["onTheWay"], 0, "not yet");
         assert_eq!(finished(&stand, &recovery).await["sent"], 2);
+        assert_eq!(told(&stand, "recovery", Metric::RecoveryPaused).len(), 1, "no more");
         assert_eq!(received(&stand, &orders), [1, 1]);
         let actions: Vec<_> = audited(&stand, &recovery).await.into_iter().map(|(action, ..)| action).collect();
         assert_eq!(actions, ["start", "pause", "resume", "finish"]);

@@ -1,13 +1,27 @@
-//! The latest mail of the report: operators look at it, and send it to themselves.
+//! The report as operators see it: its latest mail, which they send to themselves, and the days and recipients without
+//! one.
 
 use local_stand::{
-    browser::{self, Browser},
-    stand::{Mail, Stand},
+    aws::{
+        policy::SUPPRESSION_LIST,
+        tap::{ALWAYS, Fault},
+    },
+    browser::{self, Browser, Screen},
+    stand::{Mail, POLL, Stand},
 };
 use serde_json::{Value, json};
-use time::{Date, OffsetDateTime, macros::offset};
+use shared::metric::Metric;
+use time::{Date, Duration, OffsetDateTime, macros::offset};
+use tokio::time::sleep;
 
-use crate::{story, story_alone};
+use crate::{
+    console::{complains_of_nothing, installed, open, show, unlock},
+    metrics::told,
+    story, story_alone,
+};
+
+/// The call that sends a mail.
+const SEND_EMAIL: &str = "POST /v2/email/outbound-emails";
 
 fn today() -> Date {
     OffsetDateTime::now_utc().to_offset(offset!(+8)).date()
@@ -87,7 +101,16 @@ fn an_operator_sends_the_mail_to_herself_from_the_console() {
             browser.write("Key", &stand.operator_key).await?;
             browser.press("button", "Unlock").await?;
             browser.wait_for_text("#report-mail pre", "昨日消息到达数").await?;
-            browser.write("Send to", "operator@example.com").await?;
+            // What is refused is told in the operator's language, by the rule that it breaks.
+            browser.write("Send to", "stranger@example.com").await?;
+            browser.press("button", "Send a test mail").await?;
+            browser.write("Reason", "to see it").await?;
+            browser.press("button", "Send").await?;
+            browser
+                .wait_for_text("#dialog-error", "to is not valid: must be one of the recipients of the daily")
+                .await?;
+            browser.press("button", "Cancel").await?;
+            browser.write("Send to", "\u{E009}a\u{E000}\u{E003}operator@example.com").await?;
             browser.press("button", "Send a test mail").await?;
             browser.write("Reason", "to see it").await?;
             browser.press("button", "Send").await?;
@@ -97,5 +120,168 @@ fn an_operator_sends_the_mail_to_herself_from_the_console() {
         tour.await.expect("the operator gets through");
         let test = mails(stand).await.into_iter().rev().find(|mail| mail.subject.starts_with("【测试】"));
         assert_eq!(test.expect("a test mail").recipients, ["operator@example.com"]);
+    });
+}
+
+#[test]
+fn days_without_a_report_and_recipients_without_mail_are_told_where_operators_look() {
+    const NAME: &str = "days_without_a_report_and_recipients_without_mail_are_told_where_operators_look";
+    story_alone(&[], async |stand| {
+        let listed = async || {
+            let reply = stand.operate("GET", "/reports", None).await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            reply.body
+        };
+        let before = |days: i64| (today() - Duration::days(days)).to_string();
+        // Nobody misses the reports of days before the first.
+        let nothing = json!({ "date": today().to_string(), "missing": [], "suppressed": [] });
+        assert_eq!(listed().await, nothing);
+        let report = async |date: String| {
+            stand.invoke("DailyReportFunctionName", &json!({ "date": date })).await.expect("an answer")
+        };
+        assert_eq!(report(before(4)).await["report"], "sent");
+        let refuses = stand.aws.tap().inject(Fault::Error(400, "MessageRejected"), SEND_EMAIL, "", ALWAYS);
+        assert!(report(before(2)).await["errorMessage"].is_string());
+        assert_eq!(listed().await["missing"], json!([before(3), before(2), before(1)]), "today's is not due yet");
+        assert!(report(before(0)).await["errorMessage"].is_string());
+        assert_eq!(listed().await["missing"], json!([before(3), before(2), before(1), before(0)]));
+        drop(refuses);
+        assert_eq!(report(before(1)).await["report"], "sent");
+        assert_eq!(report(before(0)).await["report"], "sent");
+        let missing = [before(3), before(2)];
+        assert_eq!(listed().await["missing"], json!(missing));
+
+        stand.aws.tap().suppress("operator@example.com");
+        let suppressed = json!({ "address": "operator@example.com", "why": "bounced", "since": "2026-09-01" });
+        assert_eq!(listed().await["suppressed"], json!([suppressed]));
+        let asked = format!("{SUPPRESSION_LIST}operator%40example.com");
+        let silent = stand.aws.tap().inject(Fault::Error(400, "AccessDenied"), &asked, "", ALWAYS);
+        let told = listed().await;
+        assert_eq!(
+            (&told["missing"], told.get("suppressed")),
+            (&json!(missing), None),
+            "the days are told all the same"
+        );
+        drop(silent);
+
+        let Some(installed) = installed(NAME) else { return };
+        let tour = async {
+            let browser = Browser::start_on(&installed, "en-US", Screen::DESK).await?;
+            open(&stand, &browser, "").await?;
+            unlock(&browser, &stand.operator_key).await?;
+            let days = missing.join(", ");
+            browser
+                .wait_for_text("#needs", &format!("Days without a report; each can be sent by its date: {days}"))
+                .await?;
+            browser.wait_for_text("#needs", "operator@example.com gets no mail").await?;
+            browser.wait_for_text("#needs", "since 2026-09-01 (a mail bounced)").await?;
+            browser.wait_for_text("#tally-overview", "3").await?; // no ceiling is the third
+            show(&browser, "mails-needed").await?;
+            browser.press("link", &format!("Days without a report; each can be sent by its date: {days}")).await?;
+            browser.wait_for_text("#report-missing", &missing[0]).await?;
+            browser.wait_for_text("#report-missing", "Runbook: A recipient without mail").await?;
+            show(&browser, "report-missing").await?;
+            complains_of_nothing(&browser).await
+        };
+        tour.await.expect("the operator gets through");
+    });
+}
+
+#[test]
+fn the_report_of_a_day_is_asked_for_and_goes_out_once_however_often_it_is() {
+    story_alone(&[], async |stand| {
+        let before = |days: i64| (today() - Duration::days(days)).to_string();
+        let run = async |date: &str| {
+            let why = json!({ "reason": "SES is back" });
+            let reply = stand.operate("POST", &format!("/reports/{date}/run"), Some(why)).await;
+            (reply.status, reply.body)
+        };
+        let mails_of = async |days: i64| {
+            let day = today() - Duration::days(days);
+            let subject = format!("LINE 消息日报 {:02}{:02}", u8::from(day.month()), day.day());
+            mails(&stand).await.into_iter().filter(|mail| mail.subject == subject).collect::<Vec<_>>()
+        };
+        let wait_for_mails = async |days: i64, count: usize| {
+            while mails_of(days).await.len() < count {
+                sleep(POLL).await;
+            }
+        };
+        let report = async |date: String| {
+            stand.invoke("DailyReportFunctionName", &json!({ "date": date })).await.expect("an answer")
+        };
+        let refused = async |date: &str, why: &str| {
+            let (status, body) = run(date).await;
+            let detail = body["errors"][0]["detail"].as_str().unwrap_or_default();
+            assert_eq!((status, &body["errors"][0]["field"]), (400, &json!("date")), "{date}: {body}");
+            assert!(detail.contains(why), "{date}: {detail}");
+        };
+        assert_eq!(report(before(4)).await["report"], "sent");
+        let refuses = stand.aws.tap().inject(Fault::Error(400, "MessageRejected"), SEND_EMAIL, "", ALWAYS);
+        for days in [2, 0] {
+            assert!(report(before(days)).await["errorMessage"].is_string());
+        }
+        drop(refuses);
+
+        // Refused is what cannot be had, before anything is noted.
+        refused(&before(-1), "in the future").await;
+        refused(&before(15), "LINE tells no figures").await;
+        refused(&before(5), "before the first report").await;
+        refused("yesterday", "must be a day").await;
+        assert_eq!(stand.operate("GET", "/audit?kind=report", None).await.body["entries"], json!([]));
+
+        // Two operators at once are one mail; of a day that was sent nothing is done.
+        let (one, other) = (before(2), before(2));
+        let (one, other) = tokio::join!(run(&one), run(&other));
+        for (status, body) in [one, other] {
+            assert!(status == 202 && body["report"] == "started" || body["report"] == "in_progress", "{body}");
+        }
+        wait_for_mails(2, 1).await;
+        assert_eq!(run(&before(4)).await, (200, json!({ "date": before(4), "report": "already_sent" })));
+        // The alarm is about the latest mail, which is still missing.
+        assert_eq!(told(&stand, "daily-report", Metric::ReportMissing), [] as [Value; 0]);
+
+        // What SES took without saying so is sent once more, and says so.
+        let lost = stand.aws.tap().inject(Fault::ForwardThenHangUp, SEND_EMAIL, "", 1);
+        assert_eq!(run(&before(0)).await.0, 202);
+        wait_for_mails(0, 1).await;
+        while lost.hits() == 0 || run(&before(0)).await.0 != 202 {
+            sleep(POLL).await;
+        }
+        wait_for_mails(0, 2).await;
+        assert!(mails_of(0).await[1].text.contains("本邮件可能重复"));
+        let sent =
+            async || stand.operate("GET", "/reports", None).await.body["missing"] == json!([before(3), before(1)]);
+        while !sent().await {
+            sleep(POLL).await;
+        }
+        let told = told(&stand, "daily-report", Metric::ReportMissing);
+        assert!(told.last().is_some_and(|line| line["ReportMissing"] == 0), "the alarm ends: {told:?}");
+        assert_eq!((mails_of(2).await.len(), mails_of(0).await.len()), (1, 2));
+        let noted = stand.operate("GET", "/audit?kind=report", None).await.body;
+        let noted: Vec<_> = noted["entries"].as_array().expect("entries").iter().map(|one| &one["subject"]).collect();
+        assert!(noted.contains(&&json!(before(2))) && noted.contains(&&json!(before(0))), "{noted:?}");
+        assert!(!noted.contains(&&json!(before(4))), "nothing was done");
+
+        // A letter whose mail went out is no letter any more, whoever wrote it; what was to be sent once more is one.
+        let queue = stand.aws.output("DailyReportDeadLetterQueueUrl");
+        let at_nine = |days: i64| json!({ "scheduledTime": format!("{}T01:00:00Z", before(days)) });
+        let of_lambda = json!({ "requestPayload": at_nine(4), "responsePayload": { "errorMessage": "SES" } });
+        let again = json!({ "date": before(2), "resend": true });
+        for letter in [at_nine(2), of_lambda, json!({ "date": before(0), "check": true }), again.clone(), at_nine(1)] {
+            let send = stand.sqs.send_message().queue_url(queue).message_body(letter.to_string());
+            send.send().await.expect("put");
+        }
+        let listed = async || {
+            let listed = stand.operate("GET", "/dead-letters?queue=daily-report", None).await.body;
+            let of = |one: &Value| (one["body"].as_str().unwrap_or_default().to_owned(), one["reportDate"].clone());
+            listed["deadLetters"].as_array().expect("letters").iter().map(of).collect::<Vec<_>>()
+        };
+        let left = vec![(again.to_string(), json!(null)), (at_nine(1).to_string(), json!(before(1)))];
+        while listed().await != left {
+            sleep(POLL).await;
+        }
+        while stand.queue_depth("DailyReportDeadLetterQueueUrl").await.expect("a depth") != 2 {
+            sleep(POLL).await;
+        }
     });
 }

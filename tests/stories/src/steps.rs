@@ -196,7 +196,6 @@ fn a_login_takes_these_steps_and_no_other() {
                 "GET /friendship/v1/status",
                 "dynamodb.PutItem",
                 "dynamodb.UpdateItem",
-                "dynamodb.UpdateItem",
             ]
         );
     });

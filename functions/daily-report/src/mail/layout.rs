@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use shared::{language::Language, report::mail::escaped};
+use shared::{html::escaped, language::Language};
 
 /// A part of the mail, mostly under a heading.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ use shared::{
         statistics::{DayFigure, Interaction},
     },
     report::{
+        daily::DAYS,
         mail::{Mail, Picture, may_be_a_repeat},
         stack::Stack,
     },
@@ -21,7 +22,7 @@ use shared::{
 use time::{Date, OffsetDateTime, macros::format_description};
 
 use crate::{
-    figures::{DAYS, Day, Figures, Usage},
+    figures::{Day, Figures, Usage},
     mail::layout::{Part, Section, as_html, as_text},
     source::{Partner, Source, Why},
     words::{Words, fill, words},

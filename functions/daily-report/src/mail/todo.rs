@@ -164,7 +164,7 @@ impl Edition<'_> {
             let why = if one.complained { words.complained } else { words.bounced };
             fill(words.suppressed, &[("address", &one.address), ("why", &why), ("day", &one.since)])
         });
-        told.map(|text| self.one(text, None, Some(heading::RECIPIENT))).collect()
+        told.map(|text| self.one(text, Some("report".to_owned()), Some(heading::RECIPIENT))).collect()
     }
 
     fn days_without_report(&self) -> Option<Todo> {

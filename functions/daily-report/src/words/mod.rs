@@ -307,6 +307,10 @@ mod tests {
                 (words.todo.runs_out, "needs.runs_out"),
                 (words.todo.used_up, "needs.used_up"),
                 (words.todo.set_a_limit, "needs.no_limit"),
+                (words.todo.days_without_report, "needs.reports"),
+                (words.todo.suppressed, "needs.suppressed"),
+                (words.todo.bounced, "suppressed.bounced"),
+                (words.todo.complained, "suppressed.complained"),
                 (words.todo.runbook, "runbook"),
             ] {
                 assert_eq!(word, said(name), "{language:?}");

@@ -28,7 +28,7 @@ const deadPart = pagedPart("dead", {
           : null,
         LETTERS.includes(one.letter) ? note(named("letter", one.letter)) : null,
         el("details", {}, el("summary", {}, t("dead.body")), pretty(one.body)),
-        one.queue === "daily-report" ? reportAgain(one) : null,
+        one.reportDate ? reportButton(one.reportDate, () => $("title-dead")) : null,
       ],
       number(one.receiveCount),
       time(one.sentAt),
@@ -51,26 +51,6 @@ const deadPart = pagedPart("dead", {
     ];
   },
 });
-
-/** How the report of a dead letter is run again: no call of the API may. */
-function reportAgain({ body, sentAt }) {
-  let event = {};
-  try {
-    event = JSON.parse(body) ?? {};
-  } catch {
-    // Then it is of the day on which it failed.
-  }
-  // At nine in the morning it is the same day in UTC, for whoever lives east of it.
-  const date = isDay(event.date) ? event.date : String(event.scheduledTime ?? sentAt).slice(0, 10);
-  const name = `--stack-name ${stack?.name ?? "STACK"} --output text --query`;
-  const command = [
-    `function=$(aws cloudformation describe-stacks ${name} \\`,
-    "  \"Stacks[0].Outputs[?OutputKey=='DailyReportFunctionName'].OutputValue\")",
-    'aws lambda invoke --function-name "$function" --cli-binary-format raw-in-base64-out \\',
-    `  --payload '{"date": "${date}"}' /dev/stdout`,
-  ];
-  return el("details", {}, el("summary", {}, t("dead.report", { date })), pretty(command.join("\n")));
-}
 
 function drawQueue(one) {
   const name = named("queue", one.queue);

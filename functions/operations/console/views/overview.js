@@ -9,6 +9,7 @@ async function lookAround({ anew = false, first = false } = {}) {
   }
   loadHistory();
   countDead();
+  countReports();
   quotaPart.load(readQuota, keep);
   const counted = await todayPart.load(countToday, keep);
   if (held !== session) {

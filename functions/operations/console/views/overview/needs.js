@@ -1,7 +1,7 @@
 // Overview: what waits for a person, first. How much there is stands in the navigation, too.
 
 /** Who tells of something. */
-const WATCHES = ["dead", "days", "quota"];
+const WATCHES = ["dead", "days", "quota", "reports"];
 
 /** What each of them told last, `{ all }`; with `{ trouble, again }` where more cannot be seen. */
 let needs = {};
@@ -16,9 +16,7 @@ const needsPart = part("needs", {
       all.length > 0 ? el("ul", { class: "needs" }, all.map(drawNeed)) : null,
       unseen.map(({ trouble, again }) => troubleBox(trouble, again)),
       isWaiting ? note(t("loading")) : null,
-      all.length + unseen.length === 0 && !isWaiting
-        ? el("p", { class: "level fine" }, el("span", { "aria-hidden": "true" }, "✓ "), t("needs.nothing"))
-        : null,
+      all.length + unseen.length === 0 && !isWaiting ? fine("needs.nothing") : null,
     ].filter(Boolean);
   },
 });
@@ -27,7 +25,7 @@ const drawNeed = ({ words, href, heading }) =>
   el(
     "li",
     {},
-    el("span", { class: "mark", "aria-hidden": "true" }, "!"),
+    mark(),
     el("div", {}, href ? el("a", { href }, words()) : el("p", {}, words()), runbook(heading)),
   );
 

@@ -105,7 +105,7 @@ impl Upstreams {
             ("AWS_SESSION_TOKEN", "test"),
             ("BOT_PROMPT", "aggressive"),
             ("CONSOLE_URL", "https://127.0.0.1/console"),
-            ("COUNTRY", "Japan"),
+            ("COUNTRY", "JP"),
             ("CHANNEL_SECRET_ID", "b-ChannelSecret"),
             ("CHANNEL_TOKEN_SECONDS", "2592000"),
             ("DEFAULT_LANGUAGE", "zh-CN"),

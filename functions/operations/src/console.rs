@@ -1,7 +1,7 @@
 //! `GET /console`: the operators' page. One document out of the files of `console/`, with neither data nor key in it;
 //! its script calls the other routes with the key that the operator types.
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::{collections::BTreeMap, io::Write as _, sync::OnceLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -72,7 +72,8 @@ script! {
 #[derive(Debug)]
 pub struct Console {
     html: String,
-    compressed: Vec<u8>,
+    /// For the first who takes it: who has the page already waits for no compression.
+    compressed: OnceLock<Vec<u8>>,
     tag: HeaderValue,
     policy: HeaderValue,
 }
@@ -84,11 +85,10 @@ impl Default for Console {
 }
 
 impl Console {
-    /// Puts the page together, and compresses it. Its policy allows this very script and style, and calls to where the
-    /// page is from.
+    /// Puts the page together. Its policy allows this very script and style, and calls to where the page is from.
     ///
     /// # Panics
-    /// Never: a policy and a tag of base64 and fixed words are header values, and memory takes what is written to it.
+    /// Never: a policy and a tag of base64 and fixed words are header values.
     pub fn new() -> Self {
         let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
         let policy = format!(
@@ -101,15 +101,22 @@ impl Console {
             .replace(STYLE_PLACE, &format!("<style>{STYLE}</style>"))
             .replace(RUNBOOK_PLACE, &runbook())
             .replace(SCRIPT_PLACE, &format!("<script type=\"module\">{SCRIPT}</script>"));
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(html.as_bytes()).expect("memory takes it");
         Self {
-            compressed: encoder.finish().expect("memory takes it"),
+            compressed: OnceLock::new(),
             // Weak: it is the same page, compressed or not.
             tag: HeaderValue::from_str(&format!("W/\"{}\"", hash(&html))).expect("base64 and fixed words"),
             html,
             policy: HeaderValue::from_str(&policy).expect("base64 and fixed words"),
         }
+    }
+
+    fn compressed(&self) -> &[u8] {
+        self.compressed.get_or_init(|| {
+            // The best would take twice the processor time, for a hundredth of the size.
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(self.html.as_bytes()).expect("memory takes it");
+            encoder.finish().expect("memory takes it")
+        })
     }
 
     /// The page; compressed for who takes that, and not at all for who has it.
@@ -123,7 +130,7 @@ impl Console {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         } else if listed(header::ACCEPT_ENCODING, &|coding| coding == "gzip" || coding.starts_with("gzip;q=1")) {
-            let mut response = Response::new(Body::Binary(self.compressed.clone()));
+            let mut response = Response::new(Body::Binary(self.compressed().to_vec()));
             response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             response
         } else {

@@ -54,8 +54,9 @@ struct Stub {
     record: OnceLock<Value>,
     /// So many orders has every day.
     orders_a_day: AtomicUsize,
-    /// The pages of a day's shards, by how many orders they have and whether another page follows.
-    pages: Mutex<HashMap<(usize, bool), Bytes>>,
+    /// The pages of a day's shards, by how many orders they have, whether another page follows, and which attributes of
+    /// an order they have.
+    pages: Mutex<HashMap<(usize, bool, String), Bytes>>,
 }
 
 /// A delivery that waits for its retry.
@@ -261,9 +262,13 @@ impl Stub {
         let of_shard = shard.map_or(0, |shard: usize| orders / SHARDS + usize::from(shard < orders % SHARDS));
         let read = query["ExclusiveStartKey"]["listed"]["S"].as_str().and_then(|read| read.parse().ok()).unwrap_or(0);
         let (count, more) = (PAGE.min(of_shard - read), of_shard - read > PAGE);
+        let wanted = query["ProjectionExpression"].as_str().unwrap_or_default().replace('#', "");
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        let page = pages.entry((count, more)).or_insert_with(|| {
-            let items: Vec<_> = (0..count).map(order_of_a_day).collect();
+        let page = pages.entry((count, more, wanted.clone())).or_insert_with(|| {
+            let mut items: Vec<_> = (0..count).map(order_of_a_day).collect();
+            for attributes in items.iter_mut().filter_map(Value::as_object_mut) {
+                attributes.retain(|name, _| wanted.is_empty() || wanted.split(", ").any(|wanted| wanted == name));
+            }
             let mut page = json!({ "Items": items, "Count": count, "ScannedCount": count });
             if more {
                 page["LastEvaluatedKey"] = json!({ "listed": { "S": (read + count).to_string() } });

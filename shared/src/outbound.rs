@@ -358,7 +358,9 @@ mod tests {
     }
 
     fn dynamo(http: &HttpClients, address: &str, patience: Duration) -> Dynamo {
-        let timeouts = TimeoutConfig::builder().connect_timeout(patience).operation_attempt_timeout(patience).build();
+        // The connection's own is what tells one pool from another.
+        let timeouts = TimeoutConfig::builder().connect_timeout(AWS_CONNECT);
+        let timeouts = timeouts.operation_attempt_timeout(patience).build();
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("ap-northeast-1"))

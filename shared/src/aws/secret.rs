@@ -141,8 +141,10 @@ impl Secrets {
     async fn first(&self, id: &str, clock: Clock) -> (Answer, OffsetDateTime) {
         let (brought, at) =
             self.0.brought.get_or_init(|| async { (Box::pin(self.read_all()).await, clock.now()) }).await;
+        // Only a value keeps: a failure is over soon, and a secret may just have been put.
+        let keeps = |answer: &Answer| if matches!(answer, Answer::Value(_)) { MAX_AGE } else { MIN_AGE };
         match brought.get(id) {
-            Some(answer) if clock.is_within(*at, MAX_AGE) => (answer.clone(), *at),
+            Some(answer) if clock.is_within(*at, keeps(answer)) => (answer.clone(), *at),
             _ => (self.read(id).await, clock.now()),
         }
     }

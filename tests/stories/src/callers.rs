@@ -29,12 +29,17 @@ fn own_clock() -> &'static AtomicI64 {
     Box::leak(Box::new(AtomicI64::new(1_000_000)))
 }
 
-/// The order keys as `order-finished` reads them.
-fn order_keys(stand: &Stand, seconds: &'static AtomicI64) -> Secret<CallerKeys> {
+/// The secrets of `order-finished`.
+fn secrets_of_orders(stand: &Stand) -> Secrets {
     let config = stand.secrets.config().to_builder().endpoint_url(stand.aws.tap().base_url());
     let config = config.app_name(AppName::new("order-finished").expect("a name")).build();
+    Secrets::new(aws_sdk_secretsmanager::Client::from_conf(config))
+}
+
+/// The order keys as `order-finished` reads them.
+fn order_keys(stand: &Stand, seconds: &'static AtomicI64) -> Secret<CallerKeys> {
     let id = stand.aws.output("OrderKeySecretArn").to_owned();
-    Secret::new(&Secrets::new(aws_sdk_secretsmanager::Client::from_conf(config)), id, Clock::Set(seconds))
+    Secret::new(&secrets_of_orders(stand), id, Clock::Set(seconds))
 }
 
 async fn put(stand: &Stand, output: &str, secret: &str) {
@@ -79,6 +84,21 @@ fn an_outage_of_secrets_manager_is_served_through_for_an_hour_and_no_longer() {
             seconds.fetch_add(30, Ordering::Relaxed);
             assert!(keys.get().await.expect("the outage is over").accepts(&stand.order_key));
         }
+    });
+}
+
+#[test]
+fn what_failed_with_another_secret_is_asked_for_anew() {
+    story_alone(&[], async |stand| {
+        let (seconds, secrets) = (own_clock(), secrets_of_orders(&stand));
+        let [line, keys] = ["LineSecretArn", "OrderKeySecretArn"]
+            .map(|name| Secret::<CallerKeys>::new(&secrets, stand.aws.output(name).to_owned(), Clock::Set(seconds)));
+        let outage = stand.aws.tap().inject(Fault::HangUp, "secretsmanager.BatchGetSecretValue", "", ALWAYS);
+        let error = line.get().await.map(drop).expect_err("an outage").to_string();
+        assert!(error.contains("could not be read"), "{error}");
+        drop(outage);
+        seconds.fetch_add(2, Ordering::Relaxed);
+        assert!(keys.get().await.expect("the outage is over").accepts(&stand.order_key));
     });
 }
 

@@ -5,7 +5,7 @@
 //! A report takes longer than a call may, so the report's own function makes it. What makes a day's mail one mail holds
 //! there: asking twice is asking once.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_sqs::Client;
 use lambda_http::{Request, http::StatusCode};
@@ -24,12 +24,18 @@ use shared::{
     },
 };
 use time::Date;
+use tokio::time::timeout;
 
 use crate::{
     CallResult, Caller, Operations,
     input::{self, BodyFields, Query},
     unavailable, without_nulls,
 };
+
+/// So long SES may take to tell who gets no mail: the days do not wait for it.
+const SUPPRESSED_LIMIT: Duration = Duration::from_secs(5);
+/// From midnight until the schedules of nine and a quarter past have seen to the day's mail (`template.yaml`).
+const SEEN_TO: time::Duration = time::Duration::minutes(9 * 60 + 20);
 
 /// Where the report's function takes what operators ask for.
 #[derive(Debug)]
@@ -55,10 +61,17 @@ impl Operations {
         Query::none(request)?;
         let now = self.clock.now();
         let today = self.report_day()?;
-        let (kept, suppressed) = tokio::join!(self.latest_reports(today), self.mailer.suppressed());
+        let suppressed = timeout(SUPPRESSED_LIMIT, self.mailer.suppressed());
+        let (kept, suppressed) = tokio::join!(self.latest_reports(today), suppressed);
         // Where SES has no answer, or there is none in the region, the days are told all the same.
-        let suppressed = suppressed.inspect_err(|error| tracing::warn!(%error, "who gets no mail is not known")).ok();
-        let missing = without_mail(&kept?, today, now);
+        let suppressed = match suppressed {
+            Ok(told) => told.inspect_err(|error| tracing::warn!(%error, "who gets no mail is not known")).ok(),
+            Err(_) => {
+                tracing::warn!("SES did not tell in time who gets no mail");
+                None
+            }
+        };
+        let missing = without_mail(&kept?, self.first_not_due()?, now);
         let body = without_nulls(json!({
             "date": today.to_string(),
             "missing": missing.iter().map(|day| day.to_string()).collect::<Value>(),
@@ -89,7 +102,7 @@ impl Operations {
             let entry = Entry::new(AuditKind::Report, &date.to_string(), &operator, None, now);
             self.audit.note(&entry).await.map_err(unavailable)?;
             // The alarm speaks of the latest mail: while a later one is missing it has to go on.
-            let is_latest = without_mail(&kept, today, now).iter().all(|missing| *missing <= date);
+            let is_latest = without_mail(&kept, self.first_not_due()?, now).iter().all(|missing| *missing <= date);
             self.report_queue.send(&Start::of(date, is_latest, now)).await.map_err(unavailable)?;
             (StatusCode::ACCEPTED, "started")
         };
@@ -98,6 +111,12 @@ impl Operations {
 
     fn report_day(&self) -> Result<Date, Problem> {
         day_of(self.clock.now(), &self.report_zone).map_err(unavailable)
+    }
+
+    /// The first day whose mail is not due: it goes out at nine, and is seen to until twenty past.
+    fn first_not_due(&self) -> Result<Date, Problem> {
+        let due = day_of(self.clock.now() - SEEN_TO, &self.report_zone).map_err(unavailable)?;
+        Ok(due.next_day().unwrap_or(due))
     }
 
     /// What is kept of the reports of today and of the days that a mail tells of.

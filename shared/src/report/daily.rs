@@ -97,11 +97,11 @@ pub fn days_before(date: Date) -> Vec<Date> {
     (1..=u32::from(DAYS)).rev().map(|before| date - time::Duration::DAY * before).collect()
 }
 
-/// Days whose mail did not go out, the earliest first: since the first of these that anybody began. `today` it is not
-/// due before anybody began it, and while somebody is at one, nobody knows.
-pub fn without_mail(kept: &BTreeMap<Date, Kept>, today: Date, now: OffsetDateTime) -> Vec<Date> {
+/// Days whose mail did not go out, the earliest first: since the first of these that anybody began. From `not_due` on a
+/// day's mail is not due before anybody began it, and while somebody is at one, nobody knows.
+pub fn without_mail(kept: &BTreeMap<Date, Kept>, not_due: Date, now: OffsetDateTime) -> Vec<Date> {
     let is_missing = |(day, report): &(&Date, &Kept)| {
-        !report.is_done && !report.is_in_progress(now) && (**day < today || report.is_begun)
+        !report.is_done && !report.is_in_progress(now) && (**day < not_due || report.is_begun)
     };
     kept.iter().skip_while(|(_, report)| !report.is_begun).filter(is_missing).map(|(day, _)| *day).collect()
 }

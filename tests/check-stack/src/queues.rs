@@ -22,7 +22,7 @@ pub(crate) async fn findings(aws: &SdkConfig, calls: &SignedCalls<'_>, stack: &S
         });
     }
     let mut taking = Vec::new();
-    for function in ["PushRetry", "Inbox", "QuotaWarning"] {
+    for function in ["PushRetry", "Inbox", "QuotaWarning", "DailyReport"] {
         taking.push((format!("queue of {function}"), stack.output(&format!("{function}FunctionName"))?));
     }
     // Where the app is not told of links there is none.

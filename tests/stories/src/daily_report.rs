@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use shared::{
     aws::secret::SecretContent as _,
     clock::Clock,
+    html::escaped,
     line::day::line_day,
     outbound::HttpClients,
     sobot::{client::SobotClient, secret::SobotSecret},
@@ -560,7 +561,7 @@ fn mass_sends(mail: &Mail) -> Vec<&str> {
     let lines = mail.text.lines().skip_while(|line| !line.contains("昨日群发")).skip(1);
     let lines: Vec<_> = lines.take_while(|line| !line.starts_with("数据来源")).collect();
     for line in &lines {
-        assert!(mail.html.contains(line), "{line}: {}", mail.html);
+        assert!(mail.html.contains(&escaped(line)), "{line}: {}", mail.html);
     }
     lines
 }

@@ -118,6 +118,7 @@ impl Upstreams {
             ("INBOX_DEAD_LETTER_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/inbox-dead"),
             ("INBOX_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/inbox"),
             ("DAILY_REPORT_DEAD_LETTER_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/report-dead"),
+            ("DAILY_REPORT_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/report"),
             ("LINE_DATA_API_BASE", "https://127.0.0.1"),
             ("LINE_SECRET_ID", "b-LineSecret"),
             ("LINKS_TABLE", "b-LinksTable"),
@@ -247,6 +248,7 @@ impl Stub {
             "" if request.uri().path() == "/v2/bot/info" => {
                 (200, json!({ "userId": "U00000000000000000000000000000001" }))
             }
+            "" if request.uri().path() == "/v2/email/outbound-emails" => (200, json!({ "MessageId": "1" })),
             "" => (404, json!({ "message": "Not found" })),
             _ => (200, json!({})),
         };

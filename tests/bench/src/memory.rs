@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use bill::LAMBDA_MB_SECONDS;
 
 use crate::{
     cases::Case,
@@ -17,12 +18,10 @@ use crate::{
 };
 
 /// The sizes that are looked at, MB.
-pub const SIZES: [u32; 4] = [128, 256, 512, 1024];
+const SIZES: [u32; 4] = [128, 256, 512, 1024];
 const ONE_PROCESSOR: u32 = 1769;
 /// Lambda's slices of time, µs: within each a function has its share.
 const PERIOD: u32 = 20_000;
-/// A GB of arm64 for a second, US dollars (Tokyo, November 2026).
-const GB_SECOND: f64 = 0.000_013_333_4;
 /// Cold starts and warm events of each size.
 const ROUNDS: usize = 10;
 const EVENTS: usize = 200;
@@ -45,7 +44,7 @@ pub async fn row(name: &str, bench: &Bench, case: &Case, upstreams: &Upstreams) 
         let (cold, warm) = limited.with_network(case, upstreams, ROUNDS, EVENTS).await?;
         let (cold, warm) = (median(cold), median(warm));
         // Lambda bills whole milliseconds.
-        let dollars = warm.ceil() / 1e3 * f64::from(size) / 1024.0 * GB_SECOND * 1e6;
+        let dollars = warm.ceil() / 1e3 * f64::from(size) * LAMBDA_MB_SECONDS;
         row += &format!(" {cold:.0} | {warm:.0} | {dollars:.2} |");
     }
     Ok(row + "\n")

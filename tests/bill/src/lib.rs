@@ -5,11 +5,13 @@
 //! Singapore are up to a quarter dearer. aws.amazon.com: api-gateway, lambda (arm64), dynamodb (on demand), sqs,
 //! cloudwatch and secrets-manager, each with /pricing.
 
+/// A million MB seconds of Lambda.
+pub const LAMBDA_MB_SECONDS: f64 = 13.3334 / 1024.0;
 /// What is charged by use, for a million of each.
 pub const BY_USE: [(&str, f64); 7] = [
     ("requests of the HTTP API", 1.00),
     ("requests of Lambda", 0.20),
-    ("MB seconds of Lambda", 13.3334 / 1024.0),
+    ("MB seconds of Lambda", LAMBDA_MB_SECONDS),
     ("write units of DynamoDB", 0.625),
     ("read units of DynamoDB", 0.125),
     ("requests of SQS", 0.40),

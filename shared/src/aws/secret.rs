@@ -2,8 +2,7 @@
 //! authentication failure.
 //!
 //! The first secret that a function needs brings its others with it, in one call: at a cold start each call waits for a
-//! connection of its own. Whatever is in the way of that one call but Secrets Manager itself, each is then asked for
-//! alone, and tells its own error.
+//! connection of its own. Where Secrets Manager refuses that call, each is asked for alone, and has its own error.
 //!
 //! That it cannot be read, and that it says nothing usable, are two things. The one is an outage, whatever the reason:
 //! time-outs, throttling, a permission or a KMS key that somebody took away. What is in memory serves on, and where it
@@ -124,6 +123,7 @@ enum Answer {
     Failed(Cause),
 }
 
+/// Without the value.
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("an answer of Secrets Manager")

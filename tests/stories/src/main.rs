@@ -88,6 +88,7 @@ mod retries;
 mod routes;
 mod scale;
 mod sdk_validation;
+mod second_emulator;
 mod sources;
 mod steps;
 mod template;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use local_stand::{aws::emulator::prepare, repository};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::template::template;
@@ -22,11 +22,16 @@ struct Validated {
     findings: Vec<String>,
 }
 
-type Parameters = BTreeMap<String, String>;
+pub type Parameters = BTreeMap<String, String>;
 
 fn validated(stacks: &[(&Value, &Parameters)]) -> Vec<Validated> {
+    told_by("sdk_validation.py", stacks)
+}
+
+/// What a program of `tests/stand/src/aws/` says of templates and their parameters.
+pub fn told_by<T: DeserializeOwned>(program: &str, stacks: &[(&Value, &Parameters)]) -> Vec<T> {
     let mut python = prepare().expect("the environment of the tests").python();
-    python.arg(repository().join("tests/stand/src/aws/sdk_validation.py"));
+    python.arg(repository().join("tests/stand/src/aws").join(program));
     let mut running = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
     let stacks = stacks.iter().map(|(template, parameters)| json!({ "template": template, "parameters": parameters }));
     let stacks = stacks.collect::<Value>().to_string();
@@ -37,7 +42,7 @@ fn validated(stacks: &[(&Value, &Parameters)]) -> Vec<Validated> {
 }
 
 /// The parameters that have no default, and no others.
-fn required() -> Parameters {
+pub fn required() -> Parameters {
     let declared = template().written["Parameters"].as_object().expect("parameters");
     let required = declared.iter().filter(|(_, rules)| rules["Default"].is_null());
     required.map(|(name, _)| (name.clone(), "report@example.com".to_owned())).collect()
@@ -64,7 +69,7 @@ const TEXTS: [(&str, &str, &str); 16] = [
 ];
 
 /// Each parameter but those for tests as long, or as much, as its rule lets it be, and not as its default.
-fn longest() -> Parameters {
+pub fn longest() -> Parameters {
     let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut texts = BTreeMap::from(TEXTS.map(|(name, begin, more)| (name, (begin, more))));
     let mut longest = Parameters::new();
@@ -191,6 +196,11 @@ fn every_kind_of_mistake_is_found() {
             long(3_000),
             "InboxFunction: bytes of the environment's variables: ",
         ),
+        (
+            function("Environment/Variables/AWS_REGION"),
+            json!("ap-northeast-1"),
+            "InboxFunction: variables that are Lambda's own: 1",
+        ),
         (function("Timeout"), json!(900), "InboxFunctionInboxQueue: seconds that a message is hidden: "),
         (
             "/Resources/InboxFunctionInboxQueue/Properties/BatchSize",
@@ -215,6 +225,16 @@ fn every_kind_of_mistake_is_found() {
         (function("Role"), json!({ "Fn::Base64": "x" }), "InboxFunction: Fn::Base64"),
         ("/Resources/InboxQueue/Type", json!("AWS::SQS::Que"), "InboxQueue: AWS::SQS::Que: nothing is known of"),
         ("/Outputs/ApiUrl/Value", json!({ "Ref": "Nobody" }), "the output ApiUrl: a reference to Nobody"),
+        (
+            "/Resources/OrderFinishedFunctionDeploymentGroup/Properties/AlarmConfiguration/Alarms/0/Name",
+            json!({ "Ref": "FunctionErrorsAlarm" }),
+            "template: a circle: ",
+        ),
+        (
+            "/Resources/OrderFinishedFunctionDeploymentGroup/Properties/AlarmConfiguration/Alarms/0/Name",
+            json!("Nobodys"),
+            "OrderFinishedFunctionDeploymentGroup: alarms that the stack has not: 1",
+        ),
         // Parameters.
         ("/Parameters/MaxRetries/Default", json!(11), "MaxRetries: 11 is out of its range"),
         ("/Parameters/Environment/Default", json!("Prod"), "Environment: 'Prod' does not match its pattern"),

@@ -140,7 +140,7 @@ fn python_environment(home: &Path) -> anyhow::Result<PathBuf> {
     let lock = File::create(home.join("lock")).context("cannot create the lock file")?;
     lock.lock().context("cannot lock the emulator's environment")?;
     if !complete.exists() {
-        eprintln!("installing the emulated AWS, once (360 MB): {}", environment.display());
+        eprintln!("installing the emulated AWS, once (430 MB): {}", environment.display());
         if environment.exists() {
             fs::remove_dir_all(&environment).context("cannot remove the half-made environment")?;
         }

@@ -13,6 +13,7 @@ elsewhere. Nothing here knows what stands within a text (an alarm's rule, metric
 IAM), what an account may have, or whether one resource fits another, but for the few that `limits` says.
 """
 
+import graphlib
 import hashlib
 import json
 import re
@@ -109,7 +110,7 @@ class Stack:
         """The name that the resource has, or that CloudFormation makes up for it."""
         resource = self.resources[logical_id]
         properties = resource.get("Properties", {})
-        for own in ("LogGroupName", "DashboardName", "StageName"):
+        for own in ("AlarmName", "LogGroupName", "DashboardName", "StageName"):
             if own in properties:
                 return self.resolved(properties[own])
         # CloudFormation: "Name type". The stack's name, the logical id and twelve characters.
@@ -163,6 +164,48 @@ class Stack:
         if attribute not in known:
             raise Unresolved(f"{name} has no attribute {attribute}")
         return known[attribute]
+
+
+def references(value):
+    """The names that a part of a template refers to: of resources, parameters, and pseudo parameters."""
+    if isinstance(value, list):
+        for one in value:
+            yield from references(one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name == "Ref":
+                yield one
+            elif name == "Fn::GetAtt":
+                yield one[0] if isinstance(one, list) else one.split(".")[0]
+            elif name == "Fn::Sub":
+                text, own = (one[0], one[1:]) if isinstance(one, list) else (one, [])
+                yield from (place.split(".")[0] for place in re.findall(r"\$\{([^!}][^}]*)\}", text))
+                yield from references(own)
+            else:
+                yield from references(one)
+
+
+def order_of(resources):
+    """The logical ids, each after those that it refers to; graphlib.CycleError where there is no such order.
+
+    CloudFormation makes them in this order and refuses a circle before it makes anything. All of a resource counts for
+    it, its `UpdatePolicy`, too: a deployment group that watches an alarm on what stands behind the group's own alias is
+    a circle (issue 2231 of aws/aws-cdk). cfn-lint, that sees a function of SAM before its alias is made, passes it over.
+    """
+    graph = {}
+    for logical_id, resource in resources.items():
+        depends_on = resource.get("DependsOn", [])
+        named = {*references(resource), *([depends_on] if isinstance(depends_on, str) else depends_on)}
+        graph[logical_id] = named & resources.keys()
+    return list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def circles(stack):
+    """What of the template refers to itself; whether its conditions hold makes no difference to CloudFormation."""
+    try:
+        order_of(stack.template["Resources"])
+    except graphlib.CycleError as error:
+        yield f"template: a circle: {' -> '.join(reversed(error.args[1]))}"
 
 
 def broken_rules(stack):
@@ -418,6 +461,28 @@ QUEUE_RANGES = {
     "VisibilityTimeout": (0, 43_200),
 }
 
+# Lambda: "Defined runtime environment variables". Who sets one of these is refused.
+RESERVED_VARIABLES = {
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+}
+
 
 def limits(stack, calls):
     """What AWS's pages say and no model knows, as (who, what, how much, the least, the most)."""
@@ -438,6 +503,8 @@ def limits(stack, calls):
     for who, given in of("lambda.CreateFunction"):
         variables = json.dumps(given.get("Environment", {}).get("Variables", {}), separators=(",", ":"))
         yield who, "bytes of the environment's variables", len(variables.encode()), 0, 4_096
+        reserved = RESERVED_VARIABLES & given.get("Environment", {}).get("Variables", {}).keys()
+        yield who, "variables that are Lambda's own", len(reserved), 0, 0
     statements = {}
     for who, given in of("lambda.AddPermission"):
         statement = {
@@ -492,6 +559,11 @@ def limits(stack, calls):
             seconds = int(period) * int(given["EvaluationPeriods"])
             yield who, "seconds that an alarm looks at", seconds, 10, 604_800 if period >= 3_600 else 86_400
         yield who, "DatapointsToAlarm", given.get("DatapointsToAlarm", 1), 1, int(given["EvaluationPeriods"])
+    # CodeDeploy takes the name of an alarm that nobody has, and then no release is watched by it.
+    alarms = {given["AlarmName"] for _, given in of("cloudwatch.PutMetricAlarm")}
+    for who, given in of("codedeploy.CreateDeploymentGroup"):
+        watched = {alarm["name"] for alarm in given["alarmConfiguration"]["alarms"]}
+        yield who, "alarms that the stack has not", len(watched - alarms), 0, 0
     for who, given in of("cloudwatch.PutDashboard"):
         widgets = json.loads(given["DashboardBody"])["widgets"]
         yield who, "widgets", len(widgets), 1, 500
@@ -522,7 +594,7 @@ def validated(stack, models):
         given = fit(given, shape)
         fitted.append((who, call, given))
         findings += [f"{who}: {call}: {error}" for error in validator.findings(given, shape)]
-    findings += broken_rules(stack)
+    findings += [*broken_rules(stack), *circles(stack)]
     for name, output in stack.template.get("Outputs", {}).items():
         if "Condition" not in output or stack.holds({"Condition": output["Condition"]}):
             try:

@@ -28,9 +28,18 @@ const LIMIT: Duration = Duration::from_secs(150);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where a push that met the end of the quota is told of.
 pub const QUOTA_WARNING: &str = "QUOTA_WARNING_QUEUE_URL";
-/// What may hold messages.
-const QUEUES: [&str; 5] =
-    ["PushRetryQueueUrl", "PushRetryDeadLetterQueueUrl", "InboxQueueUrl", "InboxDeadLetterQueueUrl", QUOTA_WARNING];
+/// Where an operator asks for a report.
+pub const DAILY_REPORT: &str = "DAILY_REPORT_QUEUE_URL";
+/// What may hold messages: an output of the stack, or a variable of a function.
+const QUEUES: [&str; 7] = [
+    "PushRetryQueueUrl",
+    "PushRetryDeadLetterQueueUrl",
+    "InboxQueueUrl",
+    "InboxDeadLetterQueueUrl",
+    QUOTA_WARNING,
+    DAILY_REPORT,
+    "DAILY_REPORT_DEAD_LETTER_QUEUE_URL",
+];
 
 /// One telling.
 pub struct Case<'a> {
@@ -87,9 +96,11 @@ impl<'a> Case<'a> {
         for queue in QUEUES {
             self.empty(queue).await?;
         }
-        // On AWS a warning that failed comes again after minutes, and the template has no parameter for that.
-        let soon = self.stand.sqs.set_queue_attributes().queue_url(self.url(QUOTA_WARNING));
-        soon.attributes(QueueAttributeName::VisibilityTimeout, "2").send().await?;
+        // On AWS what failed there comes again after minutes, and the template has no parameter for that.
+        for queue in [QUOTA_WARNING, DAILY_REPORT] {
+            let soon = self.stand.sqs.set_queue_attributes().queue_url(self.url(queue));
+            soon.attributes(QueueAttributeName::VisibilityTimeout, "2").send().await?;
+        }
         self.stand.line.set_quota(None);
         Ok(())
     }
@@ -216,10 +227,11 @@ impl Case<'_> {
         Ok(true)
     }
 
-    /// The address of a queue, by the output that has it; one of them only a function's variable has.
+    /// The address of a queue, by the output or the variable that has it.
     fn url(&self, queue: &str) -> &str {
         let aws = &self.stand.aws;
-        if queue == QUOTA_WARNING { &aws.environments()["OrderFinishedFunction"][queue] } else { aws.output(queue) }
+        let variable = aws.environments().values().find_map(|variables| variables.get(queue));
+        variable.map_or_else(|| aws.output(queue), String::as_str)
     }
 
     /// Takes every message away.

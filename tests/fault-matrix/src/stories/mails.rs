@@ -13,7 +13,7 @@ use time::{Date, Duration, OffsetDateTime, macros::offset};
 use tokio::time::sleep;
 
 use crate::{
-    case::{Case, QUOTA_WARNING},
+    case::{Case, DAILY_REPORT, QUOTA_WARNING},
     stories::orders::{Order, settles},
 };
 
@@ -43,6 +43,39 @@ pub async fn the_mail_at_nine(case: &Case<'_>) -> anyhow::Result<()> {
         }
     }
     ensure!(checked["report"] == "already_sent", "the mail went out, and the check says {checked}");
+    Ok(())
+}
+
+/// Nine o'clock came and no mail: an operator has it sent, and asks until it counts as sent.
+pub async fn a_mail_that_is_asked_for(case: &Case<'_>) -> anyhow::Result<()> {
+    let date = prepare(case).await?;
+    let before = case.stand.mails().await?.len();
+    case.begin().await?;
+    let mut begun = 0;
+    loop {
+        let why = json!({ "reason": "there was no mail" });
+        let told = case.operate("POST", &format!("/reports/{date}/run"), Some(why)).await?;
+        match told.body["report"].as_str() {
+            Some("already_sent") => break,
+            Some("started") => begun += 1,
+            Some("in_progress") => {}
+            _ => anyhow::bail!("{told:?}"),
+        }
+        ensure!(begun < 5, "asked for {begun} times, and not sent");
+        case.until("nobody is at it any more", async || case.is_idle(DAILY_REPORT).await).await?;
+        // The lease of who died over it.
+        let_pass(case, 600).await?;
+    }
+    case.is_over();
+    ensure!(begun > 0, "it counts as sent, and nobody asked for it");
+    let mails = case.stand.mails().await?.split_off(before);
+    let mails: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(REPORT)).collect();
+    are_one(&mails)?;
+    for mail in &mails {
+        tells_the_truth(mail)?;
+    }
+    let audit = case.operate("GET", "/audit?kind=report&limit=1", None).await?;
+    ensure!(audit.body["entries"][0]["subject"] == date.to_string(), "{audit:?}");
     Ok(())
 }
 

@@ -46,6 +46,7 @@ pub const STORIES: &[Story] = &[
     Story { name: "login", tell: |case| Box::pin(login::two_members_at_once(case)) },
     Story { name: "callback", tell: |case| Box::pin(callback::a_link_from_its_beginning_to_its_end(case)) },
     Story { name: "report", tell: |case| Box::pin(mails::the_mail_at_nine(case)) },
+    Story { name: "report-run", tell: |case| Box::pin(mails::a_mail_that_is_asked_for(case)) },
     Story { name: "quota", tell: |case| Box::pin(mails::the_quotas_end(case)) },
     Story { name: "operations", tell: |case| Box::pin(operations::a_morning(case)) },
 ];

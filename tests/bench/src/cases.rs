@@ -27,11 +27,13 @@ pub struct Case {
     pub weight: usize,
     /// How many orders each day has meanwhile.
     pub orders_a_day: usize,
+    /// Whether LINE hangs meanwhile: nobody's connection to it is ever made.
+    pub line_hangs: bool,
 }
 
 impl Case {
     fn new(name: impl Into<String>, function: &'static str, event: Value, weight: usize) -> Self {
-        Self { name: name.into(), function, event, weight, orders_a_day: 0 }
+        Self { name: name.into(), function, event, weight, orders_a_day: 0, line_hangs: false }
     }
 
     /// The same, with so many orders in every day.
@@ -44,7 +46,8 @@ impl Case {
 pub async fn cases(bench: &Bench, upstreams: &Upstreams) -> anyhow::Result<Vec<Case>> {
     let order = authorized(include_str!("../../../events/order-finished.json"))?;
     let waiting = let_one_wait(bench, upstreams, &order).await?;
-    let mut cases = vec![Case::new("order-finished", "order-finished", order, 1)];
+    let hung = Case::new("order-finished, LINE hangs", "order-finished", order.clone(), 1000);
+    let mut cases = vec![Case::new("order-finished", "order-finished", order, 1), Case { line_hangs: true, ..hung }];
     for count in [1, 10] {
         cases.push(Case::new(format!("push-retry, {count}"), "push-retry", retries(&waiting, count)?, count));
     }

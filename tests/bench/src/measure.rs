@@ -115,6 +115,7 @@ impl Bench {
     pub async fn figures(&self, case: &Case, upstreams: &Upstreams) -> anyhow::Result<Figures> {
         let mut figures = Figures::default();
         upstreams.set_orders_a_day(case.orders_a_day);
+        upstreams.set_line_hangs(case.line_hangs);
         self.count_calls(case, upstreams, &mut figures).await?;
         let (mut ours, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
@@ -132,6 +133,8 @@ impl Bench {
         figures.network = median(self.with_network(case, upstreams, self.rounds.div_ceil(2), 0).await?.0);
         let steps = u32::try_from(1 + figures.warm_calls[1]).unwrap_or(u32::MAX);
         figures.network_ratio = figures.network / ms(NETWORK.0 + NETWORK.1 * steps);
+
+        upstreams.set_line_hangs(false);
 
         let program = fs::read(self.program(case.function))?;
         let mut zip = DeflateEncoder::new(Vec::new(), Compression::best());

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,7 +15,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::{
-    io::copy_bidirectional,
+    io::{copy, copy_bidirectional, sink},
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::TlsAcceptor;
@@ -61,15 +61,16 @@ impl Tls {
         *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
-    /// A front for the server at this address; returns its own, `https://127.0.0.1:port`.
-    pub async fn front(&self, server: SocketAddr) -> anyhow::Result<String> {
+    /// A front for the server at this address, that answers nobody while it hangs; returns its own,
+    /// `https://127.0.0.1:port`.
+    pub async fn front(&self, server: SocketAddr, hangs: Arc<AtomicBool>) -> anyhow::Result<String> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port on 127.0.0.1")?;
         let address = listener.local_addr()?;
         let tls = self.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let tls = tls.clone();
-                tokio::spawn(async move { tls.pass(stream, server).await });
+                let (tls, hangs) = (tls.clone(), hangs.load(Ordering::Relaxed));
+                tokio::spawn(async move { if hangs { hold(stream).await } else { tls.pass(stream, server).await } });
             }
         });
         Ok(format!("https://{address}"))
@@ -88,4 +89,9 @@ impl Tls {
         inside.set_nodelay(true)?;
         copy_bidirectional(&mut outside, &mut inside).await.map(|_| ())
     }
+}
+
+/// Takes what comes, until whoever sends it has had enough.
+async fn hold(mut stream: TcpStream) -> std::io::Result<()> {
+    copy(&mut stream, &mut sink()).await.map(|_| ())
 }

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -44,6 +44,7 @@ pub struct Upstreams {
     pub wire: Wire,
     stub: Arc<Stub>,
     addresses: BTreeMap<&'static str, String>,
+    line_hangs: Arc<AtomicBool>,
     _server: HttpServer,
 }
 
@@ -82,7 +83,7 @@ impl Upstreams {
         })
         .await?;
         let plain = server.base_url().trim_start_matches("http://").parse()?;
-        let mut addresses = BTreeMap::new();
+        let (mut addresses, line_hangs) = (BTreeMap::new(), Arc::<AtomicBool>::default());
         // A host for each, as in life: no connection serves two of them.
         for name in [
             "AWS_ENDPOINT_URL",
@@ -92,9 +93,10 @@ impl Upstreams {
             "LINE_API_BASE",
             "SOBOT_API_BASE",
         ] {
-            addresses.insert(name, tls.front(plain).await?);
+            let hangs = if name == "LINE_API_BASE" { Arc::clone(&line_hangs) } else { Arc::default() };
+            addresses.insert(name, tls.front(plain, hangs).await?);
         }
-        Ok(Self { tls, wire, stub, addresses, _server: server })
+        Ok(Self { tls, wire, stub, addresses, line_hangs, _server: server })
     }
 
     /// The variables of every function, as `template.yaml` sets them.
@@ -159,6 +161,11 @@ impl Upstreams {
     pub fn set_network(&self, connection: Duration, call: Duration) {
         self.tls.set_delay(connection);
         self.wire.set_latency(call);
+    }
+
+    /// From now on LINE lets everybody wait who connects, or nobody any more.
+    pub fn set_line_hangs(&self, hangs: bool) {
+        self.line_hangs.store(hangs, Ordering::Relaxed);
     }
 
     /// From now on every day has so many orders.

@@ -61,8 +61,11 @@ pub struct Browser {
     profile: PathBuf,
 }
 
-/// Where a browser and its driver are, if this machine has them.
-pub fn installed() -> Option<(PathBuf, PathBuf)> {
+/// Where a browser and its driver are.
+pub type Installed = (PathBuf, PathBuf);
+
+/// What this machine has of them.
+pub fn installed() -> Option<Installed> {
     Some((find(&BROWSERS)?, find(&DRIVERS)?))
 }
 
@@ -74,13 +77,13 @@ fn find(names: &[&str]) -> Option<PathBuf> {
 
 impl Browser {
     /// Starts a phone's browser, that likes this language.
-    pub async fn start(installed: &(PathBuf, PathBuf), language: &str) -> anyhow::Result<Self> {
+    pub async fn start(installed: &Installed, language: &str) -> anyhow::Result<Self> {
         Self::start_on(installed, language, Screen::PHONE).await
     }
 
     /// Starts a browser on this screen, that likes this language.
     pub async fn start_on(
-        (browser, driver): &(PathBuf, PathBuf),
+        (browser, driver): &Installed,
         language: &str,
         Screen { width, height, phone }: Screen,
     ) -> anyhow::Result<Self> {
@@ -204,7 +207,9 @@ impl Browser {
     pub async fn wait_until(&self, expression: &str) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while self.run(&format!("return Boolean({expression})")).await? != true {
-            ensure!(Instant::now() < deadline, "waited in vain for {expression} on {}", self.address().await?);
+            if Instant::now() > deadline {
+                bail!("waited in vain for {expression} on {}: {}", self.address().await?, self.words().await?);
+            }
             sleep(POLL).await;
         }
         Ok(())
@@ -318,24 +323,32 @@ impl Browser {
             "combobox" => "select",
             other => bail!("nobody said how a {other} is found"),
         };
-        let all = json!({ "using": "css selector", "value": candidates });
+        // Most of a page is out of sight, and each question to the browser takes its time.
+        let seen =
+            format!("return [...document.querySelectorAll('{candidates}')].filter(one => one.checkVisibility())");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let elements = self.call(Method::POST, "/elements", Some(all.clone())).await?;
             let mut met = Vec::new();
-            for id in elements.as_array().into_iter().flatten().filter_map(id_of) {
+            for id in self.run(&seen).await?.as_array().into_iter().flatten().filter_map(id_of) {
                 // A password field has no role of its own, and what is drawn anew meanwhile is not there any more.
-                let shown = self.call(Method::GET, &format!("/element/{id}/displayed"), None).await.unwrap_or_default();
                 let (its_role, its_name) = self.role_and_name(&id).await.unwrap_or_default();
                 let same_role = its_role == role || role == "textbox" && its_role != "checkbox";
-                if shown == true && same_role && its_name == name {
+                if same_role && its_name == name {
                     return Ok(id);
                 }
                 met.push(its_name);
             }
-            ensure!(Instant::now() < deadline, "no {role} {name:?} among {met:?}");
+            if Instant::now() > deadline {
+                bail!("no {role} {name:?} among {met:?}; the page says: {}", self.words().await?);
+            }
             sleep(POLL).await;
         }
+    }
+
+    /// What a person reads, for who wonders what the page was at.
+    async fn words(&self) -> anyhow::Result<String> {
+        let text = self.run("return document.body.innerText").await?;
+        Ok(text.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     async fn role_and_name(&self, element: &str) -> anyhow::Result<(String, String)> {

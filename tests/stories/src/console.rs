@@ -1,40 +1,25 @@
 //! The operators' page in a real browser: by clicks, and by keys alone.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use local_stand::{
-    browser::{self, Browser, Screen, key},
+    browser::{Browser, Screen, key},
     line::Behaviour,
     line::webhook_sender::{WebhookSender, message},
     stand::{Stand, order_with, random_user},
 };
 use serde_json::json;
-use shared::delivery::record::DeliveryRecord;
+use shared::delivery::{record::DeliveryRecord, state::State};
 use time::{OffsetDateTime, macros::offset};
 use tokio::time::{Instant, sleep};
 
-use crate::{an_hour_ago, dead_letters::wait_for_letter, id, story, story_alone, user};
+use crate::{a_browser, an_hour_ago, dead_letters::wait_for_letter, id, story, story_alone, user};
 
 /// What a customer or a shop may write.
 const HOSTILE: &str = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>";
 /// Every page of it.
 const VIEWS: [&str; 9] =
     ["overview", "deliveries", "recoveries", "order", "dead-letters", "customer", "report", "sobot", "audit"];
-
-pub fn installed(test: &str) -> Option<(PathBuf, PathBuf)> {
-    let installed = browser::installed();
-    if installed.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "no browser: .ci/run installs one where it can");
-        // Past the test harness, which would keep a print to itself.
-        let words = format!("SKIPPED {test}: no chromium with chromedriver on the PATH\n");
-        let _ = std::io::stderr().write_all(words.as_bytes());
-    }
-    installed
-}
 
 pub async fn open(stand: &Stand, browser: &Browser, hash: &str) -> anyhow::Result<()> {
     browser.open(&format!("{}/console{hash}", stand.public_api.base_url())).await
@@ -96,7 +81,7 @@ async fn wait_until_orders_are(stand: &Stand, delivery: &str) {
 
 #[test]
 fn an_operator_turns_the_switch_and_sends_a_failed_order_again_by_clicks() {
-    let Some(installed) = installed("an_operator_turns_the_switch_and_sends_a_failed_order_again_by_clicks") else {
+    let Some(installed) = a_browser("an_operator_turns_the_switch_and_sends_a_failed_order_again_by_clicks") else {
         return;
     };
     story_alone(&[], async |stand| {
@@ -205,7 +190,7 @@ fn an_operator_turns_the_switch_and_sends_a_failed_order_again_by_clicks() {
 
 #[test]
 fn a_problem_says_what_it_is_and_leads_there() {
-    let Some(installed) = installed("a_problem_says_what_it_is_and_leads_there") else { return };
+    let Some(installed) = a_browser("a_problem_says_what_it_is_and_leads_there") else { return };
     story_alone(&[("RetryDelaySeconds", "600")], async |stand| {
         let order = order_with(json!({}));
         let refusal = json!({ "message": "Failed to send messages" }).to_string();
@@ -235,7 +220,7 @@ fn a_problem_says_what_it_is_and_leads_there() {
 #[test]
 fn an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks() {
     const EMPTY: &str = "\u{E009}a\u{E000}\u{E003}"; // all of it, deleted
-    let Some(installed) = installed("an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks") else {
+    let Some(installed) = a_browser("an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks") else {
         return;
     };
     story(async |stand| {
@@ -263,6 +248,9 @@ fn an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks() {
             browser.wait_for_text("#found .timeline", "Sent again by mei").await?;
             let told = stand.operate("GET", &format!("/orders/{}", id(&order)), None).await.body;
             assert_eq!((&told["order"]["startShop"], &told["order"]["endShop"]), (&json!("渋谷"), &json!("新宿東口")));
+
+            let refused_again = |record: &DeliveryRecord| record.progress.state() == State::Failed;
+            stand.wait_for_record(id(&order), "refused once more", refused_again).await;
 
             // From the list, in the other language, as the order says it now; without the button LINE takes it.
             browser.choose("Language", "zh-CN").await?;
@@ -303,7 +291,7 @@ fn an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks() {
 
 #[test]
 fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
-    let Some(installed) = installed("what_waits_comes_first_and_every_number_leads_to_what_it_counts") else { return };
+    let Some(installed) = a_browser("what_waits_comes_first_and_every_number_leads_to_what_it_counts") else { return };
     story_alone(&[("MaxRetries", "1"), ("Country", "TW")], async |stand| {
         stand.line.set_quota(Some(1000));
         let refuse = async |said: &str| {
@@ -442,7 +430,7 @@ fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
 
 #[test]
 fn a_slow_or_lost_network_is_seen_and_takes_no_number_away() {
-    let Some(installed) = installed("a_slow_or_lost_network_is_seen_and_takes_no_number_away") else { return };
+    let Some(installed) = a_browser("a_slow_or_lost_network_is_seen_and_takes_no_number_away") else { return };
     story_alone(&[], async |stand| {
         stand.line.set_quota(Some(1000));
         let order = order_with(json!({}));
@@ -512,7 +500,7 @@ fn a_slow_or_lost_network_is_seen_and_takes_no_number_away() {
 
 #[test]
 fn the_console_fits_a_phone_in_every_language_and_locks_itself() {
-    let Some(installed) = installed("the_console_fits_a_phone_in_every_language_and_locks_itself") else { return };
+    let Some(installed) = a_browser("the_console_fits_a_phone_in_every_language_and_locks_itself") else { return };
     story(async |stand| {
         let order = order_with(json!({ "endShop": HOSTILE.repeat(3), "detailUrl": null }));
         stand.line.script(user(&order), [Behaviour::answer(400, json!({ "message": "x".repeat(400) }).to_string())]);
@@ -573,7 +561,7 @@ fn the_console_fits_a_phone_in_every_language_and_locks_itself() {
 
 #[test]
 fn an_operator_opens_a_picture_saves_all_that_is_kept_and_forgets_the_customer() {
-    let Some(installed) = installed("an_operator_opens_a_picture_saves_all_that_is_kept_and_forgets_the_customer")
+    let Some(installed) = a_browser("an_operator_opens_a_picture_saves_all_that_is_kept_and_forgets_the_customer")
     else {
         return;
     };

@@ -1,10 +1,10 @@
 //! The login in a real browser, by clicks: what a customer sees on a phone, in every language, in the light and in the
 //! dark. Pictures of it are in `target/tmp`.
 
-use std::{io::Write as _, path::Path};
+use std::path::Path;
 
 use local_stand::{
-    browser::{self, Browser, Screen},
+    browser::{Browser, Installed, Screen},
     line::{Choice, Person},
     stand::{Stand, random_key, random_user},
 };
@@ -12,21 +12,14 @@ use serde_json::{Value, json};
 use shared::language::Language;
 
 use crate::{
+    a_browser,
     login::{claims, link_token_with, member, user_of},
     story_alone,
 };
 
-type Installed = (std::path::PathBuf, std::path::PathBuf);
-
 /// Tells a story in a browser, where there is one.
 fn in_a_browser(name: &str, tell: impl AsyncFnOnce(&Stand, &Installed) -> anyhow::Result<()>) {
-    let Some(installed) = browser::installed() else {
-        assert!(std::env::var_os("CI").is_none(), "no browser: .ci/run installs one where it can");
-        // Past the test harness, which would keep a print to itself.
-        let skipped = format!("SKIPPED {name}: no chromium with chromedriver on the PATH\n");
-        let _ = std::io::stderr().write_all(skipped.as_bytes());
-        return;
-    };
+    let Some(installed) = a_browser(name) else { return };
     story_alone(&[], async |stand| tell(&stand, &installed).await.expect("the browser gets through"));
 }
 

@@ -96,16 +96,21 @@ mod tokens;
 mod webhooks;
 mod writes;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    io::Write as _,
+    ops::Deref,
+    sync::{Arc, LazyLock},
+};
 
 use local_stand::{
+    browser::{self, Installed},
     canaries::Canaries,
     stand::{Reply, Stand},
 };
 use serde_json::Value;
 use tokio::{
     runtime::Runtime,
-    sync::{OnceCell, RwLock},
+    sync::{OnceCell, RwLock, Semaphore, SemaphorePermit},
     task::JoinHandle,
 };
 
@@ -119,6 +124,37 @@ static SHARED: OnceCell<Stand> = OnceCell::const_new();
 
 /// Held by every story; alone by one that keeps the whole machine busy, or that measures it.
 static MACHINE: RwLock<()> = RwLock::const_new(());
+
+/// Browsers at one time: each keeps a core busy, and a page that is not drawn in time looks like one that is wrong.
+static SCREENS: Semaphore = Semaphore::const_new(2);
+
+/// A browser that is installed, and the turn to open it.
+pub struct Screen {
+    installed: Installed,
+    _turn: SemaphorePermit<'static>,
+}
+
+impl Deref for Screen {
+    type Target = Installed;
+
+    fn deref(&self) -> &Installed {
+        &self.installed
+    }
+}
+
+/// Waits for the turn of a story that is told in a browser; says that it is skipped where there is none. To be called
+/// before the story begins: who has a stand, and waits, keeps those waiting who need the machine for themselves.
+pub fn a_browser(test: &str) -> Option<Screen> {
+    let Some(installed) = browser::installed() else {
+        assert!(std::env::var_os("CI").is_none(), "no browser: .ci/run installs one where it can");
+        // Past the test harness, which would keep a print to itself.
+        let words = format!("SKIPPED {test}: no chromium with chromedriver on the PATH\n");
+        let _ = std::io::stderr().write_all(words.as_bytes());
+        return None;
+    };
+    let turn = RUNTIME.block_on(SCREENS.acquire()).expect("it is never closed");
+    Some(Screen { installed, _turn: turn })
+}
 
 /// Tells a story on the shared stand.
 pub fn story(tell: impl AsyncFnOnce(&Stand)) {

@@ -24,7 +24,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{bells::sweep, console, id, metrics::told, story_alone, story_on_an_idle_machine, user};
+use crate::{a_browser, bells::sweep, console, id, metrics::told, story_alone, story_on_an_idle_machine, user};
 
 /// Everything that the orders of a story need, and some more.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -489,7 +489,7 @@ fn a_bad_day_is_recovered_through_two_crashes_and_a_pause() {
 
 #[test]
 fn an_operator_recovers_a_bad_day_by_clicks() {
-    let Some(installed) = console::installed("an_operator_recovers_a_bad_day_by_clicks") else { return };
+    let Some(installed) = a_browser("an_operator_recovers_a_bad_day_by_clicks") else { return };
     story_alone(&[("RecoveryPerMinute", "1000")], async |stand| {
         let orders = suppressed(&stand, 12).await;
         stand.line.set_quota(Some(stand.line.usage()));

@@ -6,7 +6,7 @@ use local_stand::{
         policy::SUPPRESSION_LIST,
         tap::{ALWAYS, Fault},
     },
-    browser::{self, Browser, Screen},
+    browser::{Browser, Screen},
     stand::{Mail, POLL, Stand},
 };
 use serde_json::{Value, json};
@@ -15,7 +15,8 @@ use time::{Date, Duration, OffsetDateTime, macros::offset};
 use tokio::time::sleep;
 
 use crate::{
-    console::{complains_of_nothing, installed, open, show, unlock},
+    a_browser,
+    console::{complains_of_nothing, open, show, unlock},
     metrics::told,
     story, story_alone,
 };
@@ -88,10 +89,7 @@ fn the_latest_mail_is_looked_at_and_sent_as_a_test_and_nothing_else_happens() {
 
 #[test]
 fn an_operator_sends_the_mail_to_herself_from_the_console() {
-    let Some(installed) = browser::installed() else {
-        assert!(std::env::var_os("CI").is_none(), "no browser: .ci/run installs one where it can");
-        return;
-    };
+    let Some(installed) = a_browser("an_operator_sends_the_mail_to_herself_from_the_console") else { return };
     story(async |stand| {
         let event = json!({ "date": today().to_string(), "resend": true });
         assert_eq!(stand.invoke("DailyReportFunctionName", &event).await.expect("an answer")["report"], "sent");
@@ -125,7 +123,7 @@ fn an_operator_sends_the_mail_to_herself_from_the_console() {
 
 #[test]
 fn days_without_a_report_and_recipients_without_mail_are_told_where_operators_look() {
-    const NAME: &str = "days_without_a_report_and_recipients_without_mail_are_told_where_operators_look";
+    let installed = a_browser("days_without_a_report_and_recipients_without_mail_are_told_where_operators_look");
     story_alone(&[], async |stand| {
         let listed = async || {
             let reply = stand.operate("GET", "/reports", None).await;
@@ -167,7 +165,7 @@ fn days_without_a_report_and_recipients_without_mail_are_told_where_operators_lo
         );
         drop(silent);
 
-        let Some(installed) = installed(NAME) else { return };
+        let Some(installed) = installed else { return };
         let tour = async {
             let browser = Browser::start_on(&installed, "en-US", Screen::DESK).await?;
             open(&stand, &browser, "").await?;

@@ -67,7 +67,6 @@ pub async fn a_mail_that_is_asked_for(case: &Case<'_>) -> anyhow::Result<()> {
         let_pass(case, 600).await?;
     }
     case.is_over();
-    ensure!(begun > 0, "it counts as sent, and nobody asked for it");
     let mails = case.stand.mails().await?.split_off(before);
     let mails: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(REPORT)).collect();
     are_one(&mails)?;

@@ -1,7 +1,10 @@
 //! The deliveries of a span of time, the newest first, whatever days it touches.
 //!
 //! The index `by_day` has them by day, partition, state and time. From the latest day back each partition is asked for
-//! each wanted state, and what it answers is merged.
+//! the wanted states, and what it answers is merged: for all at once that follow one another there, because most days
+//! have few of what an operator looks for, and for each alone where they are more than a page.
+
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use serde::{Deserialize, Serialize};
@@ -22,6 +25,8 @@ use crate::{
 
 /// The most days that a page is looked for on: where less is found, it is short.
 const MAX_DAYS: usize = 31;
+/// After so long no further day is begun, for a function of half a minute.
+const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +61,22 @@ impl Search<'_> {
     /// Whether much may be read for little.
     fn is_rare(&self) -> bool {
         self.reason.is_some() || self.retried
+    }
+
+    /// The wanted states, those together whose sort keys follow one another. Alone stand what most orders are, and all
+    /// where a part may be read without being answered.
+    fn runs(&self) -> Vec<Vec<State>> {
+        let mut known = State::ALL;
+        known.sort_unstable_by_key(|state| state.name());
+        let is_wanted = |state: &State| self.states.contains(state);
+        let ends = |state: &State| !is_wanted(state) || *state == State::Sent;
+        let together = known.split(ends).filter(|run| !run.is_empty()).map(<[State]>::to_vec);
+        let sent = known.into_iter().filter(|state| *state == State::Sent && is_wanted(state)).map(|state| vec![state]);
+        if self.is_rare() {
+            self.states.iter().map(|state| vec![*state]).collect()
+        } else {
+            together.chain(sent).collect()
+        }
     }
 }
 
@@ -107,7 +128,7 @@ impl Deliveries {
     /// Looks for deliveries, the newest first, from before `before` on.
     pub async fn search(&self, search: Search<'_>, limit: usize, before: Option<&Before>) -> Result<Found, AwsError> {
         let mut before = before.cloned().unwrap_or_else(|| Before::time(search.to));
-        let (mut found, first_day) = (Vec::new(), line_day(search.from));
+        let (mut found, first_day, began) = (Vec::new(), line_day(search.from), Instant::now());
         for _ in 0..MAX_DAYS {
             let day = before.day();
             if day < first_day {
@@ -125,6 +146,9 @@ impl Deliveries {
                 return Ok(Found { deliveries: found, next: read_to });
             }
             before = Before::time(day_start(day));
+            if began.elapsed() > MAX_TIME {
+                break;
+            }
         }
         Ok(Found { deliveries: found, next: Some(before) })
     }
@@ -139,24 +163,37 @@ impl Deliveries {
     ) -> Result<(Vec<Summary>, Option<Before>), AwsError> {
         let (from, to, is_rare) = (Before::time(search.from).key(), before.key(), search.is_rare());
         let parts = from_every_shard(|shard| {
-            let (query, states) = (search.narrow(self.newest_first(day, shard)), search.states.to_vec());
+            let (query, runs) = (search.narrow(self.newest_first(day, shard)), search.runs());
             let (from, to) = (from.clone(), to.clone());
+            let between = move |first: String, last: String| {
+                let query = query.clone().expression_attribute_values(":first", string(first));
+                query.expression_attribute_values(":last", string(last))
+            };
             async move {
                 let mut parts = Vec::new();
-                for state in states {
-                    let query = query
-                        .clone()
-                        .expression_attribute_values(":first", string(format!("{}#{from}", state.name())))
-                        .expression_attribute_values(":last", string(format!("{}#{to}", state.name())));
-                    parts.push(read_part(query, wanted, is_rare).await?);
+                for run in runs {
+                    if let [first, .., last] = &run[..] {
+                        let query = between(format!("{}#", first.name()), format!("{}#~", last.name()));
+                        let part = read_part(query, wanted, is_rare).await?;
+                        if part.read_to.is_none() {
+                            parts.push(part);
+                            continue;
+                        }
+                        // The newest of all of them are the newest of each.
+                    }
+                    for state in run.iter().map(|state| state.name()) {
+                        let query = between(format!("{state}#{from}"), format!("{state}#{to}"));
+                        parts.push(read_part(query, wanted, is_rare).await?);
+                    }
                 }
                 Ok(parts)
             }
         });
         let (mut found, mut read_to) = (Vec::new(), None::<Before>);
         for part in parts.await.doing("search the deliveries")?.into_iter().flatten() {
-            // DynamoDB's BETWEEN has both its ends.
-            found.extend(part.deliveries.into_iter().filter(|one| place(one) < before.key().as_str()));
+            // DynamoDB's BETWEEN has both its ends, and several states together have no times.
+            let is_within = |one: &Summary| (from.as_str()..to.as_str()).contains(&place(one));
+            found.extend(part.deliveries.into_iter().filter(is_within));
             let part_read_to = part.read_to.as_deref().and_then(Before::listed);
             read_to = read_to.into_iter().chain(part_read_to).max_by_key(Before::key);
         }
@@ -182,6 +219,26 @@ mod tests {
     use time::macros::{date, datetime};
 
     use super::*;
+
+    #[test]
+    fn states_are_read_together_that_follow_one_another_and_are_few() {
+        let runs = |states: &[State], retried| {
+            let search = Search {
+                from: OffsetDateTime::UNIX_EPOCH,
+                to: OffsetDateTime::UNIX_EPOCH,
+                states,
+                reason: None,
+                retried,
+            };
+            let named = |run: Vec<State>| run.iter().map(|state| state.name()).collect::<Vec<_>>().join(" ");
+            search.runs().into_iter().map(named).collect::<Vec<_>>()
+        };
+        use State::{Expired, Failed, Pending, Retrying, Sent, Suppressed};
+        assert_eq!(runs(&State::ALL, false), ["expired failed pending retrying", "suppressed", "sent"]);
+        assert_eq!(runs(&[Suppressed, Retrying, Pending, Failed], false), ["failed pending retrying", "suppressed"]);
+        assert_eq!(runs(&[Sent, Expired, Pending], false), ["expired", "pending", "sent"]);
+        assert_eq!(runs(&[Failed, Pending], true), ["failed", "pending"], "each may be a long way to read");
+    }
 
     #[test]
     fn a_search_goes_on_where_it_ended_within_the_same_second_too() {

@@ -380,6 +380,12 @@ fn deliveries_of_a_span_of_time_are_listed_the_newest_first_over_days_and_pages(
         let second = "from=2026-08-31T15:00:00Z&to=2026-08-31T15:00:01Z&limit=1";
         assert_eq!(search(second).await, ids(&|(at, ..)| *at == midnight));
         assert!(search("from=2026-06-20&to=2026-08-20").await.is_empty());
+        // A day has sixteen partitions; of each, those that did not go out are two reads, of five states.
+        let queries = || stand.aws.tap().calls().iter().filter(|call| call.operation == "dynamodb.Query").count();
+        let before = queries();
+        let not_sent = "from=2026-08-31&to=2026-08-31&state=pending,retrying,suppressed,failed,expired";
+        assert_eq!(search(not_sent).await.len(), 1);
+        assert_eq!(queries() - before, 2 * 16);
 
         let today = order_with(json!({}));
         assert_eq!(stand.post(&today).await.status, 200);

@@ -52,6 +52,7 @@ mod bells;
 mod callers;
 mod check_stack;
 mod comments;
+mod conditional_writes;
 mod console;
 mod console_source;
 mod contract;
@@ -94,24 +95,28 @@ mod steps;
 mod template;
 mod tokens;
 mod webhooks;
-mod writes;
 
 use std::{
     io::Write as _,
     ops::Deref,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use local_stand::{
     browser::{self, Installed},
     canaries::Canaries,
-    stand::{Reply, Stand},
+    stand::{POLL, Reply, Stand},
 };
 use serde_json::Value;
 use tokio::{
     runtime::Runtime,
-    sync::{OnceCell, RwLock, Semaphore, SemaphorePermit},
+    sync::{OnceCell, RwLock, RwLockWriteGuard, Semaphore, SemaphorePermit},
     task::JoinHandle,
+    time::{Instant, sleep},
 };
 
 /// From a failed push to its retry, in seconds. Time-outs are derived from it: an attempt may
@@ -177,9 +182,28 @@ pub fn story_alone(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand
 /// Tells a story on a stand of its own while no other story is told.
 pub fn story_on_an_idle_machine(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand>)) {
     RUNTIME.block_on(async {
-        let _machine = MACHINE.write().await;
+        let _machine = the_machine().await;
         on_its_own_stand(parameters, tell).await;
     });
+}
+
+/// Waits until no other story is told. Until the longest of them has ended, nobody begins: so several wait
+/// together, until they are three, or have waited long, or the machine is idle anyway.
+async fn the_machine() -> RwLockWriteGuard<'static, ()> {
+    static WAITING: AtomicUsize = AtomicUsize::new(0);
+    WAITING.fetch_add(1, Ordering::Relaxed);
+    let deadline = Instant::now() + Duration::from_secs(90);
+    let machine = loop {
+        if let Ok(machine) = MACHINE.try_write() {
+            break machine;
+        }
+        if WAITING.load(Ordering::Relaxed) >= 3 || Instant::now() > deadline {
+            break MACHINE.write().await;
+        }
+        sleep(POLL).await;
+    };
+    WAITING.fetch_sub(1, Ordering::Relaxed);
+    machine
 }
 
 async fn on_its_own_stand(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand>)) {

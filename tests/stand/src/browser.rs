@@ -3,13 +3,13 @@
 //! Each one has a profile of its own, and ends with the value.
 
 use std::{
-    net::TcpListener,
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -59,6 +59,8 @@ pub struct Browser {
     session: String,
     http: reqwest::Client,
     profile: PathBuf,
+    /// What the driver says from now on: nobody reads it, and it must not be closed.
+    said: Option<BufReader<ChildStdout>>,
 }
 
 /// Where a browser and its driver are.
@@ -87,21 +89,18 @@ impl Browser {
         language: &str,
         Screen { width, height, phone }: Screen,
     ) -> anyhow::Result<Self> {
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let profile = std::env::temp_dir().join(format!("browser-{}", random_uuid().simple()));
-        let driver = Command::new(driver)
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
+        let mut driver = Command::new(driver)
+            .arg("--port=0") // one that is free, and that nobody else takes meanwhile
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot run {}", driver.display()))?;
+        let said = BufReader::new(driver.stdout.take().context("a pipe")?);
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let mut this = Self { driver, session: format!("http://127.0.0.1:{port}/session"), http, profile };
-        let deadline = Instant::now() + PATIENCE;
-        while this.http.get(format!("http://127.0.0.1:{port}/status")).send().await.is_err() {
-            ensure!(Instant::now() < deadline, "ChromeDriver does not answer");
-            sleep(POLL).await;
-        }
+        let mut this = Self { driver, session: String::new(), http, profile, said: None };
+        let (port, said) = tokio::task::spawn_blocking(move || port_of(said)).await??;
+        (this.session, this.said) = (format!("http://127.0.0.1:{port}/session"), Some(said));
         let arguments = [
             "--headless",
             "--no-sandbox",
@@ -369,6 +368,18 @@ impl Browser {
         }
         Ok(value)
     }
+}
+
+/// "ChromeDriver was started successfully on port 38625."
+fn port_of(mut said: BufReader<ChildStdout>) -> anyhow::Result<(u16, BufReader<ChildStdout>)> {
+    let mut line = String::new();
+    while said.read_line(&mut line)? > 0 {
+        if let Some((_, port)) = line.split_once("successfully on port ") {
+            return Ok((port.trim().trim_end_matches('.').parse().context("no port")?, said));
+        }
+        line.clear();
+    }
+    bail!("ChromeDriver ended before it said its port")
 }
 
 fn id_of(element: &Value) -> Option<String> {

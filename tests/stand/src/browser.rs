@@ -3,13 +3,13 @@
 //! Each one has a profile of its own, and ends with the value.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -59,8 +59,6 @@ pub struct Browser {
     session: String,
     http: reqwest::Client,
     profile: PathBuf,
-    /// What the driver says from now on: nobody reads it, and it must not be closed.
-    said: Option<BufReader<ChildStdout>>,
 }
 
 /// Where a browser and its driver are.
@@ -90,17 +88,25 @@ impl Browser {
         Screen { width, height, phone }: Screen,
     ) -> anyhow::Result<Self> {
         let profile = std::env::temp_dir().join(format!("browser-{}", random_uuid().simple()));
-        let mut driver = Command::new(driver)
+        fs::create_dir(&profile)?;
+        let said = profile.join("driver.log");
+        let driver = Command::new(driver)
             .arg("--port=0") // one that is free, and that nobody else takes meanwhile
-            .stdout(Stdio::piped())
+            .stdout(File::create(&said)?)
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot run {}", driver.display()))?;
-        let said = BufReader::new(driver.stdout.take().context("a pipe")?);
         let http = reqwest::Client::builder().no_proxy().build()?;
-        let mut this = Self { driver, session: String::new(), http, profile, said: None };
-        let (port, said) = tokio::task::spawn_blocking(move || port_of(said)).await??;
-        (this.session, this.said) = (format!("http://127.0.0.1:{port}/session"), Some(said));
+        let mut this = Self { driver, session: String::new(), http, profile };
+        let deadline = Instant::now() + PATIENCE;
+        while this.session.is_empty() {
+            ensure!(Instant::now() < deadline, "ChromeDriver does not say its port");
+            sleep(POLL).await;
+            // "ChromeDriver was started successfully on port 38625."
+            let said = fs::read_to_string(&said)?;
+            let port = said.split_once("successfully on port ").and_then(|(_, port)| port.split_once(".\n"));
+            this.session = port.map(|(port, _)| format!("http://127.0.0.1:{port}/session")).unwrap_or_default();
+        }
         let arguments = [
             "--headless",
             "--no-sandbox",
@@ -276,7 +282,7 @@ impl Browser {
     pub async fn screenshot(&self, file: &Path) -> anyhow::Result<()> {
         let value = self.call(Method::GET, "/screenshot", None).await?;
         let picture = BASE64_STANDARD.decode(value.as_str().context("a picture is text")?)?;
-        std::fs::write(file, picture).with_context(|| format!("cannot write {}", file.display()))
+        fs::write(file, picture).with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// Does this to what is found; once more where it was drawn anew in between.
@@ -370,18 +376,6 @@ impl Browser {
     }
 }
 
-/// "ChromeDriver was started successfully on port 38625."
-fn port_of(mut said: BufReader<ChildStdout>) -> anyhow::Result<(u16, BufReader<ChildStdout>)> {
-    let mut line = String::new();
-    while said.read_line(&mut line)? > 0 {
-        if let Some((_, port)) = line.split_once("successfully on port ") {
-            return Ok((port.trim().trim_end_matches('.').parse().context("no port")?, said));
-        }
-        line.clear();
-    }
-    bail!("ChromeDriver ended before it said its port")
-}
-
 fn id_of(element: &Value) -> Option<String> {
     element.as_object()?.values().next()?.as_str().map(str::to_owned)
 }
@@ -402,6 +396,6 @@ impl Drop for Browser {
         let _ = end();
         let _ = self.driver.kill();
         let _ = self.driver.wait();
-        let _ = std::fs::remove_dir_all(&self.profile);
+        let _ = fs::remove_dir_all(&self.profile);
     }
 }

@@ -63,20 +63,15 @@ impl Search<'_> {
         self.reason.is_some() || self.retried
     }
 
-    /// The wanted states, those together whose sort keys follow one another. Alone stand what most orders are, and all
-    /// where a part may be read without being answered.
+    /// The wanted states as the index has them, those together whose sort keys follow one another. Alone stands what
+    /// most orders are, and each where a part may be read without being answered.
     fn runs(&self) -> Vec<Vec<State>> {
         let mut known = State::ALL;
         known.sort_unstable_by_key(|state| state.name());
         let is_wanted = |state: &State| self.states.contains(state);
-        let ends = |state: &State| !is_wanted(state) || *state == State::Sent;
-        let together = known.split(ends).filter(|run| !run.is_empty()).map(<[State]>::to_vec);
-        let sent = known.into_iter().filter(|state| *state == State::Sent && is_wanted(state)).map(|state| vec![state]);
-        if self.is_rare() {
-            self.states.iter().map(|state| vec![*state]).collect()
-        } else {
-            together.chain(sent).collect()
-        }
+        let joins = |state: &State| is_wanted(state) && *state != State::Sent && !self.is_rare();
+        let runs = known.chunk_by(|one, next| joins(one) && joins(next));
+        runs.filter(|run| is_wanted(&run[0])).map(<[State]>::to_vec).collect()
     }
 }
 
@@ -162,8 +157,9 @@ impl Deliveries {
         wanted: usize,
     ) -> Result<(Vec<Summary>, Option<Before>), AwsError> {
         let (from, to, is_rare) = (Before::time(search.from).key(), before.key(), search.is_rare());
+        let runs = search.runs();
         let parts = from_every_shard(|shard| {
-            let (query, runs) = (search.narrow(self.newest_first(day, shard)), search.runs());
+            let (query, runs) = (search.narrow(self.newest_first(day, shard)), runs.clone());
             let (from, to) = (from.clone(), to.clone());
             let between = move |first: String, last: String| {
                 let query = query.clone().expression_attribute_values(":first", string(first));
@@ -234,7 +230,7 @@ mod tests {
             search.runs().into_iter().map(named).collect::<Vec<_>>()
         };
         use State::{Expired, Failed, Pending, Retrying, Sent, Suppressed};
-        assert_eq!(runs(&State::ALL, false), ["expired failed pending retrying", "suppressed", "sent"]);
+        assert_eq!(runs(&State::ALL, false), ["expired failed pending retrying", "sent", "suppressed"]);
         assert_eq!(runs(&[Suppressed, Retrying, Pending, Failed], false), ["failed pending retrying", "suppressed"]);
         assert_eq!(runs(&[Sent, Expired, Pending], false), ["expired", "pending", "sent"]);
         assert_eq!(runs(&[Failed, Pending], true), ["failed", "pending"], "each may be a long way to read");

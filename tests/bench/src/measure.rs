@@ -134,8 +134,6 @@ impl Bench {
         let steps = u32::try_from(1 + figures.warm_calls[1]).unwrap_or(u32::MAX);
         figures.network_ratio = figures.network / ms(NETWORK.0 + NETWORK.1 * steps);
 
-        upstreams.set_line_hangs(false);
-
         let program = fs::read(self.program(case.function))?;
         let mut zip = DeflateEncoder::new(Vec::new(), Compression::best());
         zip.write_all(&program)?;

@@ -131,15 +131,15 @@ static SHARED: OnceCell<Stand> = OnceCell::const_new();
 static MACHINE: RwLock<()> = RwLock::const_new(());
 
 /// Browsers at one time: each keeps a core busy, and a page that is not drawn in time looks like one that is wrong.
-static SCREENS: Semaphore = Semaphore::const_new(2);
+static BROWSERS: Semaphore = Semaphore::const_new(2);
 
 /// A browser that is installed, and the turn to open it.
-pub struct Screen {
+pub struct Turn {
     installed: Installed,
-    _turn: SemaphorePermit<'static>,
+    _permit: SemaphorePermit<'static>,
 }
 
-impl Deref for Screen {
+impl Deref for Turn {
     type Target = Installed;
 
     fn deref(&self) -> &Installed {
@@ -149,7 +149,7 @@ impl Deref for Screen {
 
 /// Waits for the turn of a story that is told in a browser; says that it is skipped where there is none. To be called
 /// before the story begins: who has a stand, and waits, keeps those waiting who need the machine for themselves.
-pub fn a_browser(test: &str) -> Option<Screen> {
+pub fn a_browser(test: &str) -> Option<Turn> {
     let Some(installed) = browser::installed() else {
         assert!(std::env::var_os("CI").is_none(), "no browser: .ci/run installs one where it can");
         // Past the test harness, which would keep a print to itself.
@@ -157,8 +157,8 @@ pub fn a_browser(test: &str) -> Option<Screen> {
         let _ = std::io::stderr().write_all(words.as_bytes());
         return None;
     };
-    let turn = RUNTIME.block_on(SCREENS.acquire()).expect("it is never closed");
-    Some(Screen { installed, _turn: turn })
+    let permit = RUNTIME.block_on(BROWSERS.acquire()).expect("it is never closed");
+    Some(Turn { installed, _permit: permit })
 }
 
 /// Tells a story on the shared stand.

@@ -41,6 +41,13 @@ pub fn told_by<T: DeserializeOwned>(program: &str, stacks: &[(&Value, &Parameter
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
+/// How many resources of this type there are without any condition, and in all.
+pub fn counts_of(resource_type: &str) -> [usize; 2] {
+    let resources = template().deployed(resource_type);
+    let without_a_condition = resources.values().filter(|one| one["Condition"].is_null()).count();
+    [without_a_condition, resources.len()]
+}
+
 /// The parameters that have no default, and no others.
 pub fn required() -> Parameters {
     let declared = template().written["Parameters"].as_object().expect("parameters");
@@ -108,9 +115,7 @@ fn the_services_take_what_the_template_asks_of_them_with_every_parameter_and_wit
         ("AWS::DynamoDB::Table", "dynamodb.CreateTable"),
         ("AWS::Lambda::Function", "lambda.CreateFunction"),
     ] {
-        let resources = template.deployed(of);
-        let without_a_condition = resources.values().filter(|one| one["Condition"].is_null()).count();
-        assert_eq!([least.calls[call], most.calls[call]], [without_a_condition, resources.len()], "{call}");
+        assert_eq!([least.calls[call], most.calls[call]], counts_of(of), "{call}");
     }
     assert!(least.calls["apigatewayv2.CreateRoute"] > 20, "{:?}", least.calls);
     let of = |validated: &Validated| validated.calls.keys().cloned().collect::<BTreeSet<_>>();

@@ -28,12 +28,7 @@ pub async fn the_mail_at_nine(case: &Case<'_>) -> anyhow::Result<()> {
     let before = case.stand.mails().await?.len();
     case.begin().await?;
     report(case, date).await?;
-    let mails = case.stand.mails().await?.split_off(before);
-    let mails: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(REPORT)).collect();
-    are_one(&mails).context("reports")?;
-    for mail in &mails {
-        tells_the_truth(mail)?;
-    }
+    is_one_true_report(&case.stand.mails().await?[before..])?;
     let check = json!({ "scheduledTime": nine(date), "check": true });
     let mut checked = Value::Null;
     for _ in 0..3 {
@@ -67,12 +62,7 @@ pub async fn a_mail_that_is_asked_for(case: &Case<'_>) -> anyhow::Result<()> {
         let_pass(case, 600).await?;
     }
     case.is_over();
-    let mails = case.stand.mails().await?.split_off(before);
-    let mails: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(REPORT)).collect();
-    are_one(&mails)?;
-    for mail in &mails {
-        tells_the_truth(mail)?;
-    }
+    is_one_true_report(&case.stand.mails().await?[before..])?;
     let audit = case.operate("GET", "/audit?kind=report&limit=1", None).await?;
     ensure!(audit.body["entries"][0]["subject"] == date.to_string(), "{audit:?}");
     Ok(())
@@ -198,6 +188,13 @@ async fn let_pass(case: &Case<'_>, seconds: i64) -> anyhow::Result<()> {
         ensure!(failed.as_ref().is_none_or(UpdateItemError::is_conditional_check_failed_exception), "{failed:?}");
     }
     Ok(())
+}
+
+/// Of these mails one is a report, and every figure of it is true.
+fn is_one_true_report(mails: &[Mail]) -> anyhow::Result<()> {
+    let reports: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(REPORT)).collect();
+    are_one(&reports).context("reports")?;
+    reports.into_iter().try_for_each(tells_the_truth)
 }
 
 /// One went out; of more, each but the first says that it may be a repeat.

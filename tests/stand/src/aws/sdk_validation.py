@@ -31,6 +31,8 @@ PSEUDO = {
     "AWS::StackName": STACK,
     "AWS::URLSuffix": "amazonaws.com",
 }
+# What AWS draws when it makes an API, a secret and a stream.
+API_ID, SECRET_SUFFIX, STREAM_LABEL = "a1b2c3d4e5", "-a1b2c3", "/stream/2026-11-28T00:00:00.000"
 ABSENT = object()  # what AWS::NoValue leaves of a property
 NAME_LENGTHS = {
     "AWS::IAM::Role": 64,
@@ -130,7 +132,7 @@ class Stack:
             raise Unresolved(f"a reference to {name}, which is not there")
         resource_type = self.resources[name]["Type"]
         if resource_type == "AWS::ApiGatewayV2::Api":
-            return "a1b2c3d4e5"
+            return API_ID
         if resource_type == "AWS::SQS::Queue":
             return f"https://sqs.{PSEUDO['AWS::Region']}.amazonaws.com/{PSEUDO['AWS::AccountId']}/{self.name(name)}"
         if resource_type == "AWS::Lambda::Alias":
@@ -139,7 +141,7 @@ class Stack:
         if resource_type == "AWS::SNS::Topic":
             return self.attribute(name, "TopicArn")
         if resource_type == "AWS::SecretsManager::Secret":
-            return arn("secretsmanager", f"secret:{self.name(name)}-a1b2c3")
+            return arn("secretsmanager", f"secret:{self.name(name)}{SECRET_SUFFIX}")
         return self.name(name)
 
     def attribute(self, name, attribute):
@@ -148,11 +150,11 @@ class Stack:
         own = self.name(name)
         known = {
             "AWS::ApiGatewayV2::Api": {
-                "ApiEndpoint": f"https://a1b2c3d4e5.execute-api.{PSEUDO['AWS::Region']}.amazonaws.com"
+                "ApiEndpoint": f"https://{API_ID}.execute-api.{PSEUDO['AWS::Region']}.amazonaws.com"
             },
             "AWS::DynamoDB::Table": {
                 "Arn": arn("dynamodb", f"table/{own}"),
-                "StreamArn": arn("dynamodb", f"table/{own}/stream/2026-11-28T00:00:00.000"),
+                "StreamArn": arn("dynamodb", f"table/{own}{STREAM_LABEL}"),
             },
             "AWS::IAM::Role": {"Arn": arn("iam", f"role/{own}", region="")},
             "AWS::Lambda::Function": {"Arn": arn("lambda", f"function:{own}")},
@@ -308,10 +310,10 @@ def api_calls(_, properties):
     # What the import makes of it.
     for path, operations in body.get("paths", {}).items():
         for method, operation in operations.items():
-            yield "apigatewayv2.CreateRoute", {"ApiId": "a1b2c3d4e5", "RouteKey": f"{method.upper()} {path}"}
+            yield "apigatewayv2.CreateRoute", {"ApiId": API_ID, "RouteKey": f"{method.upper()} {path}"}
             wanted = operation["x-amazon-apigateway-integration"]
             yield "apigatewayv2.CreateIntegration", {
-                "ApiId": "a1b2c3d4e5",
+                "ApiId": API_ID,
                 "IntegrationType": wanted["type"].upper(),
                 "IntegrationMethod": wanted["httpMethod"],
                 "IntegrationUri": wanted["uri"],
@@ -501,10 +503,10 @@ def limits(stack, calls):
 
     # Lambda: "Lambda quotas". It measures the variables as JSON.
     for who, given in of("lambda.CreateFunction"):
-        variables = json.dumps(given.get("Environment", {}).get("Variables", {}), separators=(",", ":"))
-        yield who, "bytes of the environment's variables", len(variables.encode()), 0, 4_096
-        reserved = RESERVED_VARIABLES & given.get("Environment", {}).get("Variables", {}).keys()
-        yield who, "variables that are Lambda's own", len(reserved), 0, 0
+        variables = given.get("Environment", {}).get("Variables", {})
+        size = len(json.dumps(variables, separators=(",", ":")).encode())
+        yield who, "bytes of the environment's variables", size, 0, 4_096
+        yield who, "variables that are Lambda's own", len(RESERVED_VARIABLES & variables.keys()), 0, 0
     statements = {}
     for who, given in of("lambda.AddPermission"):
         statement = {

@@ -2,8 +2,7 @@
 
     python second_emulator.py < stacks.json     as for sdk_validation.py, whose calls these are
 
-stdout   one JSON line, for each stack {"made": {"sqs.CreateQueue": 7, ..},
-                                        "refused": ["InboxQueue: sqs.CreateQueue: ..", ..],
+stdout   one JSON line, for each stack {"refused": ["InboxQueue: sqs.CreateQueue: ..", ..],
                                         "unknown": ["cloudwatch.PutCompositeAlarm", ..],
                                         "listed": {"sqs.list_queues": 7, ..}}
 
@@ -83,30 +82,27 @@ class Account:
 
     def publish(self, layer):
         """Of a layer that is there before the stack, its first version."""
-        *_, name, version = layer.split(":")
+        *_, name, _ = layer.split(":")
         client = self.client("lambda")
-        if version == "1" and not client.list_layer_versions(LayerName=name)["LayerVersions"]:
+        if not client.list_layer_versions(LayerName=name)["LayerVersions"]:
             client.publish_layer_version(LayerName=name, Content={"ZipFile": executable()})
 
     def learn(self, call, parameters, answer):
         if call == "apigatewayv2.ImportApi":
-            self.own_names["a1b2c3d4e5"] = answer["ApiId"]
+            self.own_names[sdk_validation.API_ID] = answer["ApiId"]
         elif call == "secretsmanager.CreateSecret":
-            self.own_names[f"{parameters['Name']}-a1b2c3"] = answer["ARN"].split(":")[-1]
+            self.own_names[parameters["Name"] + sdk_validation.SECRET_SUFFIX] = answer["ARN"].split(":")[-1]
         elif call == "dynamodb.CreateTable" and "LatestStreamArn" in answer["TableDescription"]:
             description = answer["TableDescription"]
-            self.own_names[f"{description['TableArn']}/stream/2026-11-28T00:00:00.000"] = description["LatestStreamArn"]
+            self.own_names[description["TableArn"] + sdk_validation.STREAM_LABEL] = description["LatestStreamArn"]
 
     def listed(self):
         [api] = self.client("apigatewayv2").get_apis()["Items"]
         counts = {"apigatewayv2.get_routes": len(self.client("apigatewayv2").get_routes(ApiId=api["ApiId"])["Items"])}
         for call, items in LISTS.items():
             service, operation = call.split(".")
-            client = self.client(service)
-            if client.can_paginate(operation):
-                counts[call] = sum(len(page.get(items, [])) for page in client.get_paginator(operation).paginate())
-            else:
-                counts[call] = len(getattr(client, operation)().get(items, []))
+            pages = self.client(service).get_paginator(operation).paginate()
+            counts[call] = sum(len(page.get(items, [])) for page in pages)
         return counts
 
 
@@ -118,23 +114,17 @@ def executable():
 
 
 def made(stack, models):
-    account, counts, refused, unknown = Account(), {}, [], set()
-    calls, findings = sdk_validation.calls_of(stack)
-    refused += findings
-    of = {}
-    for logical_id, call, parameters in calls:
-        of.setdefault(logical_id, []).append((call, parameters))
-    for logical_id in sdk_validation.order_of(stack.resources):
-        for call, parameters in of.get(logical_id, []):
-            parameters = sdk_validation.fit(parameters, models.input_shape(call))
-            try:
-                account.call(call, parameters)
-                counts[call] = counts.get(call, 0) + 1
-            except NotImplementedError:
-                unknown.add(call)
-            except ClientError as error:
-                refused.append(f"{logical_id}: {call}: {error.response['Error']['Message']}")
-    return {"made": counts, "refused": refused, "unknown": sorted(unknown), "listed": account.listed()}
+    account, unknown = Account(), set()
+    calls, refused = sdk_validation.calls_of(stack)
+    order = sdk_validation.order_of(stack.resources)
+    for logical_id, call, parameters in sorted(calls, key=lambda one: order.index(one[0])):
+        try:
+            account.call(call, sdk_validation.fit(parameters, models.input_shape(call)))
+        except NotImplementedError:
+            unknown.add(call)
+        except ClientError as error:
+            refused.append(f"{logical_id}: {call}: {error.response['Error']['Message']}")
+    return {"refused": refused, "unknown": sorted(unknown), "listed": account.listed()}
 
 
 def main():

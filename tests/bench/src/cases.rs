@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local_stand::{aws::one_process::OneProcess, line::webhook_sender::sign};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -14,6 +15,9 @@ use crate::{
 
 /// The retry delay of an order whose retry is to be due soon.
 const SOON: Duration = Duration::from_secs(3);
+
+/// The app's link serves for the whole run, in seconds: no longer than it may (`functions/line-login/README.md`).
+const LINK_TOKEN_LIFE: i64 = 600;
 
 /// One row of the table.
 pub struct Case {
@@ -57,6 +61,16 @@ pub async fn cases(bench: &Bench, upstreams: &Upstreams) -> anyhow::Result<Vec<C
     for count in [1, 10] {
         cases.push(Case::new(format!("inbox, {count}"), "inbox", inbox(count)?, count));
     }
+    for (function, event) in [
+        // A schedule's event says nothing.
+        ("delivery-sweep", "{}"),
+        ("recovery", "{}"),
+        ("quota-warning", include_str!("../../../events/quota-warning-schedule.json")),
+        ("link-callback", include_str!("../../../events/link-callback.json")),
+    ] {
+        cases.push(Case::new(function, function, serde_json::from_str(event)?, 1));
+    }
+    cases.push(Case::new("line-login", "line-login", login()?, 1));
     let mut console = authorized(include_str!("../../../events/operations-console.json"))?;
     console["headers"]["accept-encoding"] = json!("gzip, deflate, br");
     cases.push(Case::new("operations, console", "operations", console, 1));
@@ -159,8 +173,34 @@ fn inbox(count: usize) -> anyhow::Result<Value> {
     Ok(event)
 }
 
-/// The programs that the cases need beside the floor.
-pub const FUNCTIONS: [&str; 6] = ["order-finished", "push-retry", "webhooks", "inbox", "operations", "daily-report"];
+/// A member opens the app's link.
+fn login() -> anyhow::Result<Value> {
+    let mut event: Value = serde_json::from_str(include_str!("../../../events/login.json"))?;
+    let claims = json!({
+        "sub": "M-1001",
+        "exp": OffsetDateTime::now_utc().unix_timestamp() + LINK_TOKEN_LIFE,
+        "jti": "0b9f7c5e-7d2e-4c8d-9f55-3f4f0c1d2e3f",
+    });
+    let token = encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(KEY.as_bytes()))?;
+    event["rawQueryString"] = json!(format!("token={token}"));
+    event["queryStringParameters"] = json!({ "token": token });
+    Ok(event)
+}
+
+/// The programs that the cases need beside the floor: every function.
+pub const FUNCTIONS: [&str; 11] = [
+    "order-finished",
+    "push-retry",
+    "delivery-sweep",
+    "recovery",
+    "line-login",
+    "link-callback",
+    "webhooks",
+    "inbox",
+    "daily-report",
+    "quota-warning",
+    "operations",
+];
 
 /// Whether an event came to its end as it should.
 pub fn is_well(answer: &Value) -> bool {

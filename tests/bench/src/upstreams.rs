@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context as _;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use hyper::{Request, Response, header::CONTENT_TYPE};
+use hyper::{Method, Request, Response, header::CONTENT_TYPE};
 use local_stand::{
     api::http_server::{Answer, HttpServer},
     aws::tap::aws_call,
@@ -92,6 +92,7 @@ impl Upstreams {
             "AWS_ENDPOINT_URL_SQS",
             "LINE_API_BASE",
             "SOBOT_API_BASE",
+            "LINK_CALLBACK_URL",
         ] {
             let hangs = if name == "LINE_API_BASE" { Arc::clone(&line_hangs) } else { Arc::default() };
             addresses.insert(name, tls.front(plain, hangs).await?);
@@ -121,8 +122,10 @@ impl Upstreams {
             ("INBOX_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/inbox"),
             ("DAILY_REPORT_DEAD_LETTER_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/report-dead"),
             ("DAILY_REPORT_QUEUE_URL", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/report"),
+            ("LINE_AUTHORIZE_BASE", "https://127.0.0.1"),
             ("LINE_DATA_API_BASE", "https://127.0.0.1"),
             ("LINE_SECRET_ID", "b-LineSecret"),
+            ("LINK_CALLBACK_SECRET_ID", "b-LinkCallbackSecret"),
             ("LINKS_TABLE", "b-LinksTable"),
             ("LOGIN_SECRET_ID", "b-LoginSecret"),
             ("MAIL_CONFIGURATION_SET", ""),
@@ -151,6 +154,7 @@ impl Upstreams {
             ("SWITCHES_TABLE", "b-SwitchesTable"),
             ("TOKENS_TABLE", "b-TokensTable"),
             ("SOBOT_TOKENS_TABLE", "b-TokensTable"),
+            ("USED_TOKENS_TABLE", "b-UsedTokensTable"),
             ("WARNING_THRESHOLDS", "80,95"),
         ]);
         variables.extend(self.addresses.iter().map(|(name, address)| (*name, address.as_str())));
@@ -218,6 +222,11 @@ impl Stub {
             ("b-OrderKeySecret", json!({ "current": KEY })),
             ("b-OperatorKeysSecret", json!({ "mei": KEY })),
             ("b-PseudonymSecret", json!({ "key": KEY })),
+            (
+                "b-LoginSecret",
+                json!({ "channelId": "1", "channelSecret": KEY, "linkTokenSecrets": { "current": KEY } }),
+            ),
+            ("b-LinkCallbackSecret", json!({ "current": KEY })),
         ]);
         let (record, orders_a_day) = (OnceLock::new(), AtomicUsize::new(0));
         Ok(Self { secrets, token, record, orders_a_day, pages: Mutex::default() })
@@ -255,6 +264,13 @@ impl Stub {
             "" if request.uri().path() == "/v2/bot/info" => {
                 (200, json!({ "userId": "U00000000000000000000000000000001" }))
             }
+            // Far from any warning.
+            "" if request.uri().path() == "/v2/bot/message/quota" => {
+                (200, json!({ "type": "limited", "value": 30000 }))
+            }
+            "" if request.uri().path() == "/v2/bot/message/quota/consumption" => (200, json!({ "totalUsage": 1 })),
+            // The app takes what it is told.
+            "" if request.uri().path() == "/" && request.method() == Method::POST => (200, json!({})),
             "" if request.uri().path() == "/v2/email/outbound-emails" => (200, json!({ "MessageId": "1" })),
             "" => (404, json!({ "message": "Not found" })),
             _ => (200, json!({})),

@@ -93,8 +93,19 @@ impl Outbound {
 
     /// The connection to the queue of this address, for a client that lets it take so long.
     pub fn to_queue(&self, queue_url: &str, connect_timeout: Duration) -> Connection {
-        let named = ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"].map(optional);
-        let address = named.into_iter().find(|address| !address.is_empty()).unwrap_or_else(|| queue_url.to_owned());
+        self.to_aws("AWS_ENDPOINT_URL_SQS", queue_url.to_owned(), connect_timeout)
+    }
+
+    /// A connection to DynamoDB.
+    pub fn to_dynamodb(&self) -> Connection {
+        let region = self.aws.region().map(Region::as_ref).unwrap_or_default();
+        self.to_aws("AWS_ENDPOINT_URL_DYNAMODB", format!("https://dynamodb.{region}.amazonaws.com"), AWS_CONNECT)
+    }
+
+    /// The SDK's own rules for addresses are behind tables that take as long to read as a connection to make.
+    fn to_aws(&self, named: &'static str, address: String, connect_timeout: Duration) -> Connection {
+        let named = [named, "AWS_ENDPOINT_URL"].map(optional);
+        let address = named.into_iter().find(|named| !named.is_empty()).unwrap_or(address);
         Connection { client: self.http.for_aws(connect_timeout), address }
     }
 }

@@ -11,10 +11,10 @@ use shared::{
     delivery::{pace::Pace, table::Deliveries},
     lambda::{
         environment::{parsed, required},
-        log,
+        init, log,
     },
     line::channel::LineChannel,
-    outbound::Outbound,
+    outbound::{self, Outbound},
     report::{mail::Mailer, reports::Reports, stack::Stack},
     sobot::account::SobotAccount,
 };
@@ -49,5 +49,8 @@ async fn main() -> Result<(), Error> {
         zone: TimeZone::get(&required("REPORT_TIME_ZONE")?)?,
         clock: Clock::System,
     };
-    run(service_fn(|event| Box::pin(function.handle(event)))).await
+    let prepare = Box::pin(async {
+        tokio::join!(function.sources.warm_up(), outbound::open([function.sources.channel.connection()]));
+    });
+    init::then(prepare, run(service_fn(|event| Box::pin(function.handle(event))))).await
 }

@@ -5,8 +5,8 @@ use lambda_runtime::{Error, run, service_fn};
 use shared::{
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue, settings::Settings},
-    lambda::{environment, log},
-    outbound::Outbound,
+    lambda::{environment, init, log},
+    outbound::{self, Outbound},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,5 +18,6 @@ async fn main() -> Result<(), Error> {
         queue: RetryQueue::new(aws_sdk_sqs::Client::new(&outbound.aws), environment::required("PUSH_RETRY_QUEUE_URL")?),
         clock: Clock::System,
     };
-    run(service_fn(|event| Box::pin(function.handle(event)))).await
+    let prepare = Box::pin(outbound::open([outbound.to_dynamodb()]));
+    init::then(prepare, run(service_fn(|event| Box::pin(function.handle(event))))).await
 }

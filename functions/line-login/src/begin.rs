@@ -43,14 +43,20 @@ impl Wish {
 impl LineLogin {
     /// `GET /login`. Nothing is written: whatever opens the app's link before the customer does, takes nothing away.
     pub(crate) async fn offer(&self, visit: &Visit) -> Answer {
-        let wish = self.wish(visit).await?;
-        self.offer_to(visit, wish).await
+        let mut wish = self.wish(visit).await?;
+        let (former_user, claim) = tokio::join!(self.former_user(&wish), self.claim_of(visit, &wish));
+        wish.former_user = former_user?;
+        self.offer_to(visit, wish, claim?)
     }
 
-    async fn offer_to(&self, visit: &Visit, wish: Wish) -> Answer {
+    async fn claim_of(&self, visit: &Visit, wish: &Wish) -> Result<TokenClaim, Ended> {
         let holder = visit.browser.as_ref().map(|browser| browser.holder(&wish.token.jti, wish.token.member.as_str()));
         let claim = self.used_tokens.look(&wish.token.jti, holder.as_deref()).await;
-        match claim.map_err(|error| wish.ended(unavailable(error)))? {
+        claim.map_err(|error| wish.ended(unavailable(error)))
+    }
+
+    fn offer_to(&self, visit: &Visit, wish: Wish, claim: TokenClaim) -> Answer {
+        match claim {
             TokenClaim::Ours if wish.is_forbidden() => Err(wish.ended(LoginPage::AlreadyLinked)),
             TokenClaim::Ours => Ok(self.offer_page(visit, &wish)),
             TokenClaim::Spent(linked) => self.done(linked, wish.return_url.as_deref(), visit.language),
@@ -61,14 +67,16 @@ impl LineLogin {
     /// `POST /login`: the button. It is pressed where the page was shown: the cookie is sent with no form of another
     /// site (`SameSite=Lax`), and `shown` belongs to this browser, this link token and what the page said of them.
     pub(crate) async fn begin(&self, visit: &Visit) -> Answer {
-        let wish = self.wish(visit).await?;
+        let mut wish = self.wish(visit).await?;
+        wish.former_user = self.former_user(&wish).await?;
         let Some(browser) = &visit.browser else {
             tracing::warn!(member.id = %wish.token.member, "the browser keeps no cookies");
             return Err(wish.ended(LoginPage::OtherBrowser));
         };
         let is_shown = visit.parameter("shown") == browser.shown(&wish.token, wish.former_user.as_ref());
         if !is_shown || wish.is_forbidden() {
-            return self.offer_to(visit, wish).await;
+            let claim = self.claim_of(visit, &wish).await?;
+            return self.offer_to(visit, wish, claim);
         }
         let holder = browser.holder(&wish.token.jti, wish.token.member.as_str());
         let claim = self.used_tokens.claim(&wish.token.jti, &holder, wish.token.expires_at).await;
@@ -97,7 +105,7 @@ impl LineLogin {
         response
     }
 
-    /// What the app's link asks for, as far as the app may.
+    /// What the app's link asks for, as far as the app may; who the member's LINE user is now, no table was asked yet.
     async fn wish(&self, visit: &Visit) -> Result<Wish, Ended> {
         let token = self.link_token(visit.parameter("token")).await?;
         let return_url = match &token.return_url {
@@ -108,10 +116,12 @@ impl LineLogin {
                 LoginPage::WrongLink
             })?)),
         };
-        let mut wish = Wish { token, return_url, former_user: None };
+        Ok(Wish { token, return_url, former_user: None })
+    }
+
+    async fn former_user(&self, wish: &Wish) -> Result<Option<LineUserId>, Ended> {
         let former_user = self.links.line_user_of(&wish.token.member).await;
-        wish.former_user = former_user.map_err(|error| wish.ended(unavailable(error)))?;
-        Ok(wish)
+        former_user.map_err(|error| wish.ended(unavailable(error)))
     }
 
     /// The link token; after a rotation the secret is read again.

@@ -10,10 +10,10 @@ use shared::{
     delivery::pace::Pace,
     lambda::{
         environment::{optional, parsed, required},
-        http_api, log,
+        http_api, init, log,
     },
     line::{channel::LineChannel, login::LoginClient},
-    outbound::Outbound,
+    outbound::{self, Outbound},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -47,6 +47,10 @@ async fn main() -> Result<(), Error> {
         default_language: parsed("DEFAULT_LANGUAGE")?,
         clock: Clock::System,
     };
-    function.warm_up().await;
-    http_api::run(|request| function.handle(request)).await
+    // A customer looks on: of the used tokens, and then of LINE.
+    let connections = [outbound.to_dynamodb(), function.client.connection()];
+    let prepare = Box::pin(async {
+        tokio::join!(function.warm_up(), outbound::open(connections));
+    });
+    init::then(prepare, http_api::run(|request| function.handle(request))).await
 }

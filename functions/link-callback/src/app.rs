@@ -11,7 +11,7 @@ use serde::Serialize;
 use shared::{
     aws::secret::{Secret, SecretError},
     clock::Clock,
-    outbound::HttpClients,
+    outbound::{Connection, HttpClients},
 };
 use time::OffsetDateTime;
 
@@ -70,6 +70,18 @@ impl App {
     /// Nothing is called yet.
     pub fn new(http: &HttpClients, url: CallbackUrl, keys: Secret<CallbackKeys>, clock: Clock) -> Self {
         Self { client: http.for_partner(TAKES_FOR), url, keys, clock }
+    }
+
+    /// Reads the keys before the first change comes.
+    pub async fn warm_up(&self) {
+        if let Err(error) = self.keys.get().await {
+            tracing::warn!(%error, "the keys of callbacks are not ready");
+        }
+    }
+
+    /// The connection to it, for [`open`](shared::outbound::open).
+    pub fn connection(&self) -> Connection {
+        Connection { client: self.client.clone(), address: self.url.url().to_string() }
     }
 
     /// Tells it of a change. After an error other than [`NotTaken::Refused`] it may have been told.

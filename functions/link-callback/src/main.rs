@@ -7,9 +7,9 @@ use shared::{
     clock::Clock,
     lambda::{
         environment::{parsed, required},
-        log,
+        init, log,
     },
-    outbound::Outbound,
+    outbound::{self, Outbound},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,5 +19,8 @@ async fn main() -> Result<(), Error> {
     let keys = Secret::new(&outbound.secrets, required("LINK_CALLBACK_SECRET_ID")?, Clock::System);
     let app = App::new(&outbound.http, parsed("LINK_CALLBACK_URL")?, keys, Clock::System);
     let function = LinkCallback { app };
-    run(service_fn(|event| Box::pin(function.handle(event)))).await
+    let prepare = Box::pin(async {
+        tokio::join!(function.app.warm_up(), outbound::open([function.app.connection()]));
+    });
+    init::then(prepare, run(service_fn(|event| Box::pin(function.handle(event))))).await
 }

@@ -28,11 +28,11 @@ use shared::{
     inbox::messages::Messages,
     lambda::{
         environment::{optional, parsed, required},
-        http_api, log,
+        http_api, init, log,
     },
     line::{channel::LineChannel, client::LineClient, login::LoginClient},
     order::detail_hosts::DetailHosts,
-    outbound::Outbound,
+    outbound::{self, Outbound},
     report::{mail::Mailer, reports::Reports},
     sobot::account::SobotAccount,
 };
@@ -93,6 +93,9 @@ async fn main() -> Result<(), Error> {
         console: LazyLock::new(Console::new),
         clock,
     };
-    function.warm_up().await;
-    http_api::run(|request| Box::pin(function.handle(request))).await
+    // Whatever an operator asks for is in a table.
+    let prepare = Box::pin(async {
+        tokio::join!(function.warm_up(), outbound::open([outbound.to_dynamodb()]));
+    });
+    init::then(prepare, http_api::run(|request| Box::pin(function.handle(request)))).await
 }

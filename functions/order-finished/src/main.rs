@@ -6,7 +6,7 @@ use shared::{
     aws::secret::Secret,
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue, settings::Settings},
-    lambda::{environment, http_api, log},
+    lambda::{environment, http_api, init, log},
     order::detail_hosts::DetailHosts,
     outbound::{self, Outbound},
 };
@@ -24,6 +24,8 @@ async fn main() -> Result<(), Error> {
     };
     // What the first order needs: LINE, and the queue.
     let connections = [function.delivery.connection(), outbound.to_queue(&queue_url, outbound::AWS_CONNECT)];
-    tokio::join!(Box::pin(function.warm_up()), outbound::open(connections));
-    http_api::run(|request| Box::pin(function.handle(request))).await
+    let prepare = Box::pin(async {
+        tokio::join!(function.warm_up(), outbound::open(connections));
+    });
+    init::then(prepare, http_api::run(|request| Box::pin(function.handle(request)))).await
 }

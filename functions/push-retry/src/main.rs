@@ -7,7 +7,7 @@ use push_retry::PushRetry;
 use shared::{
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue, settings::Settings},
-    lambda::{environment, log},
+    lambda::{environment, init, log},
     outbound::{self, Outbound},
 };
 
@@ -20,6 +20,8 @@ async fn main() -> Result<(), Error> {
         queue: RetryQueue::new(aws_sdk_sqs::Client::new(&outbound.aws), environment::required("PUSH_RETRY_QUEUE_URL")?),
         clock: Clock::System,
     });
-    tokio::join!(function.delivery.warm_up(), outbound::open([function.delivery.connection()]));
-    run(service_fn(|event| push_retry::handle(&function, event))).await
+    let prepare = Box::pin(async {
+        tokio::join!(function.delivery.warm_up(), outbound::open([function.delivery.connection()]));
+    });
+    init::then(prepare, run(service_fn(|event| Box::pin(push_retry::handle(&function, event))))).await
 }

@@ -3,7 +3,11 @@
 use lambda_runtime::{Error, run, service_fn};
 use quota_warning::QuotaWarningFunction;
 use shared::{
-    clock::Clock, delivery::pace::Pace, lambda::log, line::channel::LineChannel, outbound::Outbound,
+    clock::Clock,
+    delivery::pace::Pace,
+    lambda::{init, log},
+    line::channel::LineChannel,
+    outbound::{self, Outbound},
     report::quota_warning::QuotaWarning,
 };
 
@@ -16,5 +20,8 @@ async fn main() -> Result<(), Error> {
         warning: QuotaWarning::from_env(&outbound.aws, Clock::System)?,
         clock: Clock::System,
     };
-    run(service_fn(|event| Box::pin(function.handle(event)))).await
+    let prepare = Box::pin(async {
+        tokio::join!(function.warm_up(), outbound::open([function.channel.connection()]));
+    });
+    init::then(prepare, run(service_fn(|event| Box::pin(function.handle(event))))).await
 }

@@ -6,8 +6,8 @@ use shared::{
     audit::Audit,
     clock::Clock,
     delivery::{Delivery, queue::RetryQueue, recovery::table::Recoveries, settings::Settings},
-    lambda::{environment::required, log},
-    outbound::Outbound,
+    lambda::{environment::required, init, log},
+    outbound::{self, Outbound},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,5 +21,6 @@ async fn main() -> Result<(), Error> {
         recoveries: Recoveries::new(dynamodb.clone(), required("RECOVERIES_TABLE")?),
         audit: Audit::new(dynamodb, required("AUDIT_TABLE")?),
     };
-    run(service_fn(|event| Box::pin(function.handle(event)))).await
+    let prepare = Box::pin(outbound::open([outbound.to_dynamodb()]));
+    init::then(prepare, run(service_fn(|event| Box::pin(function.handle(event))))).await
 }

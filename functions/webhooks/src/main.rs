@@ -7,7 +7,7 @@ use shared::{
     aws::secret::Secret,
     clock::Clock,
     inbox::{self, queue::InboxQueue},
-    lambda::{environment, http_api, log},
+    lambda::{environment, http_api, init, log},
     outbound::{self, Outbound},
 };
 use webhooks::Webhooks;
@@ -26,6 +26,8 @@ async fn main() -> Result<(), Error> {
     };
     // LINE waits for this one.
     let connection = outbound.to_queue(&queue_url, inbox::queue::CONNECT_TIMEOUT);
-    tokio::join!(function.warm_up(), outbound::open([connection]));
-    http_api::run(|request| function.handle(request)).await
+    let prepare = Box::pin(async {
+        tokio::join!(function.warm_up(), outbound::open([connection]));
+    });
+    init::then(prepare, http_api::run(|request| function.handle(request))).await
 }

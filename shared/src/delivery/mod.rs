@@ -191,7 +191,7 @@ impl Delivery {
 
     /// The connection to LINE, for [`open`](crate::outbound::open).
     pub fn connection(&self) -> Connection {
-        self.channel.client.connection()
+        self.channel.connection()
     }
 
     /// Renews the channel's token if its end is near; nobody waits for it.

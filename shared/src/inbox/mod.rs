@@ -51,7 +51,7 @@ use crate::{
         webhook::{Event, EventKind, MessageContent, Provider},
     },
     metric,
-    outbound::Outbound,
+    outbound::{Connection, Outbound},
     sobot::{
         account::{AccountError, SobotAccount},
         client::SobotError,
@@ -107,6 +107,24 @@ impl Inbox {
             retention: Duration::days(parsed("MESSAGE_RETENTION_DAYS")?),
             clock,
         })
+    }
+
+    /// Reads secrets and tokens into memory, as far as they are there, and with that connects to where they are kept;
+    /// whatever needs them reports what was not.
+    pub async fn warm_up(&self) {
+        let (line, sobot) = tokio::join!(self.line.warm_up(), self.sobot.warm_up());
+        if let Err(error) = line {
+            tracing::warn!(%error, "the channel is not ready");
+        }
+        if let Err(error) = sobot {
+            // A stack may do without.
+            tracing::debug!(%error, "Sobot is not ready");
+        }
+    }
+
+    /// The connection to LINE, for [`open`](crate::outbound::open).
+    pub fn connection(&self) -> Connection {
+        self.line.connection()
     }
 
     /// Renews the tokens of LINE and Sobot if their ends are near; nobody waits for it.

@@ -14,7 +14,7 @@ use crate::{
         client::{Account, LineClient, LineError, Profile},
         quota::Month,
     },
-    outbound::Outbound,
+    outbound::{Connection, Outbound},
     token::{
         access::{AccessToken, IssuedToken},
         credential::{AskError, Credential, CredentialError},
@@ -86,6 +86,11 @@ impl LineChannel {
     /// Reads secret and token into memory, as far as they are there.
     pub async fn warm_up(&self) -> Result<(), ChannelError> {
         self.credential.warm_up().await
+    }
+
+    /// The connection to LINE, for [`open`](crate::outbound::open).
+    pub fn connection(&self) -> Connection {
+        self.client.connection()
     }
 
     /// Renews the token if its end is near; nobody waits for it.

@@ -19,7 +19,7 @@ use crate::{
     customer::friend::Friendship,
     ids::LineUserId,
     line::client::{LineAnswer, LineClient, LineError, NoAnswer},
-    outbound::HttpClients,
+    outbound::{Connection, HttpClients},
     token::access::{AccessToken, RefreshToken},
 };
 
@@ -152,6 +152,11 @@ impl LoginClient {
     /// A client for `api_base`, such as `https://api.line.me`.
     pub fn new(http: &HttpClients, api_base: &str) -> Self {
         Self { line: LineClient::new(http, api_base, CALL_TIMEOUT) }
+    }
+
+    /// The connection to LINE, for [`open`](crate::outbound::open).
+    pub fn connection(&self) -> Connection {
+        self.line.connection()
     }
 
     /// `POST /oauth2/v2.1/token`: exchanges a code. Never repeated: the code is spent even if the exchange fails.

@@ -130,12 +130,13 @@ impl QuotaWarning {
     /// mail went out.
     pub async fn check(&self, channel: &LineChannel, clock: Clock) -> Result<Option<u64>, WarningError> {
         let (month, now) = figures_of_one_month(channel, clock).await?;
-        if let Err(error) = self.reports.keep_look(LastLook { month, at: now }).await {
+        let (kept, state) = tokio::join!(self.reports.keep_look(LastLook { month, at: now }), self.state(month, now));
+        if let Err(error) = kept {
             tracing::warn!(%error, "how the month stands is not kept; the next look is");
         }
         let reached = self.thresholds.reached(month);
         metric::quota(month.limit, month.used, reached.last().copied().unwrap_or(0));
-        let state = self.state(month, now).await?;
+        let state = state?;
         let (Some(highest), Some(limit)) = (reached.last(), month.limit) else { return Ok(None) };
         let id = |share: &u64| format!("warning#{}#{}#{share}", state.month, state.number);
         let claim = match self.reports.begin(&id(highest), false).await? {

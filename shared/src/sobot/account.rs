@@ -83,6 +83,11 @@ impl SobotAccount {
         self.ask(|token| async move { self.client.page(&token, query, number).await }).await
     }
 
+    /// Reads secret and token into memory, as far as they are there.
+    pub async fn warm_up(&self) -> Result<(), CredentialError<SobotError>> {
+        self.credential.warm_up().await
+    }
+
     /// Renews the token if its end is near; nobody waits for it.
     pub async fn renew_token_ahead(&self) {
         self.credential.renew_ahead(|secret| self.issue(secret)).await;

@@ -159,7 +159,7 @@ pub fn claims(member: &str, changes: Value) -> Value {
 }
 
 /// What the app makes for its member.
-fn link_token(stand: &Stand, member: &str) -> String {
+pub fn link_token(stand: &Stand, member: &str) -> String {
     link_token_with(stand, &claims(member, json!({})))
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    login::{member, up_to_the_callback},
+    login::{link_token, member, up_to_the_callback},
     story_on_an_idle_machine,
 };
 
@@ -28,7 +28,7 @@ struct Expected {
     warm: &'static [&'static str],
 }
 
-const EXPECTED: [Expected; 11] = [
+const EXPECTED: [Expected; 12] = [
     Expected {
         function: "OrderFinishedFunction",
         binary: "order-finished",
@@ -90,10 +90,21 @@ const EXPECTED: [Expected; 11] = [
         function: "InboxFunction",
         binary: "inbox",
         event: "inbox-line.json",
-        cold: &["dynamodb.TransactWriteItems, secretsmanager.BatchGetSecretValue", "dynamodb.GetItem x2"],
-        warm: &["dynamodb.GetItem, dynamodb.TransactWriteItems", "dynamodb.GetItem"],
+        cold: &[
+            "dynamodb.GetItem x2, secretsmanager.BatchGetSecretValue",
+            "GET /v2/bot/info, dynamodb.GetItem",
+            "dynamodb.TransactWriteItems",
+        ],
+        warm: &["dynamodb.GetItem, dynamodb.TransactWriteItems"],
     },
-    // Nobody waits for it: the secret is read when there is something to sign.
+    // A member opens the app's link.
+    Expected {
+        function: "LineLoginFunction",
+        binary: "line-login",
+        event: "login.json",
+        cold: &["secretsmanager.BatchGetSecretValue", "dynamodb.GetItem x2"],
+        warm: &["dynamodb.GetItem x2"],
+    },
     Expected {
         function: "LinkCallbackFunction",
         binary: "link-callback",
@@ -106,17 +117,14 @@ const EXPECTED: [Expected; 11] = [
         binary: "quota-warning",
         event: "quota-warning-schedule.json",
         cold: &[
-            "secretsmanager.GetSecretValue",
-            "dynamodb.GetItem",
+            "dynamodb.GetItem, secretsmanager.GetSecretValue",
             "GET /v2/bot/message/quota, GET /v2/bot/message/quota/consumption",
-            "dynamodb.UpdateItem",
-            "dynamodb.GetItem",
+            "dynamodb.GetItem, dynamodb.UpdateItem",
             "dynamodb.UpdateItem",
         ],
         warm: &[
             "GET /v2/bot/message/quota, GET /v2/bot/message/quota/consumption",
-            "dynamodb.UpdateItem",
-            "dynamodb.GetItem",
+            "dynamodb.GetItem, dynamodb.UpdateItem",
         ],
     },
     Expected {
@@ -185,7 +193,7 @@ fn a_login_takes_these_steps_and_no_other() {
         let (before, after): (Vec<_>, Vec<_>) = calls.iter().filter(of_login).partition(|call| call.started < back);
         let told = [before, after].map(|calls| steps(calls).iter().map(|step| described(step)).collect::<Vec<_>>());
         let [before, after] = told;
-        assert_eq!(before, ["dynamodb.GetItem", "dynamodb.GetItem", "dynamodb.GetItem", "dynamodb.PutItem"]);
+        assert_eq!(before, ["dynamodb.GetItem x2", "dynamodb.GetItem", "dynamodb.PutItem"]);
         assert_eq!(
             after,
             [
@@ -230,7 +238,7 @@ fn the_report_makes_these_calls_and_no_other() {
                 "POST /oauth2/v2.1/token",
                 "POST /v2/email/outbound-emails",
                 "dynamodb.BatchGetItem",
-                "dynamodb.GetItem x17",
+                "dynamodb.GetItem x19",
                 "dynamodb.Query x224",
                 "dynamodb.UpdateItem x23",
                 "secretsmanager.BatchGetSecretValue",
@@ -283,8 +291,10 @@ fn event(stand: &Stand, file: &str, number: usize) -> Value {
     let text = text
         .replace("R20200714-", &format!("R2020{number}-"))
         .replace("01FZ74A0TDDPYRVKNK77", &format!("{number:020}"))
+        .replace("561230966842064011", &format!("{number:018}"))
         // An event that is kept no longer does nothing.
         .replace("1594791252011", &format!("{}000", now.unix_timestamp()))
+        .replace("the-link-token", &link_token(stand, &member()))
         .replace("2020-07-15T05:34:12.123456789Z", &now.format(&Rfc3339).expect("a time"));
     let mut event: Value = serde_json::from_str(&text).expect("an event");
     fill_in(stand, &mut event);

@@ -51,7 +51,11 @@ pub async fn cases(bench: &Bench, upstreams: &Upstreams) -> anyhow::Result<Vec<C
     let order = authorized(include_str!("../../../events/order-finished.json"))?;
     let waiting = let_one_wait(bench, upstreams, &order).await?;
     let hung = Case::new("order-finished, LINE hangs", "order-finished", order.clone(), 1000);
-    let mut cases = vec![Case::new("order-finished", "order-finished", order, 1), Case { line_hangs: true, ..hung }];
+    let mut cases = vec![
+        Case::new("the floor", "floor", json!({}), 1),
+        Case::new("order-finished", "order-finished", order, 1),
+        Case { line_hangs: true, ..hung },
+    ];
     for count in [1, 10] {
         cases.push(Case::new(format!("push-retry, {count}"), "push-retry", retries(&waiting, count)?, count));
     }

@@ -75,7 +75,8 @@ async fn measure(look: Look) -> anyhow::Result<()> {
     print!("{text}");
     let cases = cases(&subjects[0].1, &upstreams).await?;
     // How much work there is matters elsewhere.
-    let wanted = |case: &&Case| wanted(case.function) && (look == Look::Speed || case.weight == 1);
+    let wanted =
+        |case: &&Case| (case.function == "floor" || wanted(case.function)) && (look == Look::Speed || case.weight == 1);
     for case in cases.iter().filter(wanted) {
         for (suffix, bench) in &subjects {
             let name = format!("{}{suffix}", case.name);

@@ -66,6 +66,8 @@ pub struct Figures {
     pub warm_p99: f64,
     /// Processor time of one, µs.
     pub warm_cpu: f64,
+    /// The same for each call that it makes, beside the floor's whole event.
+    pub call_cpu_ratio: f64,
     /// Calls, connections made, calls one after the other.
     pub cold_calls: [usize; 3],
     /// Calls, calls one after the other.
@@ -196,12 +198,14 @@ impl Bench {
         let (floor, _) = self.start("floor", &json!({}), upstreams).await?;
         let (ours, _) = self.start(case.function, &case.event, upstreams).await?;
         let turn = (self.events / case.weight).max(MIN_EVENTS).div_ceil(TURNS);
-        let (mut all, mut processor, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let calls = figures.warm_calls[0].max(1) as f64;
+        let (mut all, mut processor, mut ratios, mut of_calls) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            let (of_floor, _) = times(&floor, &json!({}), turn).await?;
+            let (of_floor, floor_spent) = times(&floor, &json!({}), turn).await?;
             let (of_ours, spent) = times(&ours, &case.event, turn).await?;
             ratios.push(median(of_ours.iter().copied()) / median(of_floor));
             processor.push(spent);
+            of_calls.push(spent / calls / floor_spent);
             all.extend(of_ours);
         }
         all.sort_unstable_by(f64::total_cmp);
@@ -209,6 +213,7 @@ impl Bench {
         figures.warm_p99 = all[all.len() * 99 / 100];
         figures.warm_ratio = median(ratios);
         figures.warm_cpu = median(processor);
+        figures.call_cpu_ratio = median(of_calls);
         figures.memory = ours.process().context("the process has ended")?.peak_memory as f64 * 1024.0 / 1e6;
         Ok(())
     }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::measure::Figures;
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "event",
     "init ms",
     "cold ms",
@@ -17,6 +17,7 @@ const COLUMNS: [&str; 16] = [
     "÷ floor",
     "p99 ms",
     "warm CPU µs",
+    "a call ÷ floor",
     "calls, connections, steps cold",
     "calls, steps warm",
     "network ms",
@@ -34,7 +35,7 @@ pub fn head() -> String {
 pub fn row(name: &str, figures: &Figures) -> String {
     let list = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
     format!(
-        "| {name} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.1} | {:.2} | {:.0} | {} | {} | {:.0} | {:.2} | {:.2} | {:.2} |\n",
+        "| {name} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.1} | {:.2} | {:.0} | {:.1} | {} | {} | {:.0} | {:.2} | {:.2} | {:.2} |\n",
         figures.init,
         figures.cold,
         figures.cold_ratio,
@@ -44,6 +45,7 @@ pub fn row(name: &str, figures: &Figures) -> String {
         figures.warm_ratio,
         figures.warm_p99,
         figures.warm_cpu,
+        figures.call_cpu_ratio,
         list(&figures.cold_calls),
         list(&figures.warm_calls),
         figures.network,

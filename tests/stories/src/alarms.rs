@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::template::template;
 
-/// A stream lasts two days, so that every alarm has seen its longest period before the second begins.
-const MINUTES: usize = 2 * 24 * 60;
+/// A stream lasts four days: every alarm has seen its longest period before the second begins, and one that looks at a
+/// day has ended in the last.
+const MINUTES: usize = 4 * 24 * 60;
 /// The second day's midnight: what happens, happens from here on.
 const BEGIN: usize = 24 * 60;
 
@@ -73,6 +74,12 @@ fn metric_name(name: &Value, dimensions: &Value) -> String {
     };
     let words: Vec<String> = of_it.map(value).collect();
     [&[name.as_str().expect("a name").to_owned()][..], &words].concat().join(" ")
+}
+
+/// The metrics that an alarm looks at: namespace, name and dimensions of each.
+fn metrics(alarm: &Value) -> Vec<&Value> {
+    let queries = alarm["Metrics"].as_array().into_iter().flatten().map(|query| &query["MetricStat"]["Metric"]);
+    queries.chain([alarm]).filter(|metric| metric["MetricName"].is_string()).collect()
 }
 
 fn number(value: &Value) -> f64 {
@@ -231,7 +238,7 @@ fn truth(is: bool) -> f64 {
     f64::from(u8::from(is))
 }
 
-/// The minutes of the second day in which an alarm rings.
+/// The minutes from the second day on in which an alarm rings.
 fn rings(alarm: &Value, streams: &Streams) -> BTreeSet<usize> {
     let (points, period) = points(alarm, streams);
     let count = |name: &str| alarm[name].as_u64().map(|count| usize::try_from(count).expect("a small number"));
@@ -245,12 +252,17 @@ fn rings(alarm: &Value, streams: &Streams) -> BTreeSet<usize> {
         "LessThanOrEqualToThreshold" => value <= threshold,
         other => panic!("say here what {other} is"),
     };
-    let missing = alarm["TreatMissingData"].as_str().expect("how what is missing is taken");
+    // "Alarms that evaluate metrics in the AWS/DynamoDB namespace always ignore missing data even if you choose a
+    // different option for TreatMissingData" (AWS: PutMetricAlarm).
+    let said = alarm["TreatMissingData"].as_str().expect("how what is missing is taken");
+    let missing = if metrics(alarm).iter().any(|one| one["Namespace"] == "AWS/DynamoDB") { "ignore" } else { said };
     let (mut state, mut ringing) = (false, BTreeSet::new());
     for end in periods..=points.len() {
         let window = &points[end - periods..end];
         let bad = window.iter().filter(|point| point.map_or(missing == "breaching", breaches)).count();
-        if missing != "ignore" || window.iter().any(Option::is_some) {
+        let unknown = window.iter().filter(|point| point.is_none() && missing == "ignore").count();
+        // What is ignored changes nothing where it could make the difference.
+        if bad >= needed || bad + unknown < needed {
             state = bad >= needed;
         }
         if state {
@@ -260,7 +272,7 @@ fn rings(alarm: &Value, streams: &Streams) -> BTreeSet<usize> {
     ringing
 }
 
-/// Every alarm that rings on the second day, without `Alarm` at its end; the composite one among them.
+/// Every alarm that rings from the second day on, without `Alarm` at its end; the composite one among them.
 fn ringing(streams: &Streams) -> BTreeMap<&'static str, BTreeSet<usize>> {
     let template = template();
     let short = |name: &'static str| name.strip_suffix("Alarm").expect("its name ends so");
@@ -282,7 +294,7 @@ fn ringing(streams: &Streams) -> BTreeMap<&'static str, BTreeSet<usize>> {
     all
 }
 
-/// Exactly these ring, and each has ended by the end of the day.
+/// Exactly these ring, and each has ended in the end.
 #[track_caller]
 fn assert_rings(streams: &Streams, expected: &[&str]) {
     let found = ringing(streams);
@@ -313,6 +325,47 @@ fn an_error_at_every_start_of_a_schedule_rings() {
         streams.tell_every(&format!("Errors {function}"), (BEGIN + 60, BEGIN + 120, step), |_| 1.0);
         assert_rings(&streams, &["FunctionErrors"]);
     }
+}
+
+/// LINE answers nothing any more, and a hundred orders a second come. Until the breakers are open each order has an
+/// execution for five seconds: for some seconds nothing is left, and others are turned away, too. What was taken in
+/// five minutes is told by its retries.
+#[test]
+fn a_line_that_hangs_for_five_minutes_wakes_nobody() {
+    let mut streams = a_quiet_night();
+    let hangs = (BEGIN + 120, BEGIN + 125, 1);
+    streams.tell_every("OrdersTaken", (BEGIN, BEGIN + 600, 1), |_| 6_000.0);
+    for function in ["OrderFinishedFunction", "WebhooksFunction", "OperationsFunction"] {
+        streams.tell(&format!("Throttles {function}"), BEGIN + 120, 30.0);
+    }
+    streams.tell("OrderServerErrors", BEGIN + 120, 30.0);
+    streams.tell("WebhookServerErrors", BEGIN + 120, 2.0);
+    streams.tell_every("OpenDeliveries", hangs, |_| 30_000.0);
+    streams.tell_every("OpenDeliveriesAge", hangs, |_| 300.0);
+    streams.tell_every("ApproximateAgeOfOldestMessage PushRetryQueue", (BEGIN + 120, BEGIN + 140, 5), |_| 600.0);
+    assert_rings(&streams, &[]);
+}
+
+/// For two hours: retries are used up, no token is given when one is due, and the quota cannot be looked at.
+#[test]
+fn a_line_that_hangs_for_two_hours_rings_for_the_customers_and_for_what_cannot_be_seen() {
+    let mut streams = a_quiet_night();
+    let (from, until) = (BEGIN + 120, BEGIN + 240);
+    streams.tell_every("OrdersTaken", (BEGIN, BEGIN + 600, 1), |_| 60.0);
+    streams.tell_every("Throttles OrderFinishedFunction", (from, from + 1, 1), |_| 30.0);
+    streams.tell_every("OrderServerErrors", (from, from + 1, 1), |_| 30.0);
+    streams.tell_every("RetriesExhausted", (from + 10, until + 10, 1), |_| 60.0);
+    streams.tell_every("TokenNotRenewed", (from + 40, until, 10), |_| 1.0);
+    let letters = "ApproximateNumberOfMessagesVisible PushRetryDeadLetterQueue";
+    streams.tell_every(letters, (from + 10, until + 60, 1), |_| 7_200.0);
+    streams.tell_every("OpenDeliveriesAge", (from, until + 20, 10), |_| 600.0);
+    streams.tell_every("ExhaustedDeliveriesAge", (from + 10, until + 60, 10), |_| 9_000.0);
+    for metric in ["QuotaThreshold", "QuotaLeft"] {
+        streams.0.get_mut(metric).expect("told every quarter")[from..until].fill(Vec::new());
+    }
+    let expected =
+        ["CustomersNotTold", "PushRetryDeadLetters", "QuotaWatchMissing", "RetriesExhausted", "TokenNotRenewed"];
+    assert_rings(&streams, &expected);
 }
 
 /// LINE takes nothing for two hours: retries are used up ten minutes after each order.
@@ -395,10 +448,9 @@ fn a_stranger_rings_nothing_in_a_quiet_night_and_a_wrong_secret_does() {
         ("WebhookRefused line", "WebhookTaken line"),
         ("WebhookRefused sobot", "WebhookTaken sobot"),
     ] {
-        for midnight in [0, BEGIN] {
+        for midnight in (0..MINUTES).step_by(24 * 60) {
             streams.tell_every(taken, (midnight + 8 * 60, midnight + 22 * 60, 20), |_| 1.0);
-        }
-        for night in [(BEGIN - 120, BEGIN + 480, 5), (MINUTES - 120, MINUTES, 5)] {
+            let night = (midnight + 22 * 60, MINUTES.min(midnight + 32 * 60), 5);
             streams.tell_every(refused, night, |_| 1.0);
             streams.tell_every(taken, night, |_| 0.0);
         }
@@ -448,22 +500,32 @@ fn an_app_that_takes_no_callbacks_rings_after_a_quarter_of_an_hour() {
     assert_rings(&streams, &["LinkCallbackErrors"]);
 }
 
+/// What is taken, or said to be no friend and believed, is what keeps an alarm quiet.
+fn keeps_quiet(metric: &str) -> bool {
+    ["WebhookTaken", "OrdersTaken", "FriendshipTold"].iter().any(|quiet| metric.starts_with(quiet))
+}
+
+/// A value of an alarm's metrics that is far beyond what rings.
+fn far_too_much(alarm: &Value) -> f64 {
+    number(&alarm["Threshold"]).max(1.0) * 200.0
+}
+
+/// Whether it rings where too little is told.
+fn misses(alarm: &Value) -> bool {
+    alarm["ComparisonOperator"].as_str().expect("a comparison").starts_with("Less")
+}
+
 /// Each alarm can ring at all: told alone, its metrics bring it about.
 #[test]
 fn every_alarm_can_ring() {
     let mut streams = a_quiet_night();
     let alarms = template().deployed("AWS::CloudWatch::Alarm");
-    let bad = |alarm: &Value| number(&alarm["Threshold"]).max(1.0) * 200.0;
     for alarm in alarms.values().map(|alarm| &alarm["Properties"]) {
-        let less = alarm["ComparisonOperator"].as_str().expect("a comparison").starts_with("Less");
-        let queries = alarm["Metrics"].as_array().into_iter().flatten().map(|query| &query["MetricStat"]["Metric"]);
-        for metric in queries.chain([alarm]).filter(|metric| metric["MetricName"].is_string()) {
+        for metric in metrics(alarm) {
             let name = metric_name(&metric["MetricName"], &metric["Dimensions"]);
-            // What is taken, or said to be no friend and believed, is what keeps an alarm quiet.
-            if less || ["WebhookTaken", "OrdersTaken", "FriendshipTold"].iter().any(|quiet| name.starts_with(quiet)) {
-                continue;
+            if !misses(alarm) && !keeps_quiet(&name) {
+                streams.tell_every(&name, (0, MINUTES, 5), |_| far_too_much(alarm));
             }
-            streams.tell_every(&name, (0, MINUTES, 5), |_| bad(alarm));
         }
     }
     streams.tell_every("FriendshipTold", (0, MINUTES, 60), |_| 1.0);
@@ -475,4 +537,59 @@ fn every_alarm_can_ring() {
     rung.extend(ringing(&Streams::default()).into_keys());
     let silent: Vec<_> = alarms.keys().filter(|name| !rung.contains(name.trim_end_matches("Alarm"))).collect();
     assert!(silent.is_empty(), "{silent:?}");
+}
+
+/// What becomes of an alarm's metrics when the bad hours are over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Afterwards {
+    /// They are told, and all is well.
+    Good,
+    /// Nothing tells them any more: most are told only where something is wrong.
+    Silent,
+}
+
+/// An alarm's metrics, bad through a night, and then as it says.
+fn after_a_bad_night(alarm: &Value, afterwards: Afterwards) -> Streams {
+    let (from, until) = (BEGIN - 360, BEGIN + 360);
+    let mut streams = Streams::default();
+    let watches_the_telling = alarm["TreatMissingData"] == "breaching";
+    for metric in metrics(alarm) {
+        let name = metric_name(&metric["MetricName"], &metric["Dimensions"]);
+        let quiet = keeps_quiet(&name);
+        if !watches_the_telling {
+            let bad = if quiet || misses(alarm) { 0.0 } else { far_too_much(alarm) };
+            streams.tell_every(&name, (from, until, 5), |_| bad);
+        }
+        if afterwards == Afterwards::Good {
+            let good = if misses(alarm) { far_too_much(alarm) } else { f64::from(u8::from(quiet)) };
+            streams.tell_every(&name, (until, MINUTES, 5), |_| good);
+        }
+    }
+    streams
+}
+
+/// Nobody has to put an alarm back by hand. What is looked at only now and then keeps its state until the next look,
+/// and where the looks stay away another alarm rings.
+#[test]
+fn every_alarm_ends_by_itself() {
+    let alarms = template().deployed("AWS::CloudWatch::Alarm");
+    let properties = || alarms.values().map(|alarm| &alarm["Properties"]);
+    let metric = |alarm: &Value| metric_name(&alarm["MetricName"], &alarm["Dimensions"]);
+    for (name, alarm) in &alarms {
+        let alarm = &alarm["Properties"];
+        for afterwards in [Afterwards::Good, Afterwards::Silent] {
+            let ringing = rings(alarm, &after_a_bad_night(alarm, afterwards));
+            assert!(!ringing.is_empty(), "{name} does not ring");
+            let ends = !ringing.contains(&(MINUTES - 1));
+            match alarm["TreatMissingData"].as_str() {
+                Some("breaching") => assert_eq!(ends, afterwards == Afterwards::Good, "{name}, {afterwards:?}"),
+                Some("ignore") if afterwards == Afterwards::Silent => {
+                    let watched =
+                        |other: &Value| other["TreatMissingData"] == "breaching" && metric(other) == metric(alarm);
+                    assert!(properties().any(watched), "{name} stays, and nobody misses what would end it");
+                }
+                _ => assert!(ends, "{name} does not end, {afterwards:?}"),
+            }
+        }
+    }
 }

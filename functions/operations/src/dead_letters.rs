@@ -458,7 +458,7 @@ impl Operations {
         }
         let report_dates: Vec<_> = letters
             .iter()
-            .map(|(queue, letter)| letter.report_date(queue, &self.report_zone, self.clock.now()))
+            .map(|(queue, letter)| letter.report_date(queue, self.report_zone.as_ref().ok()?, self.clock.now()))
             .collect();
         let days: BTreeSet<_> = report_dates.iter().flatten().copied().collect();
         let reports = match days.is_empty() {

@@ -103,8 +103,8 @@ pub struct Operations {
     pub mailer: Mailer,
     /// The language of the mails.
     pub report_language: Language,
-    /// The zone whose days the mails are for.
-    pub report_zone: TimeZone,
+    /// The zone whose days the mails are for. Without one everything but the report is answered.
+    pub report_zone: Result<TimeZone, jiff::Error>,
     /// Which stack it is.
     pub stack: Stack,
     /// Which hosts a button may open.

@@ -79,7 +79,7 @@ async fn main() -> Result<(), Error> {
         report_queue: ReportQueue::new(sqs, required("DAILY_REPORT_QUEUE_URL")?),
         mailer: Mailer::from_env(&outbound.aws)?,
         report_language: parsed("REPORT_LANGUAGE")?,
-        report_zone: TimeZone::get(&required("REPORT_TIME_ZONE")?)?,
+        report_zone: TimeZone::get(&optional("REPORT_TIME_ZONE")),
         links: Links::new(dynamodb, settings.links_table.clone(), settings.delivery_life),
         login: LoginClient::new(&outbound.http, &required("LINE_API_BASE")?),
         login_secret: Secret::new(&outbound.secrets, required("LOGIN_SECRET_ID")?, clock),

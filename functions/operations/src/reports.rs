@@ -8,6 +8,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_sqs::Client;
+use jiff::tz::TimeZone;
 use lambda_http::{Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{
@@ -109,13 +110,20 @@ impl Operations {
         Ok(json_response(status, &json!({ "date": date.to_string(), "report": became })))
     }
 
+    fn report_zone(&self) -> Result<&TimeZone, Problem> {
+        self.report_zone.as_ref().map_err(|error| {
+            tracing::error!(%error, "REPORT_TIME_ZONE is no time zone");
+            Problem::unavailable("ReportTimeZone of the stack is no time zone: no day has a report.")
+        })
+    }
+
     fn report_day(&self) -> Result<Date, Problem> {
-        day_of(self.clock.now(), &self.report_zone).map_err(unavailable)
+        day_of(self.clock.now(), self.report_zone()?).map_err(unavailable)
     }
 
     /// The first day whose mail is not due: it goes out at nine, and is seen to until twenty past.
     fn first_not_due(&self) -> Result<Date, Problem> {
-        let due = day_of(self.clock.now() - SEEN_TO, &self.report_zone).map_err(unavailable)?;
+        let due = day_of(self.clock.now() - SEEN_TO, self.report_zone()?).map_err(unavailable)?;
         Ok(due.next_day().unwrap_or(due))
     }
 

@@ -1,5 +1,6 @@
 //! What CloudFormation lets through, a function can read: else a stack deploys, and one of its functions never starts.
 
+use jiff::tz::TimeZone;
 use line_login::return_url::ReturnUrls;
 use link_callback::CallbackUrl;
 use proptest::{
@@ -9,9 +10,13 @@ use proptest::{
     test_runner::{Config, TestCaseError, TestRunner},
 };
 use regex::Regex;
-use shared::report::{
-    mail::{Recipients, address},
-    quota_warning::Thresholds,
+use shared::{
+    language::Language,
+    order::{DetailUrl, detail_hosts::DetailHosts},
+    report::{
+        mail::{Recipients, address},
+        quota_warning::Thresholds,
+    },
 };
 
 use crate::template::template;
@@ -20,11 +25,23 @@ use crate::template::template;
 type Read = fn(&str) -> Result<(), String>;
 
 /// The parameters that a function parses as it starts.
-const PARSED: [(&str, Read); 5] = [
+const PARSED: [(&str, Read); 9] = [
     ("ReportRecipients", |text| text.parse::<Recipients>().map(drop).map_err(|error| error.to_string())),
     ("ReportSender", |text| address(text).map(drop).map_err(|error| error.to_string())),
     ("WarningThresholds", |text| text.parse::<Thresholds>().map(drop).map_err(str::to_owned)),
     ("LoginReturnUrls", |text| text.parse::<ReturnUrls>().map(drop).map_err(|error| error.to_string())),
+    // What is no host would let nobody through: no order with an address would be taken.
+    ("DetailUrlHosts", |text| {
+        let hosts = DetailHosts::of(text);
+        let mut entries = text.split(',').map(str::trim).filter(|_| !text.is_empty());
+        entries.try_for_each(|host| {
+            let address = DetailUrl::parse(&format!("https://{host}/")).map_err(|error| error.to_string())?;
+            hosts.allow(&address).map_err(|error| error.to_string())
+        })
+    }),
+    ("ReportTimeZone", |text| TimeZone::get(text).map(drop).map_err(|error| error.to_string())),
+    ("ReportLanguage", |text| text.parse::<Language>().map(drop).map_err(|error| error.to_string())),
+    ("DefaultLanguage", |text| text.parse::<Language>().map(drop).map_err(|error| error.to_string())),
     // Without one there is no function.
     ("LinkCallbackUrl", |text| match text {
         "" => Ok(()),
@@ -32,9 +49,14 @@ const PARSED: [(&str, Read); 5] = [
     }),
 ];
 
+/// What a parameter may be: its pattern, or its values.
 fn pattern(parameter: &str) -> String {
-    let pattern = &template().written["Parameters"][parameter]["AllowedPattern"];
-    pattern.as_str().unwrap_or_else(|| panic!("{parameter} has no pattern")).to_owned()
+    let rules = &template().written["Parameters"][parameter];
+    let values = || {
+        let values = rules["AllowedValues"].as_array().unwrap_or_else(|| panic!("{parameter} has no rule"));
+        values.iter().map(|value| regex::escape(value.as_str().expect("a text"))).collect::<Vec<_>>().join("|")
+    };
+    rules["AllowedPattern"].as_str().map_or_else(values, str::to_owned)
 }
 
 #[test]
@@ -77,6 +99,14 @@ fn a_wrong_parameter_is_refused_before_anything_is_deployed() {
         ("WarningThresholds", "101"),
         ("LoginReturnUrls", "http://app.example/"),
         ("LoginReturnUrls", "https://app.example/?tab=1"),
+        ("DetailUrlHosts", "https://app.example"),
+        ("DetailUrlHosts", "app.example/path"),
+        ("DetailUrlHosts", "app.example:443"),
+        ("DetailUrlHosts", "app.example,"),
+        ("DetailUrlHosts", "10.0.0.1"),
+        ("ReportTimeZone", "Asia/Atlantis"),
+        ("ReportTimeZone", "UTC+9"),
+        ("ReportTimeZone", ""),
         ("LinkCallbackUrl", "http://app.example/links"),
         ("LinkCallbackUrl", "http://127.0.0.1:9001/links"),
         ("LinkCallbackUrl", "https://10.0.0.1/links"),

@@ -1,12 +1,16 @@
 //! The report as operators see it: its latest mail, which they send to themselves, and the days and recipients without
 //! one.
 
+use std::fs;
+
 use local_stand::{
     aws::{
         policy::SUPPRESSION_LIST,
+        sam_local::fill_in,
         tap::{ALWAYS, Fault},
     },
     browser::{Browser, Screen},
+    repository,
     stand::{Mail, POLL, Stand},
 };
 use serde_json::{Value, json};
@@ -118,6 +122,37 @@ fn an_operator_sends_the_mail_to_herself_from_the_console() {
         tour.await.expect("the operator gets through");
         let test = mails(stand).await.into_iter().rev().find(|mail| mail.subject.starts_with("【测试】"));
         assert_eq!(test.expect("a test mail").recipients, ["operator@example.com"]);
+    });
+}
+
+/// Who has to look up an order where nobody can read the zone does not wait for the next deployment.
+#[test]
+fn without_a_time_zone_only_the_days_of_the_report_are_not_answered() {
+    story_alone(&[], async |stand| {
+        let letter = json!({ "date": today().to_string() }).to_string();
+        let queue = stand.aws.output("DailyReportDeadLetterQueueUrl");
+        stand.sqs.send_message().queue_url(queue).message_body(letter).send().await.expect("sent");
+        for zone in ["Asia/Atlantis", ""] {
+            let changed = [("REPORT_TIME_ZONE", zone)];
+            let one =
+                stand.aws.one_process_with("OperationsFunction", "operations", &changed).await.expect("a process");
+            let answered = async |file: &str| {
+                let path = repository().join("events").join(file);
+                let text = fs::read_to_string(path).expect("an event");
+                let mut event: Value = serde_json::from_str(&text).expect("JSON");
+                fill_in(&stand, &mut event);
+                event["rawQueryString"] = json!("");
+                let answer = one.invoke(&event).await.expect("an answer");
+                let body = serde_json::from_str(answer["body"].as_str().expect("a body")).unwrap_or(Value::Null);
+                (answer["statusCode"].clone(), body)
+            };
+            assert_eq!(answered("operations-switches.json").await.0, 200);
+            let (status, dead) = answered("operations-dead-letters.json").await;
+            assert_eq!((status, &dead["deadLetters"][0]["queue"]), (json!(200), &json!("daily-report")), "{dead}");
+            let (status, problem) = answered("operations-reports.json").await;
+            assert_eq!((status, &problem["code"]), (json!(503), &json!("unavailable")), "{problem}");
+            assert!(problem["detail"].as_str().is_some_and(|told| told.contains("ReportTimeZone")), "{problem}");
+        }
     });
 }
 

@@ -56,7 +56,7 @@ pub fn required() -> Parameters {
 }
 
 /// The parameters that are texts: how each may begin, and what makes it longer, as often as its `MaxLength` lets it.
-const TEXTS: [(&str, &str, &str); 16] = [
+const TEXTS: [(&str, &str, &str); 15] = [
     ("AlarmEmail", "oncall@notifications.example", ""),
     ("DetailUrlHosts", "app.example", ",app.example"),
     ("Environment", "production-of-japan-", ""),
@@ -67,7 +67,6 @@ const TEXTS: [(&str, &str, &str); 16] = [
     ("OfficialAccountId", "@0123456789abcdef0123456789abcdef", ""),
     ("ReportRecipients", "statistics@example.com", ",statistics@example.com"),
     ("ReportSender", "the-daily-report-of-the-rentals@notifications.example.", "x"),
-    ("ReportTimeZone", "America/Argentina/ComodRivadavia", ""),
     ("RunbookUrl", "https://git.example/", "x"),
     ("SobotApiBase", "https://sobot.", "x"),
     ("SobotTokensTable", "line-notifications-united-states-TokensTable-AbCdEfGhIjKl", "x"),

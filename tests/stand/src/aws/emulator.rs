@@ -296,6 +296,16 @@ impl LocalAws {
     /// A process of its own of this function (`InboxFunction`). Its calls go through the [`tap`](Self::tap), its log is
     /// `<binary>.alone.log`.
     pub async fn one_process(&self, function: &str, binary: &str) -> anyhow::Result<OneProcess> {
+        self.one_process_with(function, binary, &[]).await
+    }
+
+    /// The same, with some variables as the template would never have them.
+    pub async fn one_process_with(
+        &self,
+        function: &str,
+        binary: &str,
+        changed: &[(&str, &str)],
+    ) -> anyhow::Result<OneProcess> {
         let mut variables = self.environments.get(function).with_context(|| format!("no {function}"))?.clone();
         let ours = [
             ("AWS_ENDPOINT_URL", self.tap.base_url()),
@@ -305,6 +315,7 @@ impl LocalAws {
             ("AWS_LAMBDA_LOG_LEVEL", "WARN".to_owned()),
         ];
         variables.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        variables.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let program = self.stand.binaries.get(binary).with_context(|| format!("there is no binary {binary}"))?;
         let log = File::create(self.stand.functions().join(format!("{binary}.alone.log")))?;
         OneProcess::start(program, &variables, log).await

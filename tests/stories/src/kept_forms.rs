@@ -18,10 +18,10 @@ use local_stand::{
         webhook_sender::{WebhookSender, event, message},
     },
     repository,
-    stand::{Stand, order_with, random_user},
+    stand::{POLL, Stand, order_with, random_user},
 };
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, macros::offset};
 
 use crate::{id, now_ms, story_alone};
 
@@ -117,6 +117,20 @@ fn fields(item: &Value) -> Vec<String> {
     }
 }
 
+/// The queues that functions read, by the outputs that have their addresses.
+fn queues(stand: &Stand) -> Vec<(&str, &str)> {
+    let outputs = stand.aws.outputs().iter().map(|(output, address)| (output.as_str(), address.as_str()));
+    outputs.filter(|(output, _)| output.ends_with("QueueUrl") && !output.ends_with("DeadLetterQueueUrl")).collect()
+}
+
+async fn wait_for_empty_queues(stand: &Stand) {
+    for (output, _) in queues(stand) {
+        while stand.queue_depth(output).await.expect("a depth") > 0 {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
 /// Uses a stack in as many ways as leave something behind.
 async fn use_everything(stand: &Stand) {
     let (person, member) = (random_user(), "M-1");
@@ -125,6 +139,10 @@ async fn use_everything(stand: &Stand) {
     let sent = to(json!({ "memberId": member }));
     assert_eq!(stand.post(&sent).await.body["delivery"], "sent");
     assert_eq!(stand.post(&to(json!({ "memberId": "M-2" }))).await.body["reason"], "not_linked");
+    // The month's messages are used up, and then there is no ceiling any more.
+    stand.line.set_quota(Some(0));
+    assert_eq!(stand.post(&order_with(json!({}))).await.body["reason"], "quota_exhausted");
+    stand.line.set_quota(None);
     let refused = order_with(json!({}));
     stand.line.script(crate::user(&refused), [Behaviour::answer(500, "")]);
     assert_eq!(stand.post(&refused).await.status, 202);
@@ -157,6 +175,9 @@ async fn use_everything(stand: &Stand) {
         let answer = stand.invoke(function, &event).await.expect("an answer");
         assert!(answer["errorType"].is_null(), "{answer}");
     }
+    let of_today = format!("/reports/{}/run", OffsetDateTime::now_utc().to_offset(offset!(+8)).date());
+    let asked = json!({ "reason": "nobody got it" });
+    assert_eq!(stand.operate("POST", &of_today, Some(asked)).await.status, 202);
     let forgotten = random_user();
     stand.set_friend(&forgotten, false).await.expect("kept");
     let order = order_with(json!({ "recipient": { "lineUserId": forgotten } }));
@@ -168,6 +189,7 @@ async fn use_everything(stand: &Stand) {
 fn what_is_written_today_the_version_before_reads() {
     story_alone(&[], async |stand| {
         use_everything(&stand).await;
+        wait_for_empty_queues(&stand).await;
         let mut written: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for (output, name) in stand.aws.outputs().iter().filter(|(output, _)| output.ends_with("TableName")) {
             let scan = stand.dynamodb.scan().table_name(name).consistent_read(true);
@@ -183,6 +205,9 @@ fn what_is_written_today_the_version_before_reads() {
                 let message = entry["MessageBody"].as_str().expect("a body");
                 written.entry(queue.clone()).or_default().push(serde_json::from_str(message).expect("JSON"));
             }
+        }
+        for (output, _) in queues(&stand) {
+            assert!(written.contains_key(output), "nothing is sent to {output}");
         }
         let mut wrong = Vec::new();
         for (output, mut items) in written {
@@ -279,15 +304,16 @@ fn what_a_version_before_kept_is_read() {
         };
         assert_eq!([report("2026-09-09").await, report("2026-09-10").await], ["already_sent", "sent"]);
 
-        for (output, queue) in stand.aws.outputs().iter().filter(|(output, _)| output.ends_with("QueueUrl")) {
-            for mut message in kept(output) {
+        for (output, queue) in queues(&stand) {
+            let messages = kept(output);
+            assert!(!messages.is_empty(), "nothing is kept of {output}");
+            for mut message in messages {
                 message["later"] = json!({});
                 let body = message.to_string();
                 stand.sqs.send_message().queue_url(queue).message_body(body).send().await.expect("sent");
             }
         }
-        stand.wait_for_an_empty_retry_queue().await;
-        stand.wait_for_an_empty_inbox().await;
+        wait_for_empty_queues(&stand).await;
         let dead = looked_up("/dead-letters".to_owned()).await;
         assert_eq!(dead["deadLetters"], json!([]), "{dead}");
     });

@@ -31,11 +31,22 @@ const EXECUTIONS: usize = 1_000;
 const SCALING: f64 = 1_000.0 / 10.0 * STEP;
 /// LINE's pushes a second of a channel (LINE: "Rate limits").
 const LINE_RATE: f64 = 2_000.0;
-/// What an on-demand table takes at first in a second (DynamoDB: "On-demand capacity mode"), of one unit each.
+/// What an on-demand table, and each of its indexes, takes at first in a second (DynamoDB: "On-demand capacity mode");
+/// that it takes more within half an hour is not counted on.
 const WRITE_UNITS: f64 = 4_000.0;
-/// What an order writes to the table itself: its record at first, its claim and its end; a skipped or failed attempt
-/// writes once more. Of the indexes each takes less.
-const WRITES_OF_AN_ATTEMPT: f64 = 4.0;
+/// What they take where `WarmWriteUnits` says so, as DEPLOY.md advises.
+const WARM_WRITE_UNITS: f64 = 12_000.0;
+/// What a partition takes (DynamoDB: "Best practices for designing partition keys").
+const UNITS_OF_A_PARTITION: f64 = 1_000.0;
+/// The keys of a day in the index `by_day`, on which its orders are spread (`delivery/table.rs`).
+const KEYS_OF_A_DAY: usize = 16;
+/// Units of an attempt, a retry as well as a first push, in the table, whose keys are as many as the orders: with a
+/// buttons template, and with a Flex Message (`delivery/table.rs`).
+const UNITS_OF_BUTTONS: f64 = 4.0;
+const UNITS_OF_FLEX: f64 = 6.0;
+/// And in `by_day`: an entry, of a first push only, which the end of the attempt deletes and puts anew.
+const BY_DAY_OF_A_PUSH: f64 = 3.0;
+const BY_DAY_OF_A_RETRY: f64 = 2.0;
 
 /// An invocation with a push, in steps: LINE answers, or nobody waits any longer (`Pace::call`).
 const WELL: usize = 2;
@@ -90,6 +101,40 @@ struct Environment {
     open_until: usize,
 }
 
+/// The write units that are left in this second: of the deliveries' table, and of each partition of `by_day`.
+struct WriteUnits {
+    per_second: f64,
+    table: f64,
+    by_day: Vec<f64>,
+    asked: usize,
+}
+
+impl WriteUnits {
+    fn of(per_second: f64) -> Self {
+        let partitions = (1..).take_while(|count| decimal(*count) * UNITS_OF_A_PARTITION <= per_second).count();
+        Self { per_second, table: per_second, by_day: vec![UNITS_OF_A_PARTITION; partitions], asked: 0 }
+    }
+
+    /// A second begins; what the last one left is not counted on.
+    fn refill(&mut self) {
+        self.table = self.per_second;
+        self.by_day.fill(UNITS_OF_A_PARTITION);
+    }
+
+    /// Whether they are there for an order, whose key is the next one's turn: hashes are spread evenly. A table whose
+    /// index is throttled is throttled itself (DynamoDB: "Using Global Secondary Indexes").
+    fn take(&mut self, table: f64, by_day: f64) -> bool {
+        let partition = self.asked % KEYS_OF_A_DAY % self.by_day.len();
+        self.asked += 1;
+        let are_there = self.table >= table && self.by_day[partition] >= by_day;
+        if are_there {
+            self.table -= table;
+            self.by_day[partition] -= by_day;
+        }
+        are_there
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -100,6 +145,8 @@ struct Outcome {
     /// Steps in which nobody else in the account could start anything.
     starved: usize,
     peak_writes: f64,
+    /// Attempts that DynamoDB turned away: a first push is answered 503 and posted again, a retry is due anew.
+    throttled: usize,
     /// Seconds from the first post to LINE, of each order that got there.
     waits: BTreeMap<usize, usize>,
     last: usize,
@@ -125,8 +172,8 @@ impl Outcome {
     }
 }
 
-/// Orders of so many a second, on the average.
-fn simulate(settings: &Settings, rate: f64, line_hangs: bool) -> Outcome {
+/// Orders of so many a second, on the average, of which an attempt takes so many units, into tables that take so many.
+fn simulate(settings: &Settings, rate: f64, line_hangs: bool, units_of_an_attempt: f64, write_units: f64) -> Outcome {
     let hangs = |step: usize| line_hangs && HANG.contains(&step);
     let mut outcome = Outcome::default();
     // By the step at which something is to be done, since when each order waits; of those that are posted, how many.
@@ -138,6 +185,7 @@ fn simulate(settings: &Settings, rate: f64, line_hangs: bool) -> Outcome {
     let (mut api, mut line, mut scaling, mut owed) = (settings.burst, LINE_RATE, decimal(EXECUTIONS), 0.0);
     let for_orders = EXECUTIONS - settings.reserved_for_others - settings.pollers;
     let (mut writes, mut writes_of_second) = (0.0, 0.0);
+    let mut units = WriteUnits::of(write_units);
     for step in 0..END {
         api = (api + settings.rate * STEP).min(settings.burst);
         line = (line + LINE_RATE * STEP).min(LINE_RATE);
@@ -145,6 +193,7 @@ fn simulate(settings: &Settings, rate: f64, line_hangs: bool) -> Outcome {
         if step % STEPS_A_SECOND == 0 {
             writes_of_second = f64::max(writes_of_second, writes);
             writes = 0.0;
+            units.refill();
         }
         if step < ARRIVING {
             owed += rate * STEP * if step % (60 * STEPS_A_SECOND) < BURST { 2.0 } else { 0.8 };
@@ -185,7 +234,14 @@ fn simulate(settings: &Settings, rate: f64, line_hangs: bool) -> Outcome {
                 }
             };
             let environment = &mut environments[place];
-            writes += WRITES_OF_AN_ATTEMPT;
+            if !units.take(units_of_an_attempt, BY_DAY_OF_A_PUSH) {
+                environment.busy_until = step + SKIPPED;
+                outcome.throttled += 1;
+                outcome.answered_5xx += 1;
+                again.push((since, 1));
+                continue;
+            }
+            writes += units_of_an_attempt;
             let retry = due.entry(step + settings.retry_delay).or_default();
             if step < environment.open_until {
                 environment.busy_until = step + SKIPPED;
@@ -218,8 +274,13 @@ fn simulate(settings: &Settings, rate: f64, line_hangs: bool) -> Outcome {
             }
             let batch: Vec<_> = waiting.drain(..settings.batch.min(waiting.len())).collect();
             *poller = step + if hangs(step) { TIMED_OUT } else { WELL };
-            writes += WRITES_OF_AN_ATTEMPT * decimal(batch.len());
             for since in batch {
+                if !units.take(units_of_an_attempt, BY_DAY_OF_A_RETRY) {
+                    outcome.throttled += 1;
+                    due.entry(step + settings.retry_delay).or_default().push(since);
+                    continue;
+                }
+                writes += units_of_an_attempt;
                 if !hangs(step) && line >= 1.0 {
                     line -= 1.0;
                     outcome.told(since, step, 1);
@@ -243,36 +304,62 @@ fn simulate(settings: &Settings, rate: f64, line_hangs: bool) -> Outcome {
 fn what_limits_how_many_orders_and_what_the_customer_sees() {
     let settings = Settings::of_the_template();
     println!(
-        "| orders a second | LINE | 429 | 5xx | executions | nothing left for others | writes a second | told within (median, 99 %) | all told after |"
+        "| orders a second | LINE | message, `WarmWriteUnits` | 429 | 5xx | throttled | executions | nothing left for others | writes a second | told within (median, 99 %) | all told after |"
     );
-    println!("| --: | --- | --: | --: | --: | --: | --: | --: | --: |");
+    println!("| --: | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
     for rate in [1.0, 100.0, 500.0, 2_000.0] {
         for line_hangs in [false, true] {
-            let outcome = simulate(&settings, rate, line_hangs);
-            let told: usize = outcome.waits.values().sum();
-            println!(
-                "| {rate} | {} | {} | {} | {} | {} s | {:.0} | {} s, {} s | {} s |",
-                if line_hangs { "hangs for 5 min" } else { "well" },
-                outcome.answered_429,
-                outcome.answered_5xx,
-                outcome.peak_executions,
-                outcome.starved / STEPS_A_SECOND,
-                outcome.peak_writes,
-                outcome.percentile(50),
-                outcome.percentile(99),
-                outcome.last / STEPS_A_SECOND,
-            );
-            assert_eq!(told, outcome.orders, "every order is told in the end");
-            if !line_hangs && rate <= 500.0 {
-                assert_eq!((outcome.answered_5xx, outcome.starved), (0, 0), "{outcome:?}");
-                assert!(outcome.percentile(99) < 60, "{outcome:?}");
-            }
-            if rate <= 100.0 {
-                assert_eq!(outcome.answered_429, 0, "{outcome:?}");
-                assert!(outcome.peak_writes < WRITE_UNITS && outcome.percentile(99) < 600, "{outcome:?}");
-                // Until the breakers open, three time-outs each.
-                assert!(outcome.starved <= 30 * STEPS_A_SECOND, "{outcome:?}");
+            let kinds = [
+                ("buttons, 0", UNITS_OF_BUTTONS, WRITE_UNITS),
+                ("Flex, 0", UNITS_OF_FLEX, WRITE_UNITS),
+                ("Flex, 12000", UNITS_OF_FLEX, WARM_WRITE_UNITS),
+            ];
+            for (kind, units, write_units) in kinds {
+                let outcome = simulate(&settings, rate, line_hangs, units, write_units);
+                let told: usize = outcome.waits.values().sum();
+                println!(
+                    "| {rate} | {} | {kind} | {} | {} | {} | {} | {} s | {:.0} | {} s, {} s | {} s |",
+                    if line_hangs { "hangs for 5 min" } else { "well" },
+                    outcome.answered_429,
+                    outcome.answered_5xx,
+                    outcome.throttled,
+                    outcome.peak_executions,
+                    outcome.starved / STEPS_A_SECOND,
+                    outcome.peak_writes,
+                    outcome.percentile(50),
+                    outcome.percentile(99),
+                    outcome.last / STEPS_A_SECOND,
+                );
+                assert_eq!(told, outcome.orders, "every order is told in the end");
+                if kind != "Flex, 0" {
+                    assert_eq!(outcome.throttled, 0, "{kind}, as DEPLOY.md says");
+                }
+                if !line_hangs && rate <= 500.0 && outcome.throttled == 0 {
+                    assert_eq!((outcome.answered_5xx, outcome.starved), (0, 0), "{outcome:?}");
+                    assert!(outcome.percentile(99) < 60, "{outcome:?}");
+                }
+                if rate <= 100.0 {
+                    assert_eq!(outcome.answered_429, 0, "{outcome:?}");
+                    assert!(outcome.percentile(99) < 600, "{outcome:?}");
+                    // Until the breakers open, three time-outs each.
+                    assert!(outcome.starved <= 30 * STEPS_A_SECOND, "{outcome:?}");
+                }
             }
         }
     }
+}
+
+/// Whatever comes, no more is written than the table and the partitions of its index take.
+#[test]
+fn dynamodb_turns_away_what_is_more_than_it_takes() {
+    let accepted = |write_units: f64, table: f64, by_day: f64| {
+        let mut units = WriteUnits::of(write_units);
+        (0..20_000).filter(|_| units.take(table, by_day)).count()
+    };
+    assert_eq!(accepted(WRITE_UNITS, UNITS_OF_BUTTONS, BY_DAY_OF_A_PUSH), 1_000, "the table");
+    // Of twelve partitions four have two of the sixteen keys.
+    assert_eq!(accepted(WARM_WRITE_UNITS, 0.0, 1.0), 12_000, "the index");
+    let mut units = WriteUnits::of(WARM_WRITE_UNITS);
+    let first_refused = (0..).find(|_| !units.take(0.0, 1.0));
+    assert_eq!(first_refused, Some(500 * KEYS_OF_A_DAY), "a partition with two keys");
 }

@@ -1,6 +1,6 @@
 //! `cargo run -p bill -- 10000 1000000`: what a stack costs in a month with so many orders, in US dollars.
 
-use bill::{Line, callback, fixed, sum, variable};
+use bill::{Line, callback, fixed, page, variable};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
@@ -8,6 +8,10 @@ fn print(lines: &[Line]) {
     for (what, count, dollars) in lines {
         println!("  {dollars:8.2} $  {count:14.0}  {what}");
     }
+}
+
+fn sum(lines: &[Line]) -> f64 {
+    bill::sum(lines, |_| true)
 }
 
 fn main() {
@@ -23,4 +27,5 @@ fn main() {
         println!("\n{count} orders a month: {:.2} $, together {:.2} $", sum(&variable), sum(&variable) + sum(&fixed));
         print(&variable);
     }
+    println!("\nas DEPLOY.md has it:\n{}", page(TEMPLATE, [10_000, 1_000_000]));
 }

@@ -1,9 +1,9 @@
 //! What the account must have: a sender that SES takes, executions, and somebody who is woken.
 
 use aws_config::SdkConfig;
-use aws_sdk_sesv2::error::DisplayErrorContext;
 use roxmltree::Document;
 use serde_json::Value;
+use shared::aws::error::Cause;
 
 use crate::{
     aws::{SignedCalls, pairs_of},
@@ -13,13 +13,20 @@ use crate::{
 
 /// What Lambda gives an account that has been in use for a while, and what must stay unreserved.
 const EXECUTIONS: u64 = 1_000;
+const NO_SES: &str = "no answer of SES: where it is not, the stack mails nothing (README.md, A first deployment)";
+const ALARMS: &str = "alarms reach somebody";
 
 pub(crate) async fn findings(aws: &SdkConfig, calls: &SignedCalls<'_>, stack: &Stack) -> anyhow::Result<Vec<Finding>> {
     let mut findings = mail(aws, stack).await?;
-    let settings = calls.get("lambda", "/2016-08-19/account-settings").await?;
-    findings.push(concurrency(&settings));
-    findings.push(kept_for_others(&settings, ["WebhookConcurrency", "OperatorConcurrency"], stack)?);
-    findings.push(alarms(calls, stack).await?);
+    findings.extend(match calls.get("lambda", "/2016-08-19/account-settings").await {
+        Ok(settings) => vec![
+            concurrency(&settings),
+            kept_for_others(&settings, ["WebhookConcurrency", "OperatorConcurrency"], stack)?,
+        ],
+        Err(error) => vec![Finding::failed("concurrent executions", error, "May you call lambda:GetAccountSettings?")],
+    });
+    let subscribed = alarms(calls, stack).await;
+    findings.push(Finding::or_failed(ALARMS, subscribed, "May you call sns:ListSubscriptionsByTopic?"));
     Ok(findings)
 }
 
@@ -45,26 +52,17 @@ async fn mail(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Vec<Finding>> {
     let account = match ses.get_account().send().await {
         Ok(account) => account,
         Err(error) => {
-            return Ok(vec![Finding::failed("mail", DisplayErrorContext(error), "May you call ses:GetAccount?")]);
+            return Ok(vec![match Cause::from(error) {
+                // The template goes without it where AWS does.
+                Cause::NoConnection => Finding::advise("mail", false, NO_SES),
+                cause => Finding::failed("mail", cause, "May you call ses:GetAccount?"),
+            }]);
         }
     };
     let sender = stack.parameter("ReportSender")?;
-    let is_verified = async |address: &str| {
-        let domain = address.split_once('@').map_or(address, |(_, domain)| domain);
-        for identity in [address, domain] {
-            let asked = ses.get_email_identity().email_identity(identity).send().await;
-            if asked.is_ok_and(|identity| identity.verified_for_sending_status()) {
-                return true;
-            }
-        }
-        false
-    };
-    let verify = |address: &str| {
-        format!("aws sesv2 create-email-identity --email-identity {address}, and open the link that comes by mail")
-    };
     let mut findings = vec![
         Finding::expect("mail may be sent", account.sending_enabled(), "SES has paused it: see its account dashboard"),
-        Finding::expect(format!("mail from {sender}"), is_verified(sender).await, verify(sender)),
+        verified(&ses, format!("mail from {sender}"), sender).await,
         Finding::advise(
             "mail out of the sandbox",
             account.production_access_enabled(),
@@ -73,14 +71,33 @@ async fn mail(aws: &SdkConfig, stack: &Stack) -> anyhow::Result<Vec<Finding>> {
     ];
     if !account.production_access_enabled() {
         for recipient in stack.parameter("ReportRecipients")?.split(',').map(str::trim) {
-            findings.push(Finding::expect(
-                format!("mail to {recipient}"),
-                is_verified(recipient).await,
-                verify(recipient),
-            ));
+            findings.push(verified(&ses, format!("mail to {recipient}"), recipient).await);
         }
     }
     Ok(findings)
+}
+
+/// Whether SES knows that the address, its domain, or one that its domain is in, is ours (SES developer guide,
+/// "Creating and verifying identities": a domain stands for all of its subdomains and addresses).
+async fn verified(ses: &aws_sdk_sesv2::Client, what: String, address: &str) -> Finding {
+    for identity in identities(address) {
+        match ses.get_email_identity().email_identity(identity).send().await {
+            Ok(identity) if identity.verified_for_sending_status() => return Finding::expect(what, true, ""),
+            Ok(_) => {}
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found_exception()) => {}
+            Err(error) => return Finding::failed(what, Cause::from(error), "May you call ses:GetEmailIdentity?"),
+        }
+    }
+    let remedy =
+        format!("aws sesv2 create-email-identity --email-identity {address}, and open the link that comes by mail");
+    Finding::expect(what, false, remedy)
+}
+
+/// `a@b.example.com` → itself, `b.example.com`, `example.com`.
+fn identities(address: &str) -> impl Iterator<Item = &str> {
+    let domain = address.split_once('@').map_or(address, |(_, domain)| domain);
+    let domains = std::iter::successors(Some(domain), |domain| Some(domain.split_once('.')?.1));
+    std::iter::once(address).chain(domains.filter(|domain| domain.contains('.')))
 }
 
 async fn alarms(calls: &SignedCalls<'_>, stack: &Stack) -> anyhow::Result<Finding> {
@@ -99,7 +116,7 @@ fn subscriptions(answer: &str) -> anyhow::Result<Finding> {
     } else {
         format!("{waiting:?} did not consent: open the mail \"AWS Notification - Subscription Confirmation\"")
     };
-    Ok(Finding::expect("alarms reach somebody", !subscriptions.is_empty() && waiting.is_empty(), remedy))
+    Ok(Finding::expect(ALARMS, !subscriptions.is_empty() && waiting.is_empty(), remedy))
 }
 
 #[cfg(test)]
@@ -124,6 +141,12 @@ mod tests {
         assert!(remedy.contains("kenji@") && !remedy.contains("mei@"), "{remedy}");
         let Standing::Wrong(remedy) = of(String::new()) else { panic!("nobody is woken") };
         assert!(remedy.contains("AlarmEmail"), "{remedy}");
+    }
+
+    #[test]
+    fn a_domain_stands_for_what_is_in_it() {
+        let asked: Vec<_> = identities("report@mail.jp.example.com").collect();
+        assert_eq!(asked, ["report@mail.jp.example.com", "mail.jp.example.com", "jp.example.com", "example.com"]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl<'a> SignedCalls<'a> {
 
     async fn send(&self, service: &str, method: &str, path: &str, body: String) -> anyhow::Result<String> {
         const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
-        let region = self.config.region().context("no region is set: `aws configure set region …`")?.as_ref();
+        let region = self.config.region().context("no region is set")?.as_ref();
         let base = self.config.endpoint_url().map_or_else(
             || format!("https://{service}.{region}.amazonaws.com"),
             |endpoint| endpoint.trim_end_matches('/').to_owned(),
@@ -60,14 +60,23 @@ impl<'a> SignedCalls<'a> {
         let request =
             SignableRequest::new(method, address.as_str(), headers.into_iter(), SignableBody::Bytes(body.as_bytes()))?;
         let (instructions, _) = sign(request, &parameters)?.into_parts();
+        let unreached = format!("{service} of {region} cannot be reached");
         let mut request = self.http.request(method.parse()?, &address).header("content-type", FORM);
         for (name, value) in instructions.into_parts().0.iter().map(|header| (header.name(), header.value())) {
             request = request.header(name, value);
         }
-        let answer = request.body(body).send().await?;
+        let answer = request.body(body).send().await.map_err(|error| error.without_url()).context(unreached)?;
         let (status, text) = (answer.status(), answer.text().await?);
-        ensure!(status.is_success(), "{service} answered {status}: {text}");
+        ensure!(status.is_success(), "{service} answered {status}: {}", message_of(&text));
         Ok(text)
+    }
+}
+
+/// What AWS says of an error: in JSON, or of the query protocol in XML.
+fn message_of(answer: &str) -> String {
+    match serde_json::from_str::<Value>(answer) {
+        Ok(json) => ["message", "Message"].iter().find_map(|name| json[name].as_str()).unwrap_or_default().to_owned(),
+        Err(_) => Document::parse(answer).map(|xml| text_of(&xml, "Message").to_owned()).unwrap_or_default(),
     }
 }
 

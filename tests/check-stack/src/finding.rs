@@ -37,7 +37,12 @@ impl Finding {
 
     /// What could not be looked at is wrong, too.
     pub(crate) fn failed(what: impl Into<String>, error: impl fmt::Display, remedy: &str) -> Self {
-        Self { what: what.into(), standing: Standing::Wrong(format!("{error}. {remedy}")) }
+        Self { what: what.into(), standing: Standing::Wrong(format!("{error:#}. {remedy}")) }
+    }
+
+    /// What was found, or that it [could not be looked at](Self::failed).
+    pub(crate) fn or_failed(what: &str, found: anyhow::Result<Self>, remedy: &str) -> Self {
+        found.unwrap_or_else(|error| Self::failed(what, error, remedy))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages;
+use shared::aws::error::Cause;
 
 use crate::{aws::SignedCalls, finding::Finding, stack::Stack};
 
@@ -18,7 +19,7 @@ pub(crate) async fn findings(aws: &SdkConfig, calls: &SignedCalls<'_>, stack: &S
                 let remedy = format!("{count} wait: functions/operations/README.md, Alarms");
                 Finding::expect(what, count == "0", remedy)
             }
-            Err(error) => Finding::failed(what, aws_sdk_sqs::error::DisplayErrorContext(error), "Is the queue there?"),
+            Err(error) => Finding::failed(what, Cause::from(error), "May you call sqs:GetQueueAttributes?"),
         });
     }
     let mut taking = Vec::new();
@@ -29,11 +30,16 @@ pub(crate) async fn findings(aws: &SdkConfig, calls: &SignedCalls<'_>, stack: &S
     let optional = stack.outputs_ending("LinkCallbackFunctionName");
     taking.extend(optional.map(|(_, name)| ("stream of the links".to_owned(), name)));
     for (what, name) in taking {
-        let mappings = calls.get("lambda", &format!("/2015-03-31/event-source-mappings?FunctionName={name}")).await?;
-        let mappings = mappings["EventSourceMappings"].as_array().cloned().unwrap_or_default();
-        let states: Vec<_> = mappings.iter().filter_map(|mapping| mapping["State"].as_str()).collect();
-        let remedy = format!("the mapping of {name} is {states:?}: enable it in Lambda's console");
-        findings.push(Finding::expect(what, states == ["Enabled"], remedy));
+        let found = mapping(calls, &what, name).await;
+        findings.push(Finding::or_failed(&what, found, "May you call lambda:ListEventSourceMappings?"));
     }
     Ok(findings)
+}
+
+async fn mapping(calls: &SignedCalls<'_>, what: &str, function: &str) -> anyhow::Result<Finding> {
+    let mappings = calls.get("lambda", &format!("/2015-03-31/event-source-mappings?FunctionName={function}")).await?;
+    let mappings = mappings["EventSourceMappings"].as_array().cloned().unwrap_or_default();
+    let states: Vec<_> = mappings.iter().filter_map(|mapping| mapping["State"].as_str()).collect();
+    let remedy = format!("the mapping of {function} is {states:?}: enable it in Lambda's console");
+    Ok(Finding::expect(what, states == ["Enabled"], remedy))
 }

@@ -36,7 +36,7 @@ impl Stack {
 
     pub(crate) fn output(&self, name: &str) -> anyhow::Result<&str> {
         let output = self.outputs.get(name).map(String::as_str);
-        output.with_context(|| format!("the stack has no output {name}: is it one of this template, and complete?"))
+        output.with_context(|| format!("the stack has no output {name}"))
     }
 
     /// The outputs whose names end so.
@@ -47,23 +47,33 @@ impl Stack {
 
     pub(crate) fn parameter(&self, name: &str) -> anyhow::Result<&str> {
         let parameter = self.parameters.get(name).map(String::as_str);
-        parameter.with_context(|| format!("the stack has no parameter {name}: deploy the present template"))
+        parameter.with_context(|| format!("the stack has no parameter {name}"))
     }
 
-    pub(crate) fn findings(&self) -> anyhow::Result<Vec<Finding>> {
-        let complete = ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&self.status.as_str());
+    /// Whether it has nothing that could be looked at: it was never made whole.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let Self { name, status, .. } = self;
+        let complete = ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status.as_str());
+        let remedy = match status.as_str() {
+            // CloudFormation changes no such stack any more.
+            "ROLLBACK_COMPLETE" => format!("aws cloudformation delete-stack --stack-name {name}, and sam deploy again"),
+            _ => format!("see its events: aws cloudformation describe-stack-events --stack-name {name}"),
+        };
         let protect = format!(
-            "aws cloudformation update-termination-protection --stack-name {} --enable-termination-protection",
-            self.name
+            "aws cloudformation update-termination-protection --stack-name {name} --enable-termination-protection"
         );
-        Ok(vec![
-            Finding::expect("stack", complete, format!("it is {}: see its events in CloudFormation", self.status)),
+        let tables = "deletion protection of the tables";
+        let is_on = self.parameter("DeletionProtection").map(|is_on| {
+            Finding::advise(tables, is_on == "true", "DeletionProtection=true in samconfig.toml, and sam deploy")
+        });
+        vec![
+            Finding::expect("stack", complete, format!("it is {status}: {remedy}")),
             Finding::advise("termination protection", self.is_protected, protect),
-            Finding::advise(
-                "deletion protection of the tables",
-                self.parameter("DeletionProtection")? == "true",
-                "DeletionProtection=true in samconfig.toml, and sam deploy",
-            ),
-        ])
+            Finding::or_failed(tables, is_on, "sam build && sam deploy"),
+        ]
     }
 }

@@ -521,7 +521,8 @@ impl Stand {
         self.map_the_queue_of("LinkCallbackFunctionName", enabled).await
     }
 
-    async fn map_the_queue_of(&self, output: &str, enabled: bool) -> anyhow::Result<()> {
+    /// Turns the mapping of the function that this output names off or on.
+    pub async fn map_the_queue_of(&self, output: &str, enabled: bool) -> anyhow::Result<()> {
         let mappings = format!("{}/2015-03-31/event-source-mappings", self.aws.endpoint());
         let function = self.aws.output(output);
         let all: Value = self.http.get(format!("{mappings}?FunctionName={function}")).send().await?.json().await?;

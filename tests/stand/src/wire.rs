@@ -92,6 +92,8 @@ pub enum Fault {
     ForwardThenHangUp,
     /// Executed, and answered with its status and this body.
     ForwardThenGarble(&'static str),
+    /// Executed, and answered with its body, in which the second text stands in the place of the first.
+    ForwardThenReplace(&'static str, &'static str),
     /// The first attempt of each call is executed and the caller never hears of it; what the SDK repeats goes its way.
     LoseFirstAnswer,
     /// Waits until the [`Injected`] is dropped, then goes its way; never does if the caller is gone by then.
@@ -224,7 +226,13 @@ impl Wire {
             Some((Fault::Answer(status, body, query_error), _)) => Ok(aws_answer(status, body.to_owned(), query_error)),
             Some((Fault::HangUp, _)) => Err(HangUp),
             Some((Fault::ForwardThenHangUp | Fault::LoseFirstAnswer, _)) => execute().await.and(Err(HangUp)),
-            Some((Fault::ForwardThenGarble(body), _)) => execute().await.map(|answer| garbled(answer, body)),
+            Some((Fault::ForwardThenGarble(body), _)) => {
+                execute().await.map(|answer| with_body(answer, Bytes::from(body)))
+            }
+            Some((Fault::ForwardThenReplace(old, new), _)) => execute().await.map(|answer| {
+                let body = String::from_utf8_lossy(answer.body()).replace(old, new);
+                with_body(answer, Bytes::from(body))
+            }),
             Some((Fault::Hold, mut hold)) => {
                 // Ends with an error when the other half is dropped, and only then: nothing is ever sent.
                 let _ = hold.changed().await;
@@ -356,10 +364,10 @@ pub fn aws_error(status: u16, code: &str) -> Response<Bytes> {
 }
 
 /// With another body.
-fn garbled(answer: Response<Bytes>, body: &'static str) -> Response<Bytes> {
+fn with_body(answer: Response<Bytes>, body: Bytes) -> Response<Bytes> {
     let (mut head, _) = answer.into_parts();
     head.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(head, Bytes::from(body))
+    Response::from_parts(head, body)
 }
 
 fn aws_answer(status: u16, body: String, query_error: &'static str) -> Response<Bytes> {

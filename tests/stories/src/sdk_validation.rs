@@ -100,6 +100,12 @@ pub fn longest() -> Parameters {
     longest
 }
 
+/// What CloudFormation calls, each once, such as `sqs.CreateQueue`, with every parameter set.
+pub fn calls_with_every_parameter() -> BTreeSet<String> {
+    let [made] = validated(&[(&template().deployed, &longest())]).try_into().expect("one stack");
+    made.calls.into_keys().collect()
+}
+
 #[test]
 fn the_services_take_what_the_template_asks_of_them_with_every_parameter_and_with_none() {
     let template = template();

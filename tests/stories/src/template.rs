@@ -18,7 +18,7 @@ use shared::{
     metric::{Metric, NAMESPACE},
 };
 
-use crate::story;
+use crate::{sdk_validation::calls_with_every_parameter, story};
 
 /// Routes that no key protects, and what does instead.
 const WITHOUT_A_KEY: [&str; 7] = [
@@ -455,28 +455,71 @@ fn no_deployment_makes_a_generated_secret_anew() {
     }
 }
 
+/// What is allowed for every resource or for none: CloudWatch's pages say so of composite alarms.
+const NEVER_FOR_ONE: [&str; 2] = ["cloudwatch:PutCompositeAlarm", "cloudwatch:DescribeAlarms"];
+
+/// A role or a user takes no longer managed policy; IAM counts no white space.
+const MAX_POLICY_CHARACTERS: usize = 6_144;
+
 /// What the deployer's policy allows is by service and by the beginning of names: a new kind of resource needs a
-/// statement, and a secret's name begins with its own, not the stack's.
+/// statement, one for everything where AWS knows no resource to allow it for, and a secret's name begins with its own,
+/// not the stack's.
 #[test]
 fn whoever_deploys_may_make_what_the_template_has() {
     const POLICY: &str = ".github/deployer-policy.json";
     let policy = std::fs::read_to_string(repository().join(POLICY)).expect("the policy");
     let policy: Value = serde_json::from_str(&policy).expect("JSON");
+    assert!(policy.to_string().len() <= MAX_POLICY_CHARACTERS, "{POLICY}");
     let statements = policy["Statement"].as_array().expect("statements");
-    let actions: BTreeSet<&str> = statements.iter().flat_map(|statement| strings(&statement["Action"])).collect();
-    let template = template();
-    for (name, resource) in template.deployed["Resources"].as_object().expect("resources") {
-        let resource_type = resource["Type"].as_str().expect("a type");
-        let service = resource_type.split("::").nth(1).expect("a service").to_lowercase();
-        let service = service.trim_end_matches("v2");
-        let makes = ["*", "Create"].map(|made| format!("{service}:{made}"));
-        let may = |action: &&str| *action == makes[0] || action.starts_with(&makes[1]);
-        assert!(actions.iter().any(may), "{POLICY}: nothing that makes {name}, of {service}");
+    // By service and action, in small letters: the kinds of resources that it may be allowed for.
+    let known = service_authorization();
+    let mut called: BTreeSet<String> = calls_with_every_parameter().iter().map(|call| action_of(call)).collect();
+    called.extend(NEVER_FOR_ONE.map(str::to_owned));
+    for action in called {
+        let (service, name) = action.split_once(':').expect("a service");
+        let never_for_one = NEVER_FOR_ONE.contains(&action.as_str())
+            || service != "apigateway" && known[service]["Actions"][name.to_lowercase()]["Resources"].is_null();
+        let of_the_service = format!("arn:aws:{service}:");
+        let allows = |statement: &&Value| {
+            let resources = strings(&statement["Resource"]);
+            strings(&statement["Action"]).iter().any(|allowed| matches(allowed, &action))
+                && (resources.contains("*")
+                    || !never_for_one && resources.iter().any(|resource| resource.starts_with(&of_the_service)))
+        };
+        let wanted = if never_for_one { ", for everything" } else { "" };
+        assert!(statements.iter().any(|statement| allows(&statement)), "{POLICY}: no {action}{wanted}");
     }
     let resources: BTreeSet<&str> = statements.iter().flat_map(|statement| strings(&statement["Resource"])).collect();
-    for secret in template.deployed("AWS::SecretsManager::Secret").keys() {
+    for secret in template().deployed("AWS::SecretsManager::Secret").keys() {
         let end = format!(":secret:{secret}-*");
         assert!(resources.iter().any(|resource| resource.ends_with(&end)), "{POLICY}: no {secret}");
+    }
+}
+
+/// AWS's "Service Authorization Reference", as the linter brings it along.
+fn service_authorization() -> Value {
+    let mut python = prepare().expect("the linter").python();
+    let program = "import cfnlint.data.AdditionalSpecs as s; print(open(s.__path__[0] + '/Policies.json').read())";
+    let output = python.args(["-c", program]).output().expect("it runs");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The action that a call such as `sesv2.CreateConfigurationSet` needs. API Gateway's are named after HTTP's methods.
+fn action_of(call: &str) -> String {
+    match call.split_once('.').expect("a service") {
+        ("apigatewayv2", _) => "apigateway:POST".to_owned(),
+        ("sesv2", operation) => format!("ses:{operation}"),
+        (service, operation) => format!("{service}:{operation}"),
+    }
+}
+
+/// Whether a text is what a pattern with stars means.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((begin, rest)) => text.strip_prefix(begin).is_some_and(|text| {
+            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..]))
+        }),
     }
 }
 

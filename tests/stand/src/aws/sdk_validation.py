@@ -269,9 +269,6 @@ def role_calls(name, properties):
 
 def table_calls(name, properties):
     created = without(properties, "TimeToLiveSpecification", "PointInTimeRecoverySpecification")
-    if "SSESpecification" in created:
-        encryption = dict(created["SSESpecification"])
-        created["SSESpecification"] = {"Enabled": encryption.pop("SSEEnabled", None), **encryption}
     if "StreamSpecification" in created:
         created["StreamSpecification"] = {"StreamEnabled": True, **created["StreamSpecification"]}
     yield "dynamodb.CreateTable", {"TableName": name, **created}

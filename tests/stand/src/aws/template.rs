@@ -196,13 +196,28 @@ fn metrics_of_widget(by: &str, widget: &Value) -> Vec<MetricReference> {
 /// `SEARCH('{namespace,dimension,…} MetricName="Name" dimension="value"', …)`.
 fn search(by: &str, expression: &str) -> Option<MetricReference> {
     let (schema, terms) = expression.strip_prefix("SEARCH('{")?.split_once('}')?;
-    let (namespace, names) = schema.split_once(',')?;
+    let mut names = schema.split(',').map(search_name);
+    let namespace = names.next()?;
     let value = |name: &str| {
         let (_, rest) = terms.split_once(&format!(" {name}=\""))?;
         Some(rest.split_once('"')?.0.to_owned())
     };
-    let dimensions = names.split(',').map(|name| (name.to_owned(), value(name).unwrap_or_default())).collect();
+    let dimensions = names.map(|name| (name.to_owned(), value(name).unwrap_or_default())).collect();
     Some(MetricReference { by: by.to_owned(), namespace: namespace.to_owned(), name: value("MetricName")?, dimensions })
+}
+
+/// A namespace or a dimension in the braces of a search. CloudWatch's "search expression syntax" wants quotes around
+/// one with anything but letters and digits, and shows AWS's own (`AWS/EC2`) without.
+///
+/// # Panics
+/// Where they are missing: the search would find nothing.
+fn search_name(written: &str) -> &str {
+    let plain = |name: &str| name.strip_prefix("AWS/").unwrap_or(name).chars().all(|c| c.is_ascii_alphanumeric());
+    match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(name) => name,
+        None if plain(written) => written,
+        None => panic!("SEARCH wants quotes around {written}"),
+    }
 }
 
 #[cfg(test)]
@@ -217,6 +232,14 @@ mod tests {
                     # It is.\n\n  # Of B.\n  B:\n    C:\n      D: e\n  # === two ===\n  E:\n\nOutputs:\n  O:\n";
         let found: Vec<_> = outline(text, "Resources").into_iter().map(|entry| (entry.heading, entry.name)).collect();
         assert_eq!(found, [("", "A"), ("one", "B"), ("two", "E")]);
+    }
+
+    #[test]
+    fn a_search_names_its_metric_and_what_has_a_hyphen_stands_in_quotes() {
+        let found = search("d", "SEARCH('{\"my-app\",stack} MetricName=\"C\" stack=\"s\"', 'Sum', 300)").expect("one");
+        assert_eq!((found.namespace.as_str(), found.dimensions["stack"].as_str()), ("my-app", "s"));
+        assert_eq!(search_name("AWS/Lambda"), "AWS/Lambda");
+        assert!(std::panic::catch_unwind(|| search_name("my-app")).is_err());
     }
 
     #[test]

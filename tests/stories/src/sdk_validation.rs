@@ -7,7 +7,8 @@ use std::{
     process::Stdio,
 };
 
-use local_stand::{aws::emulator::prepare, repository};
+use local_stand::{aws::emulator::prepare, repository, stand::ONLY_HERE};
+use regex::Regex;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -126,6 +127,36 @@ fn the_services_take_what_the_template_asks_of_them_with_every_parameter_and_wit
     let of = |validated: &Validated| validated.calls.keys().cloned().collect::<BTreeSet<_>>();
     let by_a_parameter: Vec<_> = of(most).difference(&of(least)).cloned().collect();
     assert_eq!(by_a_parameter, ["lambda.PutFunctionConcurrency", "sns.Subscribe"]);
+}
+
+/// Whoever sets one of these by mistake sends orders and keys elsewhere, or in the clear, or a message twice.
+#[test]
+fn what_only_the_stand_sets_cannot_be_deployed() {
+    let parameters = template().written["Parameters"].as_object().expect("parameters");
+    for (name, rules) in parameters {
+        if rules["Description"].as_str().is_some_and(|description| description.ends_with(" is for tests.")) {
+            assert_eq!(rules["AllowedValues"], json!([rules["Default"]]), "{name}");
+        }
+        // A link in a mail, to a Git server of your own.
+        let accepts_http = rules["AllowedPattern"].as_str().is_some_and(|pattern| {
+            let pattern = Regex::new(&format!("^(?:{pattern})$")).expect("a pattern");
+            ["http://localhost:30000/x", "http://127.0.0.1:30000", "http://app.example/x"]
+                .iter()
+                .any(|address| pattern.is_match(address))
+        });
+        assert!(!accepts_http || name == "RunbookUrl", "{name}");
+    }
+    let set_here = |name: &str| match name {
+        "RetryDelaySeconds" => "39",
+        "LoginCallbackUrl" | "LinkCallbackUrl" => "http://localhost:30000/x",
+        _ => "http://127.0.0.1:30000",
+    };
+    for name in ONLY_HERE {
+        let mut given = required();
+        given.insert(name.to_owned(), set_here(name).to_owned());
+        let [Validated { findings, .. }] = &validated(&[(&template().deployed, &given)])[..] else { panic!("one") };
+        assert!(findings.iter().any(|finding| finding.starts_with(&format!("{name}: "))), "{name}: {findings:?}");
+    }
 }
 
 /// A mistake in the template: where, what stands there then (nothing: it is taken away), and what is said of it.

@@ -1,7 +1,8 @@
 """The owner of the emulated AWS: starts it, deploys template.yaml to it, and takes everything down with itself.
 
     python emulator.py '{"template": .., "port": .., "endpoint_for_functions": .., "region": .., "work_dir": ..,
-                          "parameters": {..}, "binaries": {"name": "/path/of/the/executable"},
+                          "parameters": {..}, "without_rules": ["SomeParameter"],
+                          "binaries": {"name": "/path/of/the/executable"},
                           "partners": ["A_VARIABLE_WITH_AN_ADDRESS"]}'
 
 stdout   one JSON line when all is up: {"outputs": {..the stack's..}, "api_url": ".." or null,
@@ -171,6 +172,13 @@ def leave_out_what_the_emulator_refuses(template):
         del template["Resources"][name]
     if refused:
         say(f"left out, alarms on metric math or on others: {', '.join(refused)}")
+
+
+def take_rules_away(template, names):
+    """Of parameters that CloudFormation would refuse as they are set here."""
+    for name in names:
+        kept = ("Type", "Default", "Description")
+        template["Parameters"][name] = {key: value for key, value in template["Parameters"][name].items() if key in kept}
 
 
 def transform(template):
@@ -361,6 +369,7 @@ def bring_up(order, work_dir, emulator):
     try:
         package(template, order, functions_dir, clients["s3"])
         leave_out_what_the_emulator_refuses(template)
+        take_rules_away(template, order["without_rules"])
         stack = deploy(transform(template), order["parameters"], clients["s3"], clients["cloudformation"])
         api_id, ids = supply_what_the_emulator_lacks(
             *(clients[name] for name in ("cloudformation", "apigatewayv2", "dynamodb", "secretsmanager"))

@@ -188,9 +188,10 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 impl LocalAws {
-    /// Brings up a stack of its own with these parameters of the template. `verbose` shows the progress on stderr;
-    /// building and installing, when there is something to build or install, always show.
-    pub async fn start(parameters: &[(&str, String)], verbose: bool) -> anyhow::Result<Self> {
+    /// Brings up a stack of its own with these parameters of the template, those `without_rules` set to whatever they
+    /// are. `verbose` shows the progress on stderr; building and installing, when there is something to build or
+    /// install, always show.
+    pub async fn start(parameters: &[(&str, String)], without_rules: &[&str], verbose: bool) -> anyhow::Result<Self> {
         let prepared = tokio::task::spawn_blocking(prepare).await??;
         let port = free_port()?;
         let endpoint = format!("http://127.0.0.1:{port}");
@@ -201,6 +202,7 @@ impl LocalAws {
             "endpoint_for_functions": tap.base_url(),
             "region": REGION,
             "parameters": parameters.iter().map(|(name, value)| (*name, value)).collect::<BTreeMap<_, _>>(),
+            "without_rules": without_rules,
             "binaries": prepared.binaries,
             "partners": PARTNERS,
         });

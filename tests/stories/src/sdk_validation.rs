@@ -61,7 +61,7 @@ const TEXTS: [(&str, &str, &str); 15] = [
     ("AlarmEmail", "oncall@notifications.example", ""),
     ("DetailUrlHosts", "app.example", ",app.example"),
     ("Environment", "production-of-japan-", ""),
-    ("ExtraRootLayer", "arn:aws:lambda:ap-northeast-1:123456789012:layer:extra-roots:1", ""),
+    ("ExtraRootLayer", "arn:aws:lambda:ap-northeast-1:123456789012:layer:the-roots-of-our-private-network:999999", ""),
     ("LinkCallbackUrl", "https://app.example/links", ""),
     ("LoginCallbackUrl", "https://line.example/login/", "x"),
     ("LoginReturnUrls", "https://app.example/orders", ",https://app.example/orders"),

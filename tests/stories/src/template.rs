@@ -12,13 +12,17 @@ use local_stand::{
     repository,
     stand::random_key,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     delivery::state::Reason,
     metric::{Metric, NAMESPACE},
 };
 
-use crate::{sdk_validation::calls_with_every_parameter, story};
+use crate::{
+    sdk_validation::{Parameters, calls_with_every_parameter, longest, required, told_by},
+    story,
+};
 
 /// Routes that no key protects, and what does instead.
 const WITHOUT_A_KEY: [&str; 7] = [
@@ -525,53 +529,55 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// What no description has room for; DEPLOY.md says how it reaches an alias.
-const TOO_LONG: &str = "ExtraRootLayer";
+/// A function's settings and the version that is made of it.
+#[derive(Debug, Deserialize)]
+struct Aliased {
+    settings: Value,
+    version: Value,
+}
 
-/// SAM makes a new version for changed code only, and an alias goes on with the old one: a changed parameter, too, must
-/// change something of the version that CloudFormation replaces it for.
+/// Without a new version an alias goes on with the old one; and where nothing of the function changes, Lambda has no
+/// new version to make, and the deployment fails.
 #[test]
-fn a_changed_parameter_reaches_the_alias_of_a_function() {
+fn a_function_with_an_alias_has_a_new_version_where_a_parameter_changes_it_and_nowhere_else() {
     let template = template();
-    let parameters = template.written["Parameters"].as_object().expect("parameters");
-    let functions = template.deployed("AWS::Lambda::Function");
-    let versions = template.deployed("AWS::Lambda::Version");
-    let aliases = template.deployed("AWS::Lambda::Alias");
-    assert_eq!(aliases.len(), 2, "order-finished and webhooks");
-    for alias in aliases.values().map(|alias| &alias["Properties"]) {
-        let version = alias["FunctionVersion"]["Fn::GetAtt"][0].as_str().expect("a version");
-        let description = versions[version]["Properties"]["Description"]["Fn::Sub"].as_str().expect("a description");
-        let mut properties =
-            functions[alias["FunctionName"]["Ref"].as_str().expect("a function")]["Properties"].clone();
-        // It is the function's, not its version's.
-        properties["ReservedConcurrentExecutions"].take();
-        let read = strings(&properties).into_iter().filter(|text| parameters.contains_key(*text));
-        let read: BTreeSet<&str> = read.filter(|parameter| *parameter != TOO_LONG).collect();
-        assert!(read.len() > 5, "{read:?}");
-        for parameter in read {
-            assert!(
-                description.contains(&format!("${{{parameter}}}")),
-                "{version}: {parameter} is not in {description}"
-            );
-        }
-        // What Lambda takes as one, with every parameter as long as it may be.
-        let longest = |name: &str| {
-            let parameter = &parameters[name];
-            let allowed =
-                parameter["AllowedValues"].as_array().into_iter().flatten().map(|value| value.to_string().len());
-            let digits = parameter["MaxValue"].to_string().len();
-            let default = parameter["Default"].as_str().unwrap_or_default().len();
-            let most = parameter["MaxLength"].as_u64().map_or(0, |most| usize::try_from(most).expect("a length"));
-            allowed.chain([digits, default, most]).max().expect("one at least")
-        };
-        let lengths: usize =
-            description.split("${").skip(1).map(|part| longest(part.split('}').next().expect("a name"))).sum();
-        let between = description.chars().filter(|character| *character == ' ').count();
-        assert!(lengths + between <= 256, "{version}: {lengths} characters, and {between} spaces");
-        let group = aliases.len();
-        assert_eq!(template.deployed("AWS::CodeDeploy::DeploymentGroup").len(), group);
+    let longest = longest();
+    let with = |name: &str, value: &str| {
+        let mut given = required();
+        given.insert(name.to_owned(), value.to_owned());
+        given
+    };
+    let layer =
+        |of: &str| with("ExtraRootLayer", &format!("arn:aws:lambda:ap-northeast-1:{of}").replace('/', ":layer:"));
+    let mut pairs: Vec<[Parameters; 2]> = longest.iter().map(|(name, value)| [required(), with(name, value)]).collect();
+    for other in ["123456789012/roots:2", "123456789012/other:1", "210987654321/roots:1"] {
+        pairs.push([layer("123456789012/roots:1"), layer(other)]);
     }
-    for group in template.deployed("AWS::CodeDeploy::DeploymentGroup").values().map(|group| &group["Properties"]) {
+    let stacks: Vec<_> = pairs.iter().flatten().map(|given| (&template.deployed, given)).collect();
+    let told: Vec<BTreeMap<String, Aliased>> = told_by("versions.py", &stacks);
+    let mut changed = 0;
+    for (stacks, [before, after]) in told.chunks(2).zip(&pairs) {
+        assert_eq!(stacks[0].keys().collect::<Vec<_>>(), ["OrderFinishedFunction", "WebhooksFunction"]);
+        for (name, one) in &stacks[0] {
+            let other = &stacks[1][name];
+            let new = one.settings != other.settings;
+            assert_eq!(one.version != other.version, new, "{name}: {before:?}, then {after:?}: {other:?}");
+            changed += usize::from(new);
+        }
+    }
+    assert!(changed > 15, "{changed}");
+    // What nobody chooses by a parameter is in the version's logical id.
+    for (name, function) in template.written("AWS::Serverless::Function") {
+        let properties = &function["Properties"];
+        assert_eq!(
+            properties["AutoPublishAlias"] == "live",
+            properties["AutoPublishAliasAllProperties"] == true,
+            "{name}"
+        );
+    }
+    let groups = template.deployed("AWS::CodeDeploy::DeploymentGroup");
+    assert_eq!(groups.len(), 2);
+    for group in groups.values().map(|group| &group["Properties"]) {
         assert_eq!(group["AutoRollbackConfiguration"]["Enabled"], true);
         assert_eq!(group["AlarmConfiguration"]["Alarms"].as_array().map(Vec::len), Some(2), "{group}");
     }

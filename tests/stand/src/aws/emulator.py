@@ -160,8 +160,9 @@ def leave_out_what_the_emulator_refuses(template):
     functions: nothing is released here, so that whoever asks for one gets the function itself."""
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            for name in ("AutoPublishAlias", "VersionDescription", "DeploymentPreference"):
-                resource["Properties"].pop(name, None)
+            for name in list(resource["Properties"]):
+                if name.startswith(("AutoPublish", "Version", "DeploymentPreference")):
+                    del resource["Properties"][name]
     refused = [
         name
         for name, resource in template["Resources"].items()

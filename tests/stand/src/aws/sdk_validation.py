@@ -91,6 +91,10 @@ class Stack:
                 return self.substituted(*(wanted if isinstance(wanted, list) else [wanted, {}]))
             if function == "Fn::If":
                 return self.resolved(wanted[1] if self.holds({"Condition": wanted[0]}) else wanted[2])
+            if function == "Fn::Select":
+                return self.resolved(wanted[1])[int(wanted[0])]
+            if function == "Fn::Split":
+                return self.resolved(wanted[1]).split(wanted[0])
             if function == "Fn::FindInMap":
                 of_map, top, second = (self.resolved(one) for one in wanted)
                 return self.mappings[of_map][str(top)][second]

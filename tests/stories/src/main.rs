@@ -83,6 +83,7 @@ mod permissions;
 mod problems;
 mod recipients;
 mod recoveries;
+mod releases;
 mod report_preview;
 mod resends;
 mod retries;

@@ -502,55 +502,6 @@ fn whoever_deploys_may_make_what_the_template_has() {
     }
 }
 
-/// The AWS CLI and SAM read the region from another variable than AWS's other SDKs, and pass over what they do not
-/// know.
-#[test]
-fn the_workflow_that_deploys_tells_sam_what_sam_reads() {
-    const WORKFLOW: &str = ".github/workflows/deploy.yaml";
-    let workflow = std::fs::read_to_string(repository().join(WORKFLOW)).expect("the workflow");
-    let mut python = prepare().expect("botocore").python();
-    let program = "import json; from botocore import configprovider as c, credentials as k; \
-                   known = [one[1] for one in c.BOTOCORE_DEFAUT_SESSION_VARIABLES.values()]; \
-                   known += k.AssumeRoleWithWebIdentityProvider._CONFIG_TO_ENV_VAR.values(); \
-                   print(json.dumps([one for one in known if isinstance(one, str)]))";
-    let output = python.args(["-c", program]).output().expect("it runs");
-    let known: BTreeSet<String> = serde_json::from_slice(&output.stdout).expect("JSON");
-    let told: BTreeSet<&str> = workflow
-        .lines()
-        .filter_map(|line| line.trim().split_once(": ").map(|(name, _)| name))
-        .filter(|name| name.starts_with("AWS_"))
-        .collect();
-    assert!(told.iter().all(|name| known.contains(*name)), "{WORKFLOW}: {told:?}");
-    assert_eq!(told, ["AWS_DEFAULT_REGION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"].into());
-    // What looks at the stack afterwards finds the one that was deployed.
-    let name =
-        prepare().expect("Python").python().args([".github/stack-name", "default"]).current_dir(repository()).output();
-    let name = String::from_utf8(name.expect("it runs").stdout).expect("a text");
-    let written = std::fs::read_to_string(repository().join("samconfig.toml")).expect("samconfig.toml");
-    assert!(!name.trim().is_empty() && written.contains(&format!("stack_name = \"{}\"\n", name.trim())), "{name:?}");
-}
-
-/// Nobody but one environment of one repository takes the role; and the role may not change itself.
-#[test]
-fn the_deployers_role_is_trusted_to_one_environment_and_is_none_of_those_it_makes() {
-    let file = |name: &str| std::fs::read_to_string(repository().join(name)).expect("a file");
-    let trust: Value = serde_json::from_str(&file(".github/deployer-trust.json")).expect("JSON");
-    let [statement] = &trust["Statement"].as_array().expect("statements")[..] else { panic!("{trust}") };
-    let conditions = statement["Condition"]["StringEquals"].as_object().expect("conditions");
-    let of =
-        |claim: &str| conditions[&format!("token.actions.githubusercontent.com:{claim}")].as_str().expect("a text");
-    assert_eq!((conditions.len(), of("aud")), (2, "sts.amazonaws.com"));
-    assert!(of("sub").starts_with("repo:") && of("sub").ends_with(":environment:default"), "{}", of("sub"));
-    assert!(!trust.to_string().contains('*'), "{trust}");
-    let policy = file(".github/deployer-policy.json");
-    let page = file("DEPLOY.md");
-    let role = page.split("create-role --role-name ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let role = role.expect("the role's name");
-    for may_be_changed in policy.split("\"arn:aws:iam::*:role/").skip(1).filter_map(|rest| rest.split('"').next()) {
-        assert!(!matches(may_be_changed, role), "{role} may change itself");
-    }
-}
-
 /// AWS's "Service Authorization Reference", as the linter brings it along.
 fn service_authorization() -> Value {
     let mut python = prepare().expect("the linter").python();
@@ -569,7 +520,7 @@ fn action_of(call: &str) -> String {
 }
 
 /// Whether a text is what a pattern with stars means.
-fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((begin, rest)) => text.strip_prefix(begin).is_some_and(|text| {

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -82,7 +83,7 @@ impl Upstreams {
             }
         })
         .await?;
-        let plain = server.base_url().trim_start_matches("http://").parse()?;
+        let plain: SocketAddr = server.base_url().trim_start_matches("http://").parse()?;
         let (mut addresses, line_hangs) = (BTreeMap::new(), Arc::<AtomicBool>::default());
         // A host for each, as in life: no connection serves two of them.
         for name in [
@@ -92,11 +93,12 @@ impl Upstreams {
             "AWS_ENDPOINT_URL_SQS",
             "LINE_API_BASE",
             "SOBOT_API_BASE",
-            "LINK_CALLBACK_URL",
         ] {
             let hangs = if name == "LINE_API_BASE" { Arc::clone(&line_hangs) } else { Arc::default() };
             addresses.insert(name, tls.front(plain, hangs).await?);
         }
+        // An app has a name, and none of a machine's own is taken but this one, without TLS.
+        addresses.insert("LINK_CALLBACK_URL", format!("http://localhost:{}", plain.port()));
         Ok(Self { tls, wire, stub, addresses, line_hangs, _server: server })
     }
 

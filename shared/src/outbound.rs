@@ -40,7 +40,10 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     aws::secret::Secrets,
-    lambda::environment::{SettingError, optional},
+    lambda::{
+        environment::{SettingError, optional},
+        init,
+    },
 };
 
 /// A connection to LINE or Sobot that was idle for longer, through a freeze of the environment perhaps, may be dead: it
@@ -48,8 +51,6 @@ use crate::{
 const PARTNER_IDLE: Duration = Duration::from_secs(20);
 /// One to AWS is used for longer: what it takes with it into death, the SDK repeats.
 const AWS_IDLE: Duration = Duration::from_secs(90);
-/// So long init waits for connections; whoever needs one that is not there opens it.
-const OPENING: Duration = Duration::from_millis(500);
 /// The time-outs of AWS leave room for a push between two calls.
 pub const AWS_CONNECT: Duration = Duration::from_secs(1);
 const AWS_ATTEMPT: Duration = Duration::from_secs(2);
@@ -140,7 +141,7 @@ pub async fn open(wanted: impl IntoIterator<Item = Connection>) {
         });
     }
     let all = async { while opening.join_next().await.is_some() {} };
-    if timeout(OPENING, all).await.is_err() {
+    if timeout(init::BOUND, all).await.is_err() {
         // Given up with the set.
         tracing::debug!("a connection could not be opened ahead in time");
     }
@@ -438,7 +439,7 @@ mod tests {
         let (waits, _) = serve(Server::Waits).await;
         let begin = Instant::now();
         open([to(waits), to("https://127.0.0.1:1".to_owned()), to("no address".to_owned())]).await;
-        assert!(begin.elapsed() < OPENING * 3, "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < init::BOUND * 3, "{:?}", begin.elapsed());
     }
 
     /// Signed by itself, and its key thrown away.

@@ -189,14 +189,7 @@ impl Sources {
     /// Reads secrets and tokens at once, which the figures would wait for one after the other; whatever needs them
     /// reports what was not there.
     pub async fn warm_up(&self) {
-        let (line, sobot) = tokio::join!(self.channel.warm_up(), self.sobot.warm_up());
-        if let Err(error) = line {
-            tracing::warn!(%error, "the channel is not ready");
-        }
-        if let Err(error) = sobot {
-            // A stack may do without.
-            tracing::debug!(%error, "Sobot is not ready");
-        }
+        tokio::join!(self.channel.prepare(), self.sobot.prepare());
     }
 
     /// Reads everything for the report of `date`. Never fails as a whole.

@@ -105,7 +105,7 @@ impl LineLogin {
         response
     }
 
-    /// What the app's link asks for, as far as the app may; who the member's LINE user is now, no table was asked yet.
+    /// What the app's link asks for, as far as the app may. No table was asked: it has no LINE user of the member yet.
     async fn wish(&self, visit: &Visit) -> Result<Wish, Ended> {
         let token = self.link_token(visit.parameter("token")).await?;
         let return_url = match &token.return_url {

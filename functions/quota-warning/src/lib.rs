@@ -34,13 +34,6 @@ pub struct QuotaWarningFunction {
 }
 
 impl QuotaWarningFunction {
-    /// Reads secret and token at once, which a look would do one after the other.
-    pub async fn warm_up(&self) {
-        if let Err(error) = self.channel.warm_up().await {
-            tracing::warn!(%error, "the channel is not ready");
-        }
-    }
-
     /// Looks at the quota. After an error the queue keeps its messages, and the schedule comes again in a quarter of an
     /// hour: an alarm rings where nothing could be looked at for an hour, and not for one error.
     pub async fn handle(&self, event: LambdaEvent<Start>) -> Result<Value, Error> {

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
         clock: Clock::System,
     };
     let prepare = Box::pin(async {
-        tokio::join!(function.warm_up(), outbound::open([function.channel.connection()]));
+        tokio::join!(function.channel.prepare(), outbound::open([function.channel.connection()]));
     });
     init::then(prepare, run(service_fn(|event| Box::pin(function.handle(event))))).await
 }

@@ -176,11 +176,8 @@ impl Delivery {
     /// them reports what was not.
     pub async fn warm_up(&self) {
         let status = NotificationKind::OrderFinished.status();
-        let (channel, switch, pseudonyms) =
-            tokio::join!(self.channel.warm_up(), self.switches.enabled(status), self.pseudonyms.warm_up());
-        if let Err(error) = channel {
-            tracing::warn!(%error, "the channel is not ready for a push");
-        }
+        let ((), switch, pseudonyms) =
+            tokio::join!(self.channel.prepare(), self.switches.enabled(status), self.pseudonyms.warm_up());
         if let Err(error) = switch {
             tracing::warn!(%error, "the switch is not ready for a push");
         }

@@ -112,14 +112,7 @@ impl Inbox {
     /// Reads secrets and tokens into memory, as far as they are there, and with that connects to where they are kept;
     /// whatever needs them reports what was not.
     pub async fn warm_up(&self) {
-        let (line, sobot) = tokio::join!(self.line.warm_up(), self.sobot.warm_up());
-        if let Err(error) = line {
-            tracing::warn!(%error, "the channel is not ready");
-        }
-        if let Err(error) = sobot {
-            // A stack may do without.
-            tracing::debug!(%error, "Sobot is not ready");
-        }
+        tokio::join!(self.line.prepare(), self.sobot.prepare());
     }
 
     /// The connection to LINE, for [`open`](crate::outbound::open).

@@ -88,6 +88,13 @@ impl LineChannel {
         self.credential.warm_up().await
     }
 
+    /// The same before the first event; whoever needs them reports what was not there.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.warm_up().await {
+            tracing::warn!(%error, "the channel is not ready");
+        }
+    }
+
     /// The connection to LINE, for [`open`](crate::outbound::open).
     pub fn connection(&self) -> Connection {
         self.client.connection()

@@ -83,9 +83,13 @@ impl SobotAccount {
         self.ask(|token| async move { self.client.page(&token, query, number).await }).await
     }
 
-    /// Reads secret and token into memory, as far as they are there.
-    pub async fn warm_up(&self) -> Result<(), CredentialError<SobotError>> {
-        self.credential.warm_up().await
+    /// Reads secret and token into memory before the first event, as far as they are there; whoever needs them reports
+    /// what was not.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.credential.warm_up().await {
+            // A stack may do without.
+            tracing::debug!(%error, "Sobot is not ready");
+        }
     }
 
     /// Renews the token if its end is near; nobody waits for it.

@@ -25,19 +25,22 @@ function correction(posted) {
   return changed.length > 0 ? Object.fromEntries(changed) : undefined;
 }
 
+/** The order as it is now: a list does not say what was posted, and a page may be an hour old. */
+async function orderNow(found) {
+  try {
+    return await get(`/orders/${encodeURIComponent(found.orderId)}`);
+  } catch (trouble) {
+    // Where it cannot be had, the message can be sent again as it is; the API decides by what it knows.
+    return trouble instanceof Gone ? undefined : found;
+  }
+}
+
 async function askResend(found, button) {
   const id = found.orderId;
   const path = `/orders/${encodeURIComponent(id)}`;
-  let order = found;
-  if (!order.order) {
-    // A list does not say what was posted. Where that cannot be had, the message can be sent again as it is.
-    try {
-      order = await get(path);
-    } catch (trouble) {
-      if (trouble instanceof Gone) {
-        return;
-      }
-    }
+  const order = await whileBusy(button, "loading", orderNow(found));
+  if (order === undefined) {
+    return;
   }
   const posted = order.order;
   dialog.ask({

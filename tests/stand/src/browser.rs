@@ -220,10 +220,12 @@ impl Browser {
         Ok(())
     }
 
-    /// Waits until the first element's text, as it is shown, holds this.
+    /// Waits until the first element is shown with this in its text.
     pub async fn wait_for_text(&self, selector: &str, text: &str) -> anyhow::Result<()> {
-        let element = json!(selector);
-        self.wait_until(&format!("document.querySelector({element})?.innerText.includes({})", json!(text))).await
+        // What is not shown has all of its text as `innerText`.
+        let is_shown = "one.checkVisibility() && one.innerText.includes";
+        let (selector, text) = (json!(selector), json!(text));
+        self.wait_until(&format!("(one => one && {is_shown}({text}))(document.querySelector({selector}))")).await
     }
 
     /// What the browser's console tells since it was last asked: the page's own words, and what its policy forbade.

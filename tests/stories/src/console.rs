@@ -263,10 +263,13 @@ fn an_operator_corrects_a_refused_order_and_sends_it_again_by_clicks() {
             browser.press("button", "重新发送").await?;
             browser.wait_for_text("#status", "LINE 已接收").await?;
 
-            // LINE has it: once more only with a second decision, and nothing is corrected that was not touched.
+            // LINE has it: once more only with a second decision, though the page still shows the order as it was; and
+            // nothing is corrected that was not touched.
+            browser.slow_down(Duration::from_secs(1), false).await?;
             browser.run(&format!("location.hash = '#order={}'", id(&order))).await?;
             browser.press("button", "重新发送…").await?;
             browser.wait_for_text("#dialog-twice", "客户可能会收到两次").await?;
+            browser.slow_down(Duration::ZERO, false).await?;
             browser.write("操作理由", "又一次").await?;
             browser.press("checkbox", "我知道客户可能收到两次，仍要发送").await?;
             browser.press("button", "仍然重新发送").await?;

@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use local_stand::{
     canaries::Canaries,
     stand::{POLL, Reply, Stand},
-    wire::Injected,
+    wire::{Injected, Wire},
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
@@ -80,6 +80,10 @@ impl<'a> Case<'a> {
         };
         let told = timeout(LIMIT, telling).await;
         let told = told.unwrap_or_else(|_| Err(anyhow::anyhow!("it came to no end in {LIMIT:?}")));
+        // What comes late comes into no other case.
+        let wire = self.strike.map(|(strike, _)| strike.to.wire(self.stand));
+        let settled = async || Ok(wire.is_none_or(Wire::is_settled));
+        let told = told.and(self.until("what was delayed has taken effect", settled).await);
         told.and_then(|()| self.end()).map_err(|problem| format!("{problem:#}"))
     }
 

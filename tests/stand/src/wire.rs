@@ -130,6 +130,8 @@ struct State {
     rules: Vec<Rule>,
     last_rule: u64,
     latency: Duration,
+    /// How many calls wait for the time of their [`Fault::Delay`], or are being executed after it.
+    late: usize,
 }
 
 #[derive(Debug)]
@@ -204,6 +206,11 @@ impl Wire {
         Injected { state: Arc::clone(&self.state), id, _hold: sender }
     }
 
+    /// Whether every call that was delayed has taken effect, or failed to.
+    pub fn is_settled(&self) -> bool {
+        self.lock().late == 0
+    }
+
     /// From now on each call takes this long at the other end, at least.
     pub fn set_latency(&self, latency: Duration) {
         self.lock().latency = latency;
@@ -241,9 +248,13 @@ impl Wire {
             Some((Fault::Delay(time), _)) => {
                 // A task of its own: this one ends with its caller.
                 let execution = execute();
+                let state = Arc::clone(&self.state);
+                lock(&state).late += 1;
                 let late = tokio::spawn(async move {
                     tokio::time::sleep(time).await;
-                    execution.await
+                    let answer = execution.await;
+                    lock(&state).late -= 1;
+                    answer
                 });
                 late.await.unwrap_or(Err(HangUp))
             }
@@ -421,8 +432,10 @@ mod tests {
         };
         let left =
             tokio::time::timeout(Duration::from_millis(5), wire.pass(call("GET /a", None), false, execute)).await;
-        assert!(left.is_err() && !*executed.borrow());
+        assert!(left.is_err() && !*executed.borrow() && !wire.is_settled());
         executed.subscribe().wait_for(|executed| *executed).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(wire.is_settled());
     }
 
     #[test]

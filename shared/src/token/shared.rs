@@ -24,7 +24,14 @@
 //! * The table holds the token sealed (AES-256-GCM) with a key derived from the issuer's secret, which only Secrets
 //!   Manager holds. After that secret changed, the item cannot be opened and counts as absent.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
 use time::OffsetDateTime;
@@ -62,6 +69,8 @@ const PACE_AT_THE_LIMIT: time::Duration = time::Duration::minutes(10);
 const MAX_LIFE: Duration = Duration::from_secs(31 * 24 * 3600);
 /// How often a waiting instance looks whether the lease's holder is done.
 const POLL: Duration = Duration::from_millis(150);
+/// A table without a token is not read again before, to renew it.
+const NONE_FOR: time::Duration = time::Duration::minutes(1);
 
 /// No token could be had.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -217,12 +226,15 @@ pub struct SharedToken<E> {
     issuer: Issuer,
     clock: Clock,
     memory: SingleFlight<Option<CachedToken>, TokenError<E>>,
+    /// Until when nobody looks for a token to renew, in milliseconds: there was none.
+    none_until_ms: AtomicI64,
 }
 
 impl<E: Refusal> SharedToken<E> {
     /// The token of this issuer, shared through this table.
     pub fn new(client: Client, table_name: String, issuer: Issuer, clock: Clock) -> Self {
-        Self { table: Table::new(client, table_name), issuer, clock, memory: SingleFlight::new(None) }
+        let (table, memory) = (Table::new(client, table_name), SingleFlight::new(None));
+        Self { table, issuer, clock, memory, none_until_ms: AtomicI64::new(0) }
     }
 
     /// Reads a usable token into memory, if there is one, beside the secret that opens it. Asks the issuer for nothing.
@@ -240,6 +252,7 @@ impl<E: Refusal> SharedToken<E> {
         let (secret, stored) = tokio::join!(secret, self.stored());
         let stored = stored.map_err(|error| memory.fail(error.into()))?;
         *memory = self.item(secret?.sealing_key(), &stored).known;
+        self.note_whether_there_is(memory.as_ref());
         Ok(())
     }
 
@@ -274,11 +287,14 @@ impl<E: Refusal> SharedToken<E> {
         A: Future<Output = Result<IssuedToken, E>>,
     {
         let known = self.memory.turn().await.clone();
-        if known.is_some_and(|known| !known.due(self.clock.now())) {
+        let none_until = self.none_until_ms.load(Ordering::Relaxed);
+        let now = self.clock.now();
+        if known.map_or(milliseconds(now) < none_until, |known| !known.due(now)) {
             return;
         }
         let renewed = async {
             let item = self.read(secret.sealing_key()).await?;
+            self.note_whether_there_is(item.known.as_ref());
             let now = self.clock.now();
             if !item.known.as_ref().is_some_and(|known| known.due(now))
                 || !item.may_renew(now, self.issuer.max_live)
@@ -297,6 +313,13 @@ impl<E: Refusal> SharedToken<E> {
             Err(error) => {
                 tracing::warn!(issuer = self.issuer.name, %error, "the token could not be renewed in time, it serves on");
             }
+        }
+    }
+
+    /// An account whose token nobody needs costs no read at every event.
+    fn note_whether_there_is(&self, token: Option<&CachedToken>) {
+        if token.is_none() {
+            self.none_until_ms.store(milliseconds(self.clock.now() + NONE_FOR), Ordering::Relaxed);
         }
     }
 

@@ -92,10 +92,10 @@ const EXPECTED: [Expected; 12] = [
         event: "inbox-line.json",
         cold: &[
             "dynamodb.GetItem x2, secretsmanager.BatchGetSecretValue",
-            "GET /v2/bot/info, dynamodb.GetItem",
+            "GET /v2/bot/info",
             "dynamodb.TransactWriteItems",
         ],
-        warm: &["dynamodb.GetItem, dynamodb.TransactWriteItems"],
+        warm: &["dynamodb.TransactWriteItems"],
     },
     // A member opens the app's link.
     Expected {

@@ -153,7 +153,8 @@ impl Mail {
 
 impl Stand {
     /// Brings up a stand of its own. `parameters` are the template's; LINE's and Sobot's addresses are set in any case.
-    pub async fn start(parameters: &[(&str, &str)], verbose: bool) -> anyhow::Result<Self> {
+    /// `is_watched`: [`LocalAws::start`].
+    pub async fn start(parameters: &[(&str, &str)], is_watched: bool) -> anyhow::Result<Self> {
         let line = LineStandIn::start().await?;
         let public_api = PublicApi::start().await?;
         let callback_url = format!("{}/login/callback", public_api.base_url());
@@ -174,7 +175,7 @@ impl Stand {
         ];
         let told = |value: &str| if value == THE_APP { app.url() } else { value.to_owned() };
         all.extend(parameters.iter().map(|(name, value)| (*name, told(value))));
-        let aws = LocalAws::start(&all, &ONLY_HERE, verbose).await?;
+        let aws = LocalAws::start(&all, &ONLY_HERE, is_watched).await?;
         public_api.forward_to(aws.api_url());
         let config = aws.sdk_config().await;
         let stand = Self {

@@ -13,7 +13,7 @@ use shared::{
     lambda::problem_code::ProblemCode,
 };
 
-use crate::{dead_letters::wait_for_letter, id, story, story_alone, user};
+use crate::{TIME_TO_ACT, dead_letters::wait_for_letter, id, story, story_alone, user};
 
 /// Sweeps once.
 pub async fn sweep(stand: &Stand) -> Value {
@@ -76,7 +76,8 @@ fn what_waits_thirteen_days_is_given_up_and_says_whether_line_may_have_it() {
 
 #[test]
 fn a_letter_of_an_open_order_is_none_and_cannot_be_discarded() {
-    story(async |stand| {
+    // Nobody else looks at its queue, and hides what is in it.
+    story_alone(&[TIME_TO_ACT], async |stand| {
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::answer(500, "")]);
         assert_eq!(stand.post(&order).await.status, 202);
@@ -96,7 +97,7 @@ fn a_letter_of_an_open_order_is_none_and_cannot_be_discarded() {
         assert_eq!(refused.body["orderId"], id(&order));
         let until = refused.body["until"].as_str().expect("a time");
         assert!(refused.body["detail"].as_str().is_some_and(|detail| detail.contains(until)), "{refused:?}");
-        is_sent(stand, &order).await;
+        is_sent(&stand, &order).await;
         assert_eq!(find().await, None, "its order is settled: it is deleted on sight");
         assert_eq!(stand.operate("DELETE", &discard, None).await.status, 404);
     });

@@ -456,7 +456,7 @@ fn a_slow_or_lost_network_is_seen_and_takes_no_number_away() {
 
             // Something moves, and the button says what it does.
             let moves = "getComputedStyle(document.querySelector('.progress')).visibility === 'visible'";
-            browser.slow_down(Duration::from_millis(1500), false).await?;
+            browser.slow_down(Duration::from_secs(8), false).await?;
             browser.press("button", "Refresh").await?;
             browser.wait_for_text("#refresh", "Refreshing…").await?;
             browser.wait_until(moves).await?;
@@ -484,7 +484,7 @@ fn a_slow_or_lost_network_is_seen_and_takes_no_number_away() {
             // The dialog says of which stack, what it is doing, and takes Ctrl+Enter; what is told covers nothing.
             browser.press("button", "Stop… Finished orders (finish)").await?;
             browser.wait_for_text("#dialog", "An account · ").await?;
-            browser.slow_down(Duration::from_millis(1500), false).await?;
+            browser.slow_down(Duration::from_secs(8), false).await?;
             browser.write("Reason", "a drill\u{e009}\u{e007}\u{e000}").await?;
             browser.wait_for_text("#dialog-confirm", "Stopping…").await?;
             browser.slow_down(now, false).await?;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use shared::delivery::state::State;
 
 use crate::{
+    TIME_TO_ACT,
     dead_letters::{redrive, wait_for_letter},
     id, posting, story, story_alone, user,
 };
@@ -36,7 +37,7 @@ async fn kill_when_held(stand: &Stand, order: &Value, target: local_stand::line:
 
 #[test]
 fn killed_between_the_durable_writes_and_the_push() {
-    story_alone(&[], async |stand| {
+    story_alone(&[TIME_TO_ACT], async |stand| {
         // Without a token there is no push: the first order of a fresh stack waits for one, while it holds the lease.
         let order = order_with(json!({}));
         let held = std::iter::repeat_n(Behaviour::Hold, 2);
@@ -51,7 +52,7 @@ fn killed_between_the_durable_writes_and_the_push() {
 
 #[test]
 fn killed_during_the_push() {
-    story_alone(&[], async |stand| {
+    story_alone(&[TIME_TO_ACT], async |stand| {
         assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::Hold]);
@@ -62,7 +63,7 @@ fn killed_during_the_push() {
 
 #[test]
 fn killed_after_line_took_it_and_before_it_was_written() {
-    story_alone(&[], async |stand| {
+    story_alone(&[TIME_TO_ACT], async |stand| {
         assert_eq!(stand.post(&order_with(json!({}))).await.status, 200);
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::AcceptThenDelay(Duration::from_secs(60))]);
@@ -173,27 +174,28 @@ fn a_write_whose_answer_was_lost_is_one_message() {
 
 #[test]
 fn an_outcome_that_cannot_be_written_is_healed_by_the_queue() {
-    story(async |stand| {
+    story_alone(&[TIME_TO_ACT], async |stand| {
         let order = order_with(json!({}));
-        stand.line.script(user(&order), [Behaviour::Delay(Duration::from_millis(300))]);
-        let posting = posting(stand, &order);
-        let pushed = |line: &LineStandIn| !line.pushes_to(user(&order)).is_empty();
-        stand.line.wait_until("the push is out", Duration::from_secs(20), pushed).await;
+        stand.line.script(user(&order), [Behaviour::Hold]);
+        let posting = posting(&stand, &order);
+        let held = |line: &LineStandIn| line.is_held(user(&order));
+        stand.line.wait_until("the push is held", Duration::from_secs(20), held).await;
         let fault = stand.aws.tap().inject(Fault::INTERNAL, "dynamodb.PutItem", id(&order), ALWAYS);
+        assert!(stand.line.release(user(&order), ReleaseAs::Accept));
         let reply = posting.await.expect("no panic");
         assert_eq!((reply.status, &reply.body["delivery"]), (200, &json!("sent")), "LINE has it");
         assert_eq!(stand.record(id(&order)).await.map(|record| record.progress.state()), Some(State::Pending));
         drop(fault);
-        settles_as_one_message(stand, &order).await;
+        settles_as_one_message(&stand, &order).await;
     });
 }
 
 #[test]
 fn sent_is_written_over_whatever_another_worker_wrote_meanwhile() {
-    story(async |stand| {
+    story_alone(&[TIME_TO_ACT], async |stand| {
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::Hold]);
-        let posting = posting(stand, &order);
+        let posting = posting(&stand, &order);
         let held = |line: &LineStandIn| line.is_held(user(&order));
         stand.line.wait_until("the push is held", Duration::from_secs(20), held).await;
         let taken_over = json!({ "revision": 8, "state": "retrying" });

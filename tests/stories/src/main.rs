@@ -180,6 +180,9 @@ pub fn story_alone(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand
     });
 }
 
+/// A parameter for stories that do something while LINE holds a request: its caller waits for five seconds.
+pub const TIME_TO_ACT: (&str, &str) = ("RetryDelaySeconds", "20");
+
 /// Tells a story on a stand of its own while no other story is told.
 pub fn story_on_an_idle_machine(parameters: &[(&str, &str)], tell: impl AsyncFnOnce(Arc<Stand>)) {
     RUNTIME.block_on(async {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local_stand::{
     line::{
-        Behaviour,
+        Behaviour, LineStandIn, ReleaseAs,
         webhook_sender::{WebhookSender, event, message},
     },
     stand::{Stand, order_with, random_key, random_user},
@@ -20,7 +20,7 @@ use shared::{
 };
 use time::OffsetDateTime;
 
-use crate::{id, story, story_alone, user};
+use crate::{TIME_TO_ACT, id, story, story_alone, user};
 
 const TABLES: [&str; 5] =
     ["DeliveriesTableName", "MessagesTableName", "FriendsTableName", "LinksTableName", "AuditTableName"];
@@ -351,15 +351,14 @@ fn a_persons_orders_are_listed_the_newest_first_and_who_looked_is_noted() {
 
 #[test]
 fn a_worker_that_was_at_it_brings_nothing_back() {
-    story(async |stand| {
+    story_alone(&[TIME_TO_ACT], async |stand| {
         let order = order_with(json!({ "startShop": "a shop of hunter2" }));
-        stand.line.script(user(&order), [Behaviour::Delay(std::time::Duration::from_millis(1200))]);
-        let posting = crate::posting(stand, &order);
-        stand
-            .line
-            .wait_until("pushed", std::time::Duration::from_secs(30), |line| !line.pushes_to(user(&order)).is_empty())
-            .await;
-        erase(stand, user(&order)).await;
+        stand.line.script(user(&order), [Behaviour::Hold]);
+        let posting = crate::posting(&stand, &order);
+        let held = |line: &LineStandIn| line.is_held(user(&order));
+        stand.line.wait_until("the push is held", std::time::Duration::from_secs(30), held).await;
+        erase(&stand, user(&order)).await;
+        assert!(stand.line.release(user(&order), ReleaseAs::Accept));
         assert_eq!(posting.await.expect("no panic").body["delivery"], "sent");
         let record = stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         assert!(record.progress.is_erased() && record.content_hash.is_some());

@@ -275,7 +275,8 @@ fn a_paused_recovery_takes_nothing_and_a_stopped_one_nothing_more() {
 
 #[test]
 fn a_recovery_pauses_by_itself_while_the_switch_is_off() {
-    story_alone(&[("RecoveryPerMinute", "1000")], async |stand| {
+    // A switch is remembered for half of the delay.
+    story_alone(&[("RecoveryPerMinute", "1000"), ("RetryDelaySeconds", "40")], async |stand| {
         let orders = suppressed(&stand, 2).await;
         turn(&stand, false).await;
         let recovery = start(&stand, json!({})).await;

@@ -18,7 +18,7 @@ use shared::{
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{id, posting, story, story_alone, user};
+use crate::{TIME_TO_ACT, id, posting, story, story_alone, user};
 
 /// Longer than an attempt may own a delivery, and than its retry may stay away.
 const LONG_AGO: time::Duration = time::Duration::hours(1);
@@ -105,17 +105,17 @@ fn what_the_customer_got_once_needs_force_for_ever() {
 
 #[test]
 fn what_is_on_its_way_is_not_sent_again_even_by_force() {
-    story(async |stand| {
+    story_alone(&[TIME_TO_ACT], async |stand| {
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::answer(500, "{}"), Behaviour::Hold]);
         assert_eq!(stand.post(&order).await.status, 202);
-        assert_eq!(resend(stand, &order, true).await.status, 409, "its retry waits in the queue");
-        stand.line.wait_until("the retry is held", Duration::from_secs(30), |line| line.is_held(user(&order))).await;
-        resend(stand, &order, true).await.assert_problem(ProblemCode::InFlight);
+        assert_eq!(resend(&stand, &order, true).await.status, 409, "its retry waits in the queue");
+        stand.line.wait_until("the retry is held", Duration::from_secs(60), |line| line.is_held(user(&order))).await;
+        resend(&stand, &order, true).await.assert_problem(ProblemCode::InFlight);
         assert!(stand.line.release(user(&order), ReleaseAs::Accept));
         stand.wait_for_record(id(&order), "sent", |record| record.progress.state() == State::Sent).await;
         assert_eq!(stand.line.received_by(user(&order)).len(), 1);
-        assert!(record(stand, &order).await.resends.is_empty());
+        assert!(record(&stand, &order).await.resends.is_empty());
     });
 }
 
@@ -148,7 +148,7 @@ fn a_resend_that_line_does_not_take_is_retried_like_any_other() {
 
 #[test]
 fn a_resend_that_crashes_is_healed_by_the_queue() {
-    story_alone(&[], async |stand| {
+    story_alone(&[TIME_TO_ACT], async |stand| {
         let order = failed(&stand).await;
         stand.line.script(user(&order), [Behaviour::Hold]);
         let resending = {
@@ -258,18 +258,18 @@ fn what_expired_needs_force_and_what_nobody_retries_any_more_can_be_sent() {
 
 #[test]
 fn a_late_worker_of_the_former_generation_does_not_undo_the_new_one() {
-    story(async |stand| {
+    story_alone(&[TIME_TO_ACT], async |stand| {
         let order = order_with(json!({}));
         stand.line.script(user(&order), [Behaviour::Hold, refusal()]);
-        let posting = posting(stand, &order);
+        let posting = posting(&stand, &order);
         stand.line.wait_until("the push is held", Duration::from_secs(20), |line| line.is_held(user(&order))).await;
         // As if its claim had ended long ago.
         stand.age_record(id(&order), LONG_AGO).await.expect("written");
-        let reply = resend(stand, &order, true).await;
+        let reply = resend(&stand, &order, true).await;
         assert_eq!((reply.status, &reply.body["delivery"]), (200, &json!("failed")), "{reply:?}");
         let _ = stand.line.release(user(&order), ReleaseAs::Accept);
         posting.await.expect("no panic");
-        let record = record(stand, &order).await;
+        let record = record(&stand, &order).await;
         assert_eq!(
             (record.progress.generation(), record.progress.state(), record.resends.len()),
             (2, State::Failed, 1)

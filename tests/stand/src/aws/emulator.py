@@ -1,7 +1,7 @@
 """The owner of the emulated AWS: starts it, deploys template.yaml to it, and takes everything down with itself.
 
     python emulator.py '{"template": .., "port": .., "endpoint_for_functions": .., "region": .., "work_dir": ..,
-                          "parameters": {..}, "without_rules": ["SomeParameter"],
+                          "parameters": {..}, "without_rules": ["SomeParameter"], "schedules": true,
                           "binaries": {"name": "/path/of/the/executable"},
                           "partners": ["A_VARIABLE_WITH_AN_ADDRESS"]}'
 
@@ -51,7 +51,7 @@ def say(text):
 class Emulator:
     """ministack and, in the same process group, the functions' processes, which it starts."""
 
-    def __init__(self, port, region, endpoint_for_functions, work_dir):
+    def __init__(self, port, region, endpoint_for_functions, work_dir, schedules):
         self.port, self.log = port, work_dir / "ministack.log"
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,7 +75,11 @@ class Emulator:
         }
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("ministack_with_streams.py")],
+                [
+                    sys.executable,
+                    Path(__file__).with_name("ministack_with_streams.py"),
+                    *([] if schedules else ["--without-schedules"]),
+                ],
                 env=environment,
                 cwd=scratch,
                 stdin=subprocess.DEVNULL,
@@ -404,7 +408,9 @@ def main():
     emulator = None
     try:
         say("starting the emulator")
-        emulator = Emulator(order["port"], order["region"], order["endpoint_for_functions"], work_dir)
+        emulator = Emulator(
+            order["port"], order["region"], order["endpoint_for_functions"], work_dir, order["schedules"]
+        )
         print(json.dumps(bring_up(order, work_dir, emulator)), flush=True)
         code = emulator.process.wait()
         raise Failed(f"the emulator ended by itself with {code}\n{emulator.log_tail()}")

@@ -189,9 +189,14 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
 
 impl LocalAws {
     /// Brings up a stack of its own with these parameters of the template, those `without_rules` set to whatever they
-    /// are. `verbose` shows the progress on stderr; building and installing, when there is something to build or
-    /// install, always show.
-    pub async fn start(parameters: &[(&str, String)], without_rules: &[&str], verbose: bool) -> anyhow::Result<Self> {
+    /// are. Where somebody watches, the progress shows on stderr, and the schedules of the template fire; in a test
+    /// nothing happens that it did not ask for. Building and installing, when there is something to build or install,
+    /// always show.
+    pub async fn start(
+        parameters: &[(&str, String)],
+        without_rules: &[&str],
+        is_watched: bool,
+    ) -> anyhow::Result<Self> {
         let prepared = tokio::task::spawn_blocking(prepare).await??;
         let port = free_port()?;
         let endpoint = format!("http://127.0.0.1:{port}");
@@ -203,10 +208,11 @@ impl LocalAws {
             "region": REGION,
             "parameters": parameters.iter().map(|(name, value)| (*name, value)).collect::<BTreeMap<_, _>>(),
             "without_rules": without_rules,
+            "schedules": is_watched,
             "binaries": prepared.binaries,
             "partners": PARTNERS,
         });
-        let (stand, up) = tokio::task::spawn_blocking(move || Stand::start(&prepared, order, verbose)).await??;
+        let (stand, up) = tokio::task::spawn_blocking(move || Stand::start(&prepared, order, is_watched)).await??;
         let api_url = up.api_url.context("the template has no HTTP API")?;
         tap.enforce(up.permissions);
         let Up { outputs, environments, routes, .. } = up;
@@ -380,7 +386,7 @@ struct Stand {
 }
 
 impl Stand {
-    fn start(prepared: &Prepared, mut order: serde_json::Value, verbose: bool) -> anyhow::Result<(Self, Up)> {
+    fn start(prepared: &Prepared, mut order: serde_json::Value, is_watched: bool) -> anyhow::Result<(Self, Up)> {
         let run = format!("runs/{}-{}", std::process::id(), order["port"]);
         let work_dir = prepared.home.join(run);
         fs::create_dir_all(&work_dir).with_context(|| format!("cannot create {}", work_dir.display()))?;
@@ -402,7 +408,7 @@ impl Stand {
         let heard = Arc::clone(&said);
         let listener = thread::spawn(move || {
             for line in BufReader::new(stderr.context("no stderr").unwrap()).lines().map_while(Result::ok) {
-                if verbose {
+                if is_watched {
                     let _ = writeln!(std::io::stderr(), "{line}");
                 }
                 *heard.lock().unwrap_or_else(PoisonError::into_inner) += &format!("{line}\n");

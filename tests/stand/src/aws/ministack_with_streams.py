@@ -1,12 +1,16 @@
-"""ministack, which reads of what a function answers to records of a stream only whether it is an error. On AWS a function
+"""    python ministack_with_streams.py [--without-schedules]
+
+ministack, which reads of what a function answers to records of a stream only whether it is an error. On AWS a function
 may also name the first record that is to be handed out again (ReportBatchItemFailures): here that is an error, too.
-The same as on AWS where a batch has one record; of a larger one all are handed out again.
+The same as on AWS where a batch has one record; of a larger one all are handed out again. Without schedules nothing
+happens that nobody asked for.
 """
 
 import json
+import sys
 
 from ministack.app import main
-from ministack.services import lambda_svc
+from ministack.services import lambda_svc, scheduler
 
 execute = lambda_svc._execute_function
 
@@ -25,4 +29,7 @@ def execute_and_heed_failures(function, event):
 
 
 lambda_svc._execute_function = execute_and_heed_failures
+if sys.argv[1:] == ["--without-schedules"]:
+    scheduler.start_scheduler = lambda: None
+del sys.argv[1:]
 main()

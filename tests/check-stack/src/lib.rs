@@ -1,6 +1,7 @@
 //! Whether a deployed stack is in order: every public door with good and bad keys, LINE, the account, the queues.
 //!
 //! * [`finding`] - what was looked at, and what to do about it
+//! * [`signed_in`] - as whom
 //!
 //! It sends no message, and changes nothing but LINE's token, which it renews as a function would. Its bad keys are
 //! few, so that no alarm rings for them; its order has a status that is ignored.
@@ -11,6 +12,7 @@ mod doors;
 pub mod finding;
 mod line;
 mod queues;
+pub mod signed_in;
 mod stack;
 
 use aws_config::SdkConfig;

@@ -1,11 +1,11 @@
 //! `cargo run -p check-stack -- --stack NAME [--api-url https://…]`: prints a table of what is right with a deployed
 //! stack, and what to do about the rest. Ends with 1 where something is wrong.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use aws_config::BehaviorVersion;
-use check_stack::{Standing, check};
-use shared::outbound::HttpClients;
+use check_stack::{Standing, check, signed_in::credentials_of};
+use shared::{lambda::environment::optional, outbound::HttpClients};
 
 const USAGE: &str = "cargo run -p check-stack -- --stack NAME [--api-url https://the.domain.of.the.api]";
 
@@ -27,7 +27,17 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+    let mut aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+    if optional("AWS_ACCESS_KEY_ID").is_empty() {
+        match credentials_of(Command::new("aws")) {
+            Ok(credentials) => aws = aws.credentials_provider(credentials),
+            Err(error) => {
+                eprintln!("{error:#}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    let aws = aws.load().await;
     let findings = check(&aws, stack, api_url).await;
     for finding in &findings {
         println!("{finding}");

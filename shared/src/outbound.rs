@@ -2,9 +2,10 @@
 //! client: the SDK's, LINE's, Sobot's. Each part of it is paid for at every cold start, by the millisecond and by the
 //! megabyte, so each stands here with its reason.
 //!
-//! * **One HTTP client**, reqwest, with one pool of connections. A connection costs two round trips and a millisecond
-//!   of the processor; one that any client has opened serves all, and what init opens is there for the first event. The
-//!   SDK's own would be a second stack beside it, with a pool for each of the SDK's clients.
+//! * **One HTTP client**, reqwest, with one pool of connections for all that treat a connection alike. A connection
+//!   costs two round trips and a millisecond of the processor; one that any of them has opened serves all, and what
+//!   init opens is there for the first event. The SDK's own would be a second stack beside it, with a pool for each of
+//!   the SDK's clients.
 //! * **HTTP/1.1**: a function makes few calls at one time, and HTTP/2 is a fifteenth of a program.
 //! * **Bundled roots**, Mozilla's. To read the system's 140 takes two to three milliseconds for every client. Other
 //!   roots, of a private endpoint or a proxy, are trusted beside them: `EXTRA_ROOTS_FILE`.

@@ -49,6 +49,10 @@ const SCHEDULED: f64 = 1.00 / 1e6;
 /// by itself, and of each hundred starts most read one partition, ten read 32.
 const PER_START: [f64; 7] = [0.0, 1.0, 12.8, 0.0, 4.0, 0.0, 1.0];
 
+/// What a call that is refused at the door takes of [`BY_USE`]. Estimated: 5 ms of 256 MB, a line in the function's log
+/// beside Lambda's own, and one in the access log.
+const PER_REFUSAL: [f64; 7] = [1.0, 1.0, 1.28, 0.0, 0.0, 0.0, 1.5];
+
 /// Metrics that are told in every hour of a night without orders: what the sweep and the watch of the quota tell.
 const METRICS_AT_NIGHT: usize = 3;
 /// Those that orders and webhooks tell, where some come in every hour: sent, latency, taken and refused at LINE's
@@ -135,6 +139,41 @@ pub fn page(template: &str, orders: [u32; 2]) -> String {
     page
 }
 
+/// What a stranger costs in a month who calls a route as often as its limit lets anybody, and is refused each time: the
+/// route, calls a second, dollars. What is beyond the limit is not charged.
+pub fn strangers(template: &str) -> Vec<(&str, f64, f64)> {
+    let a_call: f64 = BY_USE.iter().zip(PER_REFUSAL).map(|((_, price), count)| price * count / 1e6).sum();
+    let settings = template.split_once("\n      RouteSettings:\n").map_or("", |(_, settings)| settings);
+    let settings = settings.split_once("\n\n").map_or(settings, |(settings, _)| settings);
+    let mut routes = Vec::new();
+    for line in settings.lines().map(str::trim) {
+        if let Some(route) = line.strip_prefix('"').and_then(|line| line.strip_suffix("\":")) {
+            routes.push((route, f64::NAN, f64::NAN));
+        } else if let (Some(limit), Some(last)) = (line.strip_prefix("ThrottlingRateLimit: "), routes.last_mut()) {
+            last.1 = limit
+                .strip_prefix("!Ref ")
+                .map_or(limit.parse().ok(), |name| default_of(template, name))
+                .unwrap_or(f64::NAN);
+            last.2 = last.1 * DAYS * 24.0 * 60.0 * 60.0 * a_call;
+        }
+    }
+    routes
+}
+
+/// The default of a parameter that is a number.
+fn default_of(template: &str, parameter: &str) -> Option<f64> {
+    let (_, rest) = template.split_once(&format!("\n  {parameter}:\n"))?;
+    let written =
+        rest.lines().take_while(|line| line.starts_with("    ")).find_map(|line| line.strip_prefix("    Default: "));
+    written?.parse().ok()
+}
+
+/// The table of DEPLOY.md: whom a route's limit lets call costs so much.
+pub fn strangers_page(template: &str) -> String {
+    let row = |(route, rate, dollars): (&str, f64, f64)| format!("| `{route}` | {rate} | {dollars:.0} |\n");
+    strangers(template).into_iter().map(row).collect()
+}
+
 /// What is charged beside that where the app is told of links. A callback itself is an
 /// invocation and a line of the log.
 pub fn callback(template: &str) -> Vec<Line> {
@@ -215,8 +254,15 @@ mod tests {
     }
 
     #[test]
+    fn every_route_with_a_limit_of_its_own_has_its_stranger() {
+        let strangers = strangers(TEMPLATE);
+        assert_eq!(strangers.len(), TEMPLATE.matches("          ThrottlingRateLimit: ").count());
+        assert!(strangers.iter().all(|(_, rate, dollars)| *rate > 0.0 && *dollars > 0.0), "{strangers:?}");
+    }
+
+    #[test]
     fn the_page_has_what_the_program_prints() {
-        let page = page(TEMPLATE, [10_000, 1_000_000]);
+        let page = page(TEMPLATE, [10_000, 1_000_000]) + &strangers_page(TEMPLATE);
         let missing: Vec<_> = page.lines().filter(|row| !DEPLOY.contains(row)).collect();
         assert!(missing.is_empty(), "DEPLOY.md has not\n{}", missing.join("\n"));
     }

@@ -1,6 +1,6 @@
 //! `cargo run -p bill -- 10000 1000000`: what a stack costs in a month with so many orders, in US dollars.
 
-use bill::{Line, callback, fixed, page, variable};
+use bill::{Line, callback, fixed, page, strangers_page, variable};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
@@ -28,4 +28,5 @@ fn main() {
         print(&variable);
     }
     println!("\nas DEPLOY.md has it:\n{}", page(TEMPLATE, [10_000, 1_000_000]));
+    println!("a stranger at each door:\n{}", strangers_page(TEMPLATE));
 }

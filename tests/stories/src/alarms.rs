@@ -593,3 +593,20 @@ fn every_alarm_ends_by_itself() {
         }
     }
 }
+
+/// An index that turns a write away keeps its table from taking it, and CloudWatch counts that under the index. Only
+/// one with as many keys as there are customers takes what the table takes.
+#[test]
+fn every_index_with_few_keys_is_watched() {
+    let template = template();
+    let properties = |name: &str| &template.written["Resources"][name]["Properties"];
+    let watched: BTreeSet<&str> = metrics(properties("TableThrottlesAlarm"))
+        .into_iter()
+        .flat_map(|metric| metric["Dimensions"].as_array().into_iter().flatten())
+        .filter(|dimension| dimension["Name"] == "GlobalSecondaryIndexName")
+        .filter_map(|dimension| dimension["Value"].as_str())
+        .collect();
+    let indexes = properties("DeliveriesTable")["GlobalSecondaryIndexes"].as_array().expect("indexes");
+    let names = indexes.iter().filter_map(|index| index["IndexName"].as_str());
+    assert_eq!(watched, names.filter(|name| *name != "by_person").collect());
+}

@@ -464,6 +464,10 @@ fn no_deployment_makes_a_generated_secret_anew() {
 /// What is allowed for every resource or for none: CloudWatch's pages say so of composite alarms.
 const NEVER_FOR_ONE: [&str; 2] = ["cloudwatch:PutCompositeAlarm", "cloudwatch:DescribeAlarms"];
 
+/// What a service makes for itself in the name of whoever makes its first resource in an account (API Gateway: "Using
+/// service-linked roles").
+const ROLES_OF_SERVICES: [&str; 1] = ["ops.apigateway.amazonaws.com"];
+
 /// A role or a user takes no longer managed policy; IAM counts no white space.
 const MAX_POLICY_CHARACTERS: usize = 6_144;
 
@@ -494,6 +498,14 @@ fn whoever_deploys_may_make_what_the_template_has() {
         };
         let wanted = if never_for_one { ", for everything" } else { "" };
         assert!(statements.iter().any(|statement| allows(&statement)), "{POLICY}: no {action}{wanted}");
+    }
+    for service in ROLES_OF_SERVICES {
+        let role = format!("arn:aws:iam::*:role/aws-service-role/{service}/*");
+        let allows = |statement: &Value| {
+            strings(&statement["Action"]).contains("iam:CreateServiceLinkedRole")
+                && strings(&statement["Resource"]).contains(role.as_str())
+        };
+        assert!(statements.iter().any(allows), "{POLICY}: {service} can make no role for itself");
     }
     let resources: BTreeSet<&str> = statements.iter().flat_map(|statement| strings(&statement["Resource"])).collect();
     for secret in template().deployed("AWS::SecretsManager::Secret").keys() {

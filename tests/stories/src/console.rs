@@ -308,7 +308,9 @@ fn what_waits_comes_first_and_every_number_leads_to_what_it_counts() {
         }
         let formula = refuse(&format!("=1+1 {HOSTILE}")).await;
         let expired = refuse("nobody knows").await;
-        let listed = format!("expired#{:010}#{expired}", an_hour_ago() / 1000);
+        // In its place among the others of its day: only the state is another.
+        let arrived = stand.record(&expired).await.expect("a record").progress.created_at().unix_timestamp();
+        let listed = format!("expired#{arrived:010}#{expired}");
         let changes = json!({ "state": "expired", "reason": "retry_key_expired", "listed": listed });
         stand.change_record(&expired, changes).await.expect("written");
         let unlinked = order_with(json!({ "recipient": { "memberId": "M-stranger" } }));

@@ -18,11 +18,14 @@ struct Exported {
 
 /// The credentials of whoever is signed in to the AWS CLI, which is this program. They last longer than the check.
 pub fn credentials_of(mut aws_cli: Command) -> anyhow::Result<Credentials> {
-    const OTHERWISE: &str = "no credentials of AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or";
+    const OTHERWISE: &str = "no credentials of AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in by \
+                             `aws login`, with an AWS CLI of 2.32 or newer";
     let asked = aws_cli.args(["configure", "export-credentials", "--format", "process"]).output();
-    let asked = asked.with_context(|| format!("{OTHERWISE} install the AWS CLI and sign in by `aws login`"))?;
+    let asked = asked.context(OTHERWISE)?;
     let complaint = String::from_utf8_lossy(&asked.stderr);
-    ensure!(asked.status.success(), "{OTHERWISE} sign in by `aws login`: {}", complaint.trim());
+    // An old one prints all that it knows.
+    let complaint = complaint.trim().lines().next().unwrap_or_default();
+    ensure!(asked.status.success(), "{OTHERWISE}: {complaint}");
     // Not quoted: it holds the secret.
     let Exported { access_key_id, secret_access_key, session_token } = serde_json::from_slice(&asked.stdout)
         .map_err(|_| anyhow::anyhow!("`aws configure export-credentials` prints no credentials: update the AWS CLI"))?;
@@ -52,11 +55,13 @@ mod tests {
 
     #[test]
     fn what_to_do_is_said_and_no_secret() {
-        let out = asked("echo 'Unable to retrieve credentials' >&2; exit 253").unwrap_err();
-        assert!(out.contains("sign in by `aws login`: Unable to retrieve credentials"), "{out}");
+        let out = asked("echo; echo 'Unable to retrieve credentials' >&2; exit 253").unwrap_err();
+        assert!(out.contains("sign in by `aws login`") && out.ends_with(": Unable to retrieve credentials"), "{out}");
+        let ancient = asked("printf '\\nusage: aws\\n\\nget | set\\n' >&2; exit 2").unwrap_err();
+        assert!(ancient.ends_with("2.32 or newer: usage: aws"), "{ancient}");
         let old = asked(r#"echo '{"AccessKeyId": "an id", "SecretAccessKey": "a secret"'"#).unwrap_err();
         assert!(old.contains("update the AWS CLI") && !old.contains("a secret"), "{old}");
         let none = format!("{:#}", credentials_of(Command::new("/nowhere/aws")).unwrap_err());
-        assert!(none.contains("install the AWS CLI"), "{none}");
+        assert!(none.contains("with an AWS CLI"), "{none}");
     }
 }

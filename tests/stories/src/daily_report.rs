@@ -283,7 +283,7 @@ fn corrected_figures_are_marked_and_the_first_of_a_month_has_both() {
         let mail = reports(&stand).await.pop().expect("a mail");
         assert_eq!(mail.subject, "LINE 消息日报 0101");
         let lines: Vec<_> = mail.text.lines().collect();
-        let month = u8::from(today().month());
+        let month = u8::from(line_day(OffsetDateTime::now_utc()).month());
         assert_eq!(lines[..2], [format!("{month}月份消息余额：199988"), format!("{month}月份消息发送数量：12")]);
         assert!(lines[2..5].iter().all(|line| line.starts_with("昨日")), "the five lines come first");
         assert!(lines.iter().any(|line| line.starts_with("12月份消息余额：115152，截至 ")), "{}", mail.text);

@@ -26,9 +26,9 @@ function correction(posted) {
 }
 
 /** The order as it is now: a list does not say what was posted, and a page may be an hour old. */
-async function orderNow(found) {
+async function orderNow(path, found) {
   try {
-    return await get(`/orders/${encodeURIComponent(found.orderId)}`);
+    return await get(path);
   } catch (trouble) {
     // Where it cannot be had, the message can be sent again as it is; the API decides by what it knows.
     return trouble instanceof Gone ? undefined : found;
@@ -38,7 +38,7 @@ async function orderNow(found) {
 async function askResend(found, button) {
   const id = found.orderId;
   const path = `/orders/${encodeURIComponent(id)}`;
-  const order = await whileBusy(button, "loading", orderNow(found));
+  const order = await whileBusy(button, "loading", orderNow(path, found));
   if (order === undefined) {
     return;
   }

@@ -145,19 +145,14 @@ pub fn strangers(template: &str) -> Vec<(&str, f64, f64)> {
     let a_call: f64 = BY_USE.iter().zip(PER_REFUSAL).map(|((_, price), count)| price * count / 1e6).sum();
     let settings = template.split_once("\n      RouteSettings:\n").map_or("", |(_, settings)| settings);
     let settings = settings.split_once("\n\n").map_or(settings, |(settings, _)| settings);
-    let mut routes = Vec::new();
-    for line in settings.lines().map(str::trim) {
-        if let Some(route) = line.strip_prefix('"').and_then(|line| line.strip_suffix("\":")) {
-            routes.push((route, f64::NAN, f64::NAN));
-        } else if let (Some(limit), Some(last)) = (line.strip_prefix("ThrottlingRateLimit: "), routes.last_mut()) {
-            last.1 = limit
-                .strip_prefix("!Ref ")
-                .map_or(limit.parse().ok(), |name| default_of(template, name))
-                .unwrap_or(f64::NAN);
-            last.2 = last.1 * DAYS * 24.0 * 60.0 * 60.0 * a_call;
-        }
-    }
-    routes
+    let lines: Vec<_> = settings.lines().map(str::trim).collect();
+    let strangers = lines.windows(2).filter_map(|pair| {
+        let route = pair[0].strip_prefix('"')?.strip_suffix("\":")?;
+        let limit = pair[1].strip_prefix("ThrottlingRateLimit: ")?;
+        let rate = limit.strip_prefix("!Ref ").map_or(limit.parse().ok(), |name| default_of(template, name))?;
+        Some((route, rate, rate * DAYS * 24.0 * 60.0 * 60.0 * a_call))
+    });
+    strangers.collect()
 }
 
 /// The default of a parameter that is a number.

@@ -66,6 +66,7 @@ fn a_customer_gets_through_the_whole_login_by_taps() {
         picture(&browser, "offer").await?;
         browser.run("const button = document.querySelector('button'); button.click(); button.click()").await?;
         browser.wait_for_text("h1", "Continue in LINE").await?;
+        assert_eq!(browser.text("main a").await?, "Open LINE");
         picture(&browser, "go-on").await?;
         into_line(&browser).await?;
         browser.click("#allow").await?;

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
+use shared::language::grouped;
 
 use crate::template::template;
 
@@ -309,12 +310,10 @@ const KINDS: [(&str, f64, f64); 3] = [
 
 /// As the page writes a number.
 fn written(number: usize) -> String {
-    if number >= 100_000_000 {
-        return format!("{} million", (number + 500_000) / 1_000_000);
+    match u64::try_from(number).expect("64 bits") {
+        number @ 100_000_000.. => format!("{} million", (number + 500_000) / 1_000_000),
+        number => grouped(number),
     }
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(",")
 }
 
 /// The rows of the page for so many orders a second: one for each kind, or one for all where only their units differ.
